@@ -1,0 +1,3 @@
+"""Shipway, the library: everything a model service and its delivery need, with no Pulumi in it."""
+
+__all__: list[str] = []

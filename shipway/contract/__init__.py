@@ -1,0 +1,14 @@
+"""The vocabulary every other part speaks: specs, names, errors. Pydantic, PyYAML and the standard library only."""
+
+__all__ = [
+    "documents",
+    "environment",
+    "errors",
+    "layout",
+    "metrics",
+    "model",
+    "naming",
+    "release",
+    "route",
+    "schema",
+]

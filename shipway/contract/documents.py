@@ -1,0 +1,120 @@
+"""Reading and writing the documents people edit: YAML in, frozen spec out, one clear error between."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from shipway.contract.errors import SpecError
+
+__all__ = ["Spec", "parse", "read_json", "read_yaml", "write_atomic"]
+
+
+class Spec(BaseModel):
+    """Base of every document type: frozen, strict about types, and refusing keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+T = TypeVar("T", bound=Spec)
+
+
+def parse(kind: type[T], data: object, path: Path | str) -> T:
+    """Returns `data` as a `kind`.
+
+    Args:
+        kind: the document type.
+        data: the document as plain mappings, lists and scalars.
+        path: where it came from, for the error.
+
+    Raises:
+        SpecError: naming the first wrong key, its value and what was expected.
+    """
+    try:
+        # JSON mode keeps scalars strict ("500" is no int) while lists may become tuples and text may become enums.
+        return kind.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        got = data if first["type"] == "missing" else first["input"]
+        raise SpecError(path, key, "nothing" if first["type"] == "missing" else got, _expected(first, kind)) from None
+    except (TypeError, ValueError) as error:
+        raise SpecError(path, "", data, f"plain mappings, lists, text and finite numbers ({error})") from None
+
+
+def _expected(first: Any, kind: type[BaseModel]) -> str:
+    if first["type"] == "missing":
+        return "a value: this key is required"
+    if first["type"] == "extra_forbidden":
+        known = _keys_at(kind, first["loc"][:-1])
+        return "no such key" + (f"; known keys are {', '.join(known)}" if known else "")
+    message = str(first["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    return message[:1].lower() + message[1:]
+
+
+def _keys_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    for part in loc:
+        field = kind.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        kind = annotation
+    return sorted(kind.model_fields)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Returns the mapping in a YAML file.
+
+    Raises:
+        SpecError: when the file is missing, is not YAML, or holds something other than a mapping.
+    """
+    try:
+        data: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SpecError(path, "", "no such file", "a YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SpecError(path, "", str(error).replace("\n", " "), "valid YAML") from None
+    if not isinstance(data, dict):
+        raise SpecError(path, "", data, "a mapping of keys to values")
+    return cast(dict[str, Any], data)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns the mapping in a JSON file.
+
+    Raises:
+        SpecError: when the file is missing, is not JSON, or holds something other than a mapping.
+    """
+    try:
+        data: object = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SpecError(path, "", "no such file", "a JSON file") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(path, "", str(error), "valid JSON") from None
+    if not isinstance(data, dict):
+        raise SpecError(path, "", data, "a mapping of keys to values")
+    return cast(dict[str, Any], data)
+
+
+def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
+    """Writes a whole file or nothing: a reader sees the old content or the new, and a full disk keeps the old.
+
+    Raises:
+        OSError: when the folder cannot be written; the previous file is then untouched.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, mode)
+        os.rename(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,169 @@
+"""EnvironmentSpec: one stacks/Pulumi.<env>.yaml is one environment, and this is its `shipway:environment`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from shipway.contract.documents import Spec, parse, read_yaml
+from shipway.contract.errors import SpecError
+
+__all__ = [
+    "ENVIRONMENT_KEY",
+    "CpuPoolSpec",
+    "EnvironmentSpec",
+    "GpuPoolSpec",
+    "GpuType",
+    "PortsSpec",
+    "Target",
+    "Tier",
+    "environment_path",
+    "load_environment",
+]
+
+ENVIRONMENT_KEY = "shipway:environment"
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Tier(StrEnum):
+    """How careful the platform is: faults may be injected in local, everything is protected in prod."""
+
+    LOCAL = "local"
+    NONPROD = "nonprod"
+    PROD = "prod"
+
+
+class Target(StrEnum):
+    """Which folder of components builds the parts."""
+
+    LOCAL = "local"
+    KUBERNETES = "kubernetes"
+    AWS = "aws"
+
+
+class GpuType(Spec):
+    """One row of a target's GPU table."""
+
+    name: str
+    instance_type: str
+    vendor: str
+    gpus_per_node: Positive
+    gpu_memory_gib: Positive
+    resource_name: str
+    taint_key: str
+    usd_per_hour: Annotated[float, Field(ge=0)]
+
+
+class GpuPoolSpec(Spec):
+    """A group of equal GPU nodes."""
+
+    name: str
+    gpu_type: str
+    capacity: Annotated[str, Field(pattern="^(on_demand|spot)$")] = "on_demand"
+    min_nodes: Count = 0
+    max_nodes: Positive
+    disk_gib: Positive = 100
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.max_nodes < self.min_nodes:
+            raise ValueError(f"max_nodes ({self.max_nodes}) to be at least min_nodes ({self.min_nodes})")
+        return self
+
+
+class CpuPoolSpec(Spec):
+    """What the local target may hand out to model slots, counted exactly as a cluster counts a pool."""
+
+    cpu_millicores: Positive
+    memory_mib: Positive
+
+
+class PortsSpec(Spec):
+    """Every loopback port of a local stack, counted from one base.
+
+    `base` is the gateway; the platform's own follow it, and model slots take free pairs from `base + 20` on.
+    """
+
+    base: Annotated[int, Field(ge=1024, le=65_000)]
+    span: Annotated[int, Field(ge=40, le=500)] = 200
+
+    @property
+    def gateway(self) -> int:
+        return self.base
+
+    @property
+    def gateway_admin(self) -> int:
+        return self.base + 1
+
+    @property
+    def prometheus(self) -> int:
+        return self.base + 2
+
+    @property
+    def delivery_metrics(self) -> int:
+        return self.base + 3
+
+    @property
+    def model_slots(self) -> range:
+        return range(self.base + 20, self.base + self.span)
+
+    @model_validator(mode="after")
+    def _in_range(self) -> Self:
+        if self.base + self.span > 65_535:
+            raise ValueError(f"base ({self.base}) plus span ({self.span}) to stay within 65535")
+        return self
+
+
+class EnvironmentSpec(Spec):
+    """One environment: where the platform runs, how large it is and how careful."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+    tier: Tier
+    target: Target
+    region: str | None = None
+    cluster_version: str | None = None
+    gpu_pools: tuple[GpuPoolSpec, ...] = ()
+    cpu_pool: CpuPoolSpec | None = None
+    ports: PortsSpec | None = None
+    retention_days: Positive = 7
+    budget_usd_per_month: Annotated[float, Field(ge=0)] | None = None
+    scrape_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 1
+    tags: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.target is Target.LOCAL:
+            if self.ports is None or self.cpu_pool is None:
+                raise ValueError(f"ports and cpu_pool with target local, not {self.ports} and {self.cpu_pool}")
+            if self.tier is not Tier.LOCAL:
+                raise ValueError(f"tier local with target local, not {self.tier}")
+        elif self.ports is not None or self.cpu_pool is not None:
+            raise ValueError(f"no ports and no cpu_pool with target {self.target}: they belong to target local")
+        return self
+
+
+def environment_path(root: Path, name: str) -> Path:
+    """Returns the stack file of environment `name` in the project at `root`."""
+    return root / "stacks" / f"Pulumi.{name}.yaml"
+
+
+def load_environment(root: Path, name: str) -> EnvironmentSpec:
+    """Returns the environment `name` of the project at `root`.
+
+    Raises:
+        SpecError: when there is no such environment (naming those there are) or its document is wrong.
+    """
+    path = environment_path(root, name)
+    if not path.exists():
+        known = sorted(p.stem.removeprefix("Pulumi.") for p in path.parent.glob("Pulumi.*.yaml"))
+        raise SpecError(path, "", "no such file", f"one of the environments {', '.join(known)}")
+    config: object = read_yaml(path).get("config")
+    if not isinstance(config, dict) or ENVIRONMENT_KEY not in config:
+        raise SpecError(path, f"config.{ENVIRONMENT_KEY}", "nothing", "the environment's description")
+    found = parse(EnvironmentSpec, config[ENVIRONMENT_KEY], path)
+    if found.name != name:
+        raise SpecError(path, "name", found.name, f"the file's own environment, {name!r}")
+    return found

@@ -1,0 +1,63 @@
+"""The error tree, whole, so that a reader sees at once what can go wrong and what the caller does next.
+
+ShipwayError
+├── SpecError          a document a person wrote is wrong: fix the named key
+├── ArtifactError      a bundle is missing, corrupt or of a refused format
+├── FeatureError       the feature store cannot answer
+└── DeliveryError      the rollout machinery cannot act
+    ├── Retryable      the same call may succeed after `after_seconds`
+    └── Fatal          no retry will help
+"""
+
+from pathlib import Path
+
+__all__ = ["ArtifactError", "DeliveryError", "Fatal", "FeatureError", "Retryable", "ShipwayError", "SpecError"]
+
+
+class ShipwayError(Exception):
+    """Anything Shipway refuses or cannot do; its text is one sentence for the person who reads it."""
+
+
+class SpecError(ShipwayError):
+    """A value in a document is not what the contract expects.
+
+    Args:
+        path: the document's file.
+        key: the dotted key inside it, empty when the document as a whole is wrong.
+        got: the value found.
+        expected: what would have been accepted, in words.
+    """
+
+    def __init__(self, path: Path | str, key: str, got: object, expected: str) -> None:
+        self.path, self.key, self.got, self.expected = str(path), key, got, expected
+        where = f"{self.path}: {key}" if key else self.path
+        super().__init__(f"{where}: got {got!r}, expected {expected}")
+
+
+class ArtifactError(ShipwayError):
+    """A bundle is missing, corrupt, or holds a file of a refused format."""
+
+
+class FeatureError(ShipwayError):
+    """The feature store cannot answer, or answers with something that is not a feature value."""
+
+
+class DeliveryError(ShipwayError):
+    """The rollout machinery cannot act."""
+
+
+class Retryable(DeliveryError):
+    """The same call may succeed later.
+
+    Args:
+        message: one sentence.
+        after_seconds: how long to wait before the next try.
+    """
+
+    def __init__(self, message: str, after_seconds: float) -> None:
+        self.after_seconds = after_seconds
+        super().__init__(message)
+
+
+class Fatal(DeliveryError):
+    """No retry will help; a person must decide."""

@@ -1,0 +1,114 @@
+"""Where a local stack keeps its files: everything below `.shipway/`, sockets in a short private folder."""
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from shipway.contract.errors import SpecError
+from shipway.contract.metrics import Slot
+
+__all__ = ["PROCESS_MARKER", "LocalLayout", "find_root", "services"]
+
+# Environment variable that every process of a local stack carries, so that strays can be found after a crash.
+PROCESS_MARKER = "SHIPWAY_STACK"
+
+
+@dataclass(frozen=True)
+class LocalLayout:
+    """Paths of the local stack `environment` in the project at `root` (absolute)."""
+
+    root: Path
+    environment: str
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".shipway" / self.environment
+
+    @property
+    def supervisor(self) -> Path:
+        return self.state / "supervisor"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def envoy(self) -> Path:
+        return self.state / "envoy"
+
+    @property
+    def served_routes(self) -> Path:
+        return self.envoy / "dynamic" / "rds.yaml"
+
+    @property
+    def routes(self) -> Path:
+        return self.state / "routes"
+
+    @property
+    def prometheus(self) -> Path:
+        return self.state / "prometheus"
+
+    @property
+    def delivery(self) -> Path:
+        return self.state / "delivery"
+
+    @property
+    def ledger(self) -> Path:
+        return self.state / "ledger"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.state / "artifacts"
+
+    @property
+    def registry(self) -> Path:
+        return self.state / "registry" / "mlflow.db"
+
+    @property
+    def features(self) -> Path:
+        return self.state / "features"
+
+    @property
+    def predictions(self) -> Path:
+        return self.state / "predictions"
+
+    @property
+    def sockets(self) -> Path:
+        """A short private folder: a Unix socket's path ends at 107 bytes, and a checkout may lie deep."""
+        name = hashlib.sha256(str(self.state).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"shipway-{os.getuid()}-{name}"
+
+    @property
+    def supervisor_socket(self) -> Path:
+        return self.sockets / "supervisor.sock"
+
+    @property
+    def delivery_socket(self) -> Path:
+        return self.sockets / "delivery.sock"
+
+    def slot(self, model: str, slot: Slot) -> Path:
+        """Returns the scratch folder of one slot's process."""
+        return self.state / "slots" / f"{model}-{slot}"
+
+    def process(self, model: str, slot: Slot) -> str:
+        """Returns the supervisor's name of one slot's process."""
+        return f"{model}-{slot}"
+
+
+def find_root(start: Path) -> Path:
+    """Returns the project that holds `start`: the nearest folder upward with a Pulumi.yaml.
+
+    Raises:
+        SpecError: when there is none.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / "Pulumi.yaml").exists():
+            return folder
+    raise SpecError(start, "", "no Pulumi.yaml here or above", "a folder inside a Shipway project")
+
+
+def services(root: Path) -> list[Path]:
+    """Returns the folder of every model service of the project at `root`, sorted."""
+    return sorted(path.parent for path in (root / "services").glob("*/model.yaml"))

@@ -1,0 +1,68 @@
+"""Metric and label names, the outcomes and the shared latency grid: one registry that every part reads."""
+
+from enum import StrEnum
+
+__all__ = [
+    "FALLBACKS_TOTAL",
+    "FEATURE_MISSING_TOTAL",
+    "HEARTBEAT_TIMESTAMP_SECONDS",
+    "LATENCY_EDGES_SECONDS",
+    "MODEL_INFO",
+    "PREDICTION_BINS",
+    "PREDICTION_BIN_TOTAL",
+    "RECORDED",
+    "REQUESTS_TOTAL",
+    "REQUEST_SECONDS",
+    "VIOLATIONS_TOTAL",
+    "Outcome",
+    "Slot",
+]
+
+
+class Outcome(StrEnum):
+    """How one request ended; `rejected_input` is the caller's fault and never counts against a version."""
+
+    OK = "ok"
+    ERROR = "error"
+    INVALID_OUTPUT = "invalid_output"
+    TIMEOUT = "timeout"
+    REJECTED_INPUT = "rejected_input"
+
+
+class Slot(StrEnum):
+    """The two places in which a version of a model can run."""
+
+    BLUE = "blue"
+    GREEN = "green"
+
+    @property
+    def other(self) -> "Slot":
+        """The slot that is not this one."""
+        return Slot.GREEN if self is Slot.BLUE else Slot.BLUE
+
+
+# 48 edges, log-spaced from 1 ms to 60 s: candidate and live are compared on shared edges only, so the grid is one
+# for all models; neighbours are a factor of 1.264 apart, which bounds how wrong a quantile shown to a person can be.
+LATENCY_EDGES_SECONDS: tuple[float, ...] = tuple(round(0.001 * 60000 ** (i / 47), 6) for i in range(48))
+
+# Bins of the prediction's distribution; their edges come with the bundle.
+PREDICTION_BINS = 20
+
+REQUESTS_TOTAL = "shipway_requests_total"
+REQUEST_SECONDS = "shipway_request_seconds"
+FALLBACKS_TOTAL = "shipway_fallbacks_total"
+FEATURE_MISSING_TOTAL = "shipway_feature_missing_total"
+PREDICTION_BIN_TOTAL = "shipway_prediction_bin_total"
+VIOLATIONS_TOTAL = "shipway_violations_total"
+MODEL_INFO = "shipway_model_info"
+HEARTBEAT_TIMESTAMP_SECONDS = "shipway_heartbeat_timestamp_seconds"
+
+# Recording rule -> the series it renames. The names on the left are the same on every target, and `instance` stays:
+# a delta is taken per series before anything is summed.
+RECORDED: dict[str, str] = {
+    "shipway:requests_total": REQUESTS_TOTAL,
+    "shipway:request_seconds_bucket": f"{REQUEST_SECONDS}_bucket",
+    "shipway:fallbacks_total": FALLBACKS_TOTAL,
+    "shipway:feature_missing_total": FEATURE_MISSING_TOTAL,
+    "shipway:prediction_bin_total": PREDICTION_BIN_TOTAL,
+}

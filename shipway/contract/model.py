@@ -1,0 +1,235 @@
+"""ModelSpec: what model.yaml may say about one model, on every target alike."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from shipway.contract.documents import Spec, parse, read_yaml
+from shipway.contract.naming import check_model_name
+
+__all__ = [
+    "EvaluationSpec",
+    "FallbackSource",
+    "FeatureRead",
+    "FeaturesSpec",
+    "GateSpec",
+    "LabelsSpec",
+    "ModelSpec",
+    "OwnerSpec",
+    "ResourceSpec",
+    "Risk",
+    "RolloutSpec",
+    "ServingSpec",
+    "SloSpec",
+    "load_model",
+]
+
+Ratio = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Risk(StrEnum):
+    """How much a wrong version can hurt; a high risk waits for a person before its last steps."""
+
+    LOW = "low"
+    HIGH = "high"
+
+
+class FallbackSource(StrEnum):
+    """Where an answer may come from when the model itself has none."""
+
+    CONSTANT = "constant"
+
+
+class OwnerSpec(Spec):
+    """Who answers for the model, day and night."""
+
+    team: Text
+    contact: Text
+    escalation: Text
+    runbook_url: Text
+
+
+class ResourceSpec(Spec):
+    """What one slot of the model needs; cluster targets turn it into requests and limits, `local` counts it."""
+
+    cpu_millicores: Annotated[int, Field(gt=0)]
+    memory_mib: Annotated[int, Field(gt=0)]
+    gpu_type: str | None = None
+    gpus: Annotated[int, Field(ge=0)] = 0
+    min_replicas: Annotated[int, Field(ge=1)] = 1
+    max_replicas: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.max_replicas < self.min_replicas:
+            raise ValueError(f"max_replicas ({self.max_replicas}) to be at least min_replicas ({self.min_replicas})")
+        if (self.gpu_type is None) != (self.gpus == 0):
+            raise ValueError(f"gpu_type ({self.gpu_type}) and gpus ({self.gpus}) to be given together")
+        return self
+
+
+class SloSpec(Spec):
+    """The service level objective over `window_seconds` (30 days by default)."""
+
+    error_ratio: Ratio = 0.01
+    latency_seconds: Annotated[float, Field(gt=0)] = 0.3
+    latency_quantile: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    availability_ratio: Ratio = 0.999
+    window_seconds: Annotated[int, Field(gt=0)] = 2_592_000
+
+
+class RolloutSpec(Spec):
+    """How a new version earns its traffic; the defaults suit someone who tunes nothing."""
+
+    steps_percent: tuple[Annotated[int, Field(gt=0, le=100)], ...] = (1, 5, 25, 50, 100)
+    harm_budget_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    guardrail_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    harm_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    sample_ratio_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.001
+    margin_ratio: Annotated[float, Field(ge=0)] = 0.1
+    max_prediction_shift_ratio: Ratio = 0.1
+    holdback_percent: Annotated[int, Field(ge=0, lt=100)] = 0
+    min_step_seconds: Annotated[float, Field(ge=0)] = 5
+    max_step_seconds: Annotated[float, Field(gt=0)] = 3600
+    guard_seconds: Annotated[float, Field(ge=0)] = 3600
+    manual_gate_before_percent: Annotated[int, Field(gt=0, le=100)] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        steps = self.steps_percent
+        if not steps or steps[-1] != 100 or any(a >= b for a, b in zip(steps, steps[1:], strict=False)):
+            raise ValueError(f"steps_percent to grow strictly and end at 100, not {list(steps)}")
+        if steps[0] / 100 > self.harm_budget_ratio:
+            raise ValueError(
+                f"the first step ({steps[0]} %) to fit harm_budget_ratio ({self.harm_budget_ratio:.2%}): "
+                "no evidence exists before it"
+            )
+        if self.min_step_seconds > self.max_step_seconds:
+            raise ValueError(
+                f"max_step_seconds ({self.max_step_seconds}) to be at least min_step_seconds ({self.min_step_seconds})"
+            )
+        return self
+
+
+class FeatureRead(Spec):
+    """One feature read from the store: what to use when it is missing, and how old it may be.
+
+    Args:
+        name: `view:feature`, as the feature store knows it.
+        default: the value served, and counted, when the feature is missing or stale.
+        ttl_seconds: the greatest age at which the value still counts as fresh.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*:[a-z][a-z0-9_]*$")]
+    default: float
+    ttl_seconds: Annotated[float, Field(gt=0)]
+
+
+class FeaturesSpec(Spec):
+    """What the model reads from the feature store, and how long a request may wait for it."""
+
+    reads: tuple[FeatureRead, ...] = ()
+    timeout_seconds: Annotated[float, Field(gt=0)] = 0.25
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        names = [read.name for read in self.reads]
+        if doubles := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"each feature once, not {', '.join(doubles)} twice")
+        return self
+
+
+class ServingSpec(Spec):
+    """Limits of one request and what answers when the model cannot."""
+
+    timeout_seconds: Annotated[float, Field(gt=0)] = 10
+    max_concurrency: Annotated[int, Field(gt=0)] = 32
+    max_body_bytes: Annotated[int, Field(gt=0)] = 1_048_576
+    fallback: tuple[FallbackSource, ...] = ()
+    fallback_constant: float | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (FallbackSource.CONSTANT in self.fallback) != (self.fallback_constant is not None):
+            raise ValueError(
+                f"fallback ({[str(f) for f in self.fallback]}) and fallback_constant ({self.fallback_constant}) to agree: "
+                "a constant is named exactly when the chain ends in one"
+            )
+        return self
+
+
+class LabelsSpec(Spec):
+    """When and whence the truth arrives."""
+
+    source: Text = "feedback"
+    delay_seconds: Annotated[float, Field(ge=0)] = 86_400
+
+
+class GateSpec(Spec):
+    """One bar a trained version must clear before it may be registered.
+
+    Args:
+        metric: the evaluation metric's name, such as `auc`.
+        minimum: the least allowed value.
+        maximum: the greatest allowed value.
+        beats_base_rate_by: how much better than predicting the base rate (in the metric's own unit and direction).
+        champion_tolerance: how much worse than the champion on the same data it may be.
+    """
+
+    metric: Text
+    minimum: float | None = None
+    maximum: float | None = None
+    beats_base_rate_by: float | None = None
+    champion_tolerance: Annotated[float, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        bars = (self.minimum, self.maximum, self.beats_base_rate_by, self.champion_tolerance)
+        if all(bar is None for bar in bars):
+            raise ValueError("at least one of minimum, maximum, beats_base_rate_by, champion_tolerance")
+        return self
+
+
+class EvaluationSpec(Spec):
+    """The gates between training and registration; without one nothing could be refused, so one is required."""
+
+    gates: Annotated[tuple[GateSpec, ...], Field(min_length=1)]
+
+
+class ModelSpec(Spec):
+    """One model, as its model.yaml describes it."""
+
+    name: Text
+    description: Text
+    owner: OwnerSpec
+    risk: Risk = Risk.LOW
+    resources: ResourceSpec
+    slo: SloSpec = SloSpec()
+    rollout: RolloutSpec = RolloutSpec()
+    serving: ServingSpec = ServingSpec()
+    features: FeaturesSpec = FeaturesSpec()
+    labels: LabelsSpec = LabelsSpec()
+    evaluation: EvaluationSpec
+
+    @model_validator(mode="after")
+    def _named_well(self) -> Self:
+        if problem := check_model_name(self.name):
+            raise ValueError(problem)
+        return self
+
+    @property
+    def package(self) -> str:
+        """The model's name as a Python package: `flight-delay` lives in `services/flight_delay`."""
+        return self.name.replace("-", "_")
+
+
+def load_model(path: Path) -> ModelSpec:
+    """Returns the model a `model.yaml` describes.
+
+    Raises:
+        SpecError: naming file, key, value and what was expected.
+    """
+    return parse(ModelSpec, read_yaml(path), path)

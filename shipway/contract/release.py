@@ -1,0 +1,112 @@
+"""Release: which digest sits in which slot, and the pure check that keeps the live slot untouched."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field
+
+from shipway.contract.documents import Spec, parse, read_yaml, write_atomic
+from shipway.contract.errors import SpecError
+from shipway.contract.metrics import Slot
+
+__all__ = [
+    "DIGEST_PATTERN",
+    "ArtifactRef",
+    "Digest",
+    "Release",
+    "check_digest",
+    "load_release",
+    "refuse_live_change",
+    "release_path",
+    "save_release",
+    "short_digest",
+]
+
+DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
+Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
+MaybeDigest = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64})?$")]
+
+
+class ArtifactRef(Spec):
+    """One bundle: its model, the registry's version number and its digest; the digest alone identifies it."""
+
+    name: str
+    version: str
+    digest: Digest
+
+
+class Release(Spec):
+    """The content of services/<model>/releases/<env>.yaml.
+
+    Args:
+        blue, green: the bundle digest in each slot, empty for none.
+        live: the slot that was promoted last; read only where no route state exists.
+        submitted_by, reason: who put the newest digest in, and why.
+    """
+
+    blue: MaybeDigest = ""
+    green: MaybeDigest = ""
+    live: Slot | None = None
+    submitted_by: str = ""
+    reason: str = ""
+
+    def digest(self, slot: Slot) -> str:
+        """Returns the digest in `slot`, empty for none."""
+        return self.blue if slot is Slot.BLUE else self.green
+
+
+def short_digest(digest: str) -> str:
+    """Returns the first 12 hexadecimal digits: what people and metrics call a version."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def check_digest(digest: str, path: Path | str, key: str) -> str:
+    """Returns `digest` when it is one.
+
+    Raises:
+        SpecError: for a tag, a shortened digest or anything else.
+    """
+    if not re.match(DIGEST_PATTERN, digest):
+        raise SpecError(path, key, digest, "sha256: and 64 hexadecimal digits (a tag or a short form is not a digest)")
+    return digest
+
+
+def release_path(service: Path, environment: str) -> Path:
+    """Returns the release file of the service folder `service` in `environment`."""
+    return service / "releases" / f"{environment}.yaml"
+
+
+def load_release(path: Path) -> Release:
+    """Returns the release in `path`; a file that is not there is a model never released.
+
+    Raises:
+        SpecError: naming file, key, value and what was expected.
+    """
+    return parse(Release, read_yaml(path), path) if path.exists() else Release()
+
+
+def save_release(path: Path, release: Release) -> None:
+    """Writes `release` to `path`, whole or not at all."""
+    write_atomic(path, yaml.safe_dump(release.model_dump(mode="json"), sort_keys=False))
+
+
+def refuse_live_change(releases: Mapping[str, Release], served: Mapping[str, tuple[Slot, str]]) -> list[str]:
+    """Returns one sentence for each model whose live slot would change its digest; empty when none would.
+
+    Args:
+        releases: model -> the release about to be applied.
+        served: model -> the slot that takes traffic now and the digest in it, from the route state.
+    """
+    refused: list[str] = []
+    for model, (slot, digest) in sorted(served.items()):
+        release = releases.get(model)
+        if release is not None and release.digest(slot) != digest:
+            wanted = short_digest(release.digest(slot)) or "nothing"
+            refused.append(
+                f"{model}: slot {slot} is live with {short_digest(digest)}, expected it unchanged, got {wanted}; "
+                f"release into {slot.other} (`shipway release`) and promote"
+            )
+    return refused

@@ -1,0 +1,160 @@
+"""Schema: the fields of one request row, said once and used by serving, data-quality checks and load generation."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from shipway.contract.documents import Spec
+
+__all__ = ["FieldKind", "FieldSpec", "Schema", "Violation"]
+
+
+class FieldKind(StrEnum):
+    """What a field holds; `vector` is a fixed-length list of numbers."""
+
+    NUMBER = "number"
+    INTEGER = "integer"
+    CATEGORY = "category"
+    TEXT = "text"
+    TIMESTAMP = "timestamp"
+    VECTOR = "vector"
+
+
+class Violation(Spec):
+    """One thing wrong with one row; `got` is a short description, never a personal value in full."""
+
+    row: int
+    field: str
+    rule: str
+    got: str
+    expected: str
+
+
+class FieldSpec(Spec):
+    """One field of a row.
+
+    Args:
+        minimum, maximum: inclusive bounds of a number, integer or each element of a vector.
+        values: the closed set of a category; empty means any text is allowed.
+        length: the number of elements of a vector, or the greatest number of characters of text.
+        nullable: whether null is an answer of its own.
+        personal: whether the prediction log must hash it.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    kind: FieldKind
+    description: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str, ...] = ()
+    length: Annotated[int, Field(gt=0)] | None = None
+    nullable: bool = False
+    personal: bool = False
+    example: Any = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.kind is FieldKind.VECTOR and self.length is None:
+            raise ValueError(f"length with kind vector in field {self.name}")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum ({self.minimum}) to be at most maximum ({self.maximum}) in field {self.name}")
+        return self
+
+    def check(self, value: object) -> tuple[str, str] | None:
+        """Returns (rule, expected) for what is wrong with `value`, or None when it is fine."""
+        if value is None:
+            return None if self.nullable else ("null", "a value")
+        match self.kind:
+            case FieldKind.NUMBER | FieldKind.INTEGER:
+                return self._check_number(value)
+            case FieldKind.VECTOR:
+                return self._check_vector(value)
+            case _:
+                return self._check_text(value)
+
+    def _check_number(self, value: object) -> tuple[str, str] | None:
+        whole = self.kind is FieldKind.INTEGER
+        if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+            return "type", "an integer" if whole else "a number"
+        if not math.isfinite(value):
+            return "finite", "a finite number"
+        if (self.minimum is not None and value < self.minimum) or (self.maximum is not None and value > self.maximum):
+            return "range", f"a value from {self.minimum} to {self.maximum}"
+        return None
+
+    def _check_vector(self, value: object) -> tuple[str, str] | None:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            return "type", f"a list of {self.length} numbers"
+        if len(value) != self.length:
+            return "length", f"{self.length} elements"
+        for element in value:
+            if problem := self._check_number(element):
+                return problem
+        return None
+
+    def _check_text(self, value: object) -> tuple[str, str] | None:
+        if not isinstance(value, str):
+            return "type", "text"
+        if self.length is not None and len(value) > self.length:
+            return "length", f"at most {self.length} characters"
+        if self.values and value not in self.values:
+            shown = ", ".join(self.values[:20]) + (", ..." if len(self.values) > 20 else "")
+            return "category", f"one of {shown}"
+        if self.kind is FieldKind.TIMESTAMP:
+            return _check_timestamp(value)
+        return None
+
+
+def _check_timestamp(value: str) -> tuple[str, str] | None:
+    try:
+        stamp = datetime.fromisoformat(value)
+    except ValueError:
+        return "timestamp", "an ISO 8601 time with an offset, such as 2013-05-01T12:00:00Z"
+    return None if stamp.tzinfo else ("timezone", "a time with an offset, such as 2013-05-01T12:00:00Z")
+
+
+class Schema(Spec):
+    """The fields of one request row, in order."""
+
+    fields: Annotated[tuple[FieldSpec, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _unique(self) -> Self:
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(f"each field name once, not {', '.join(self.names)}")
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The field names in order."""
+        return tuple(field.name for field in self.fields)
+
+    def check(self, rows: Iterable[object]) -> list[Violation]:
+        """Returns every violation in `rows` (row numbers count from 0); empty when all are fine."""
+        found: list[Violation] = []
+        for number, row in enumerate(rows):
+            if not isinstance(row, Mapping):
+                found.append(Violation(row=number, field="", rule="type", got=_show(row), expected="an object"))
+                continue
+            found.extend(self._check_row(number, row))
+        return found
+
+    def _check_row(self, number: int, row: Mapping[Any, object]) -> Iterable[Violation]:
+        for field in self.fields:
+            if field.name not in row:
+                yield Violation(row=number, field=field.name, rule="missing", got="nothing", expected="a value")
+            elif problem := field.check(row[field.name]):
+                got = "a personal value" if field.personal else _show(row[field.name])
+                yield Violation(row=number, field=field.name, rule=problem[0], got=got, expected=problem[1])
+        for name in sorted(str(key) for key in row if key not in self.names):
+            known = f"one of {', '.join(self.names)}"
+            yield Violation(row=number, field=name[:100], rule="unknown", got="an extra field", expected=known)
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
