@@ -113,8 +113,8 @@ def write_atomic(path: Path, text: str, mode: int = 0o644) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, mode)
-        os.rename(temporary, path)
+        Path(temporary).chmod(mode)
+        Path(temporary).rename(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

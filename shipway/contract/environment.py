@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -131,7 +131,7 @@ class EnvironmentSpec(Spec):
     retention_days: Positive = 7
     budget_usd_per_month: Annotated[float, Field(ge=0)] | None = None
     scrape_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 1
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -160,10 +160,10 @@ def load_environment(root: Path, name: str) -> EnvironmentSpec:
     if not path.exists():
         known = sorted(p.stem.removeprefix("Pulumi.") for p in path.parent.glob("Pulumi.*.yaml"))
         raise SpecError(path, "", "no such file", f"one of the environments {', '.join(known)}")
-    config: object = read_yaml(path).get("config")
+    config = read_yaml(path).get("config")
     if not isinstance(config, dict) or ENVIRONMENT_KEY not in config:
         raise SpecError(path, f"config.{ENVIRONMENT_KEY}", "nothing", "the environment's description")
-    found = parse(EnvironmentSpec, config[ENVIRONMENT_KEY], path)
+    found = parse(EnvironmentSpec, cast(dict[str, object], config)[ENVIRONMENT_KEY], path)
     if found.name != name:
         raise SpecError(path, "name", found.name, f"the file's own environment, {name!r}")
     return found

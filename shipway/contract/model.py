@@ -1,6 +1,7 @@
 """ModelSpec: what model.yaml may say about one model, on every target alike."""
 
 from enum import StrEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -100,7 +101,7 @@ class RolloutSpec(Spec):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         steps = self.steps_percent
-        if not steps or steps[-1] != 100 or any(a >= b for a, b in zip(steps, steps[1:], strict=False)):
+        if not steps or steps[-1] != 100 or any(a >= b for a, b in pairwise(steps)):
             raise ValueError(f"steps_percent to grow strictly and end at 100, not {list(steps)}")
         if steps[0] / 100 > self.harm_budget_ratio:
             raise ValueError(
@@ -155,7 +156,7 @@ class ServingSpec(Spec):
     def _consistent(self) -> Self:
         if (FallbackSource.CONSTANT in self.fallback) != (self.fallback_constant is not None):
             raise ValueError(
-                f"fallback ({[str(f) for f in self.fallback]}) and fallback_constant ({self.fallback_constant}) to agree: "
+                f"fallback {[str(f) for f in self.fallback]} to agree with fallback_constant ({self.fallback_constant}): "
                 "a constant is named exactly when the chain ends in one"
             )
         return self

@@ -1,5 +1,6 @@
 """Which names a model may have, and what to suggest instead of a bad one."""
 
+import keyword
 import re
 
 __all__ = ["MODEL_NAME_MAX_LENGTH", "RESERVED_NAMES", "check_model_name", "suggest_model_name"]
@@ -9,38 +10,30 @@ MODEL_NAME_MAX_LENGTH = 40
 
 # Names the platform's own processes, routes and folders use, and words a Python package cannot be called.
 RESERVED_NAMES: frozenset[str] = frozenset(
-    [
+    {
         "alertmanager",
-        "class",
         "components",
         "contract",
-        "def",
         "delivery",
         "envoy",
         "feast",
         "features",
-        "for",
         "gateway",
-        "global",
         "grafana",
-        "import",
         "kubernetes",
-        "lambda",
         "livez",
         "local",
         "metrics",
         "mlflow",
-        "none",
         "platform",
         "policies",
         "prometheus",
         "pulumi",
         "readyz",
         "registry",
-        "return",
         "routes",
-        "serving",
         "services",
+        "serving",
         "shipway",
         "stacks",
         "status",
@@ -48,13 +41,12 @@ RESERVED_NAMES: frozenset[str] = frozenset(
         "templates",
         "test",
         "tests",
+        "tools",
+        *keyword.kwlist,
+        "none",
         "true",
         "false",
-        "tools",
-        "try",
-        "with",
-        "yield",
-    ]
+    }
 )
 
 _PATTERN = re.compile(r"[a-z](?:[a-z0-9]|-(?=[a-z0-9]))*\Z")

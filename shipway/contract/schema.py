@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast
 
 from pydantic import Field, model_validator
 
@@ -89,9 +89,9 @@ class FieldSpec(Spec):
     def _check_vector(self, value: object) -> tuple[str, str] | None:
         if not isinstance(value, Sequence) or isinstance(value, str):
             return "type", f"a list of {self.length} numbers"
-        if len(value) != self.length:
+        if len(cast(Sequence[object], value)) != self.length:
             return "length", f"{self.length} elements"
-        for element in value:
+        for element in cast(Sequence[object], value):
             if problem := self._check_number(element):
                 return problem
         return None
@@ -140,7 +140,7 @@ class Schema(Spec):
             if not isinstance(row, Mapping):
                 found.append(Violation(row=number, field="", rule="type", got=_show(row), expected="an object"))
                 continue
-            found.extend(self._check_row(number, row))
+            found.extend(self._check_row(number, cast(Mapping[Any, object], row)))
         return found
 
     def _check_row(self, number: int, row: Mapping[Any, object]) -> Iterable[Violation]:
