@@ -156,7 +156,7 @@ class ServingSpec(Spec):
     def _consistent(self) -> Self:
         if (FallbackSource.CONSTANT in self.fallback) != (self.fallback_constant is not None):
             raise ValueError(
-                f"fallback {[str(f) for f in self.fallback]} to agree with fallback_constant ({self.fallback_constant}): "
+                f"fallback {[*self.fallback]} to agree with fallback_constant ({self.fallback_constant}): "
                 "a constant is named exactly when the chain ends in one"
             )
         return self
