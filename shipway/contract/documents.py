@@ -40,8 +40,8 @@ def parse(kind: type[T], data: object, path: Path | str) -> T:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(str(part) for part in first["loc"])
-        got = data if first["type"] == "missing" else first["input"]
-        raise SpecError(path, key, "nothing" if first["type"] == "missing" else got, _expected(first, kind)) from None
+        got = "nothing" if first["type"] == "missing" else first["input"]
+        raise SpecError(path, key, got, _expected(first, kind)) from None
     except (TypeError, ValueError) as error:
         raise SpecError(path, "", data, f"plain mappings, lists, text and finite numbers ({error})") from None
 

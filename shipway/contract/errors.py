@@ -31,7 +31,12 @@ class SpecError(ShipwayError):
     def __init__(self, path: Path | str, key: str, got: object, expected: str) -> None:
         self.path, self.key, self.got, self.expected = str(path), key, got, expected
         where = f"{self.path}: {key}" if key else self.path
-        super().__init__(f"{where}: got {got!r}, expected {expected}")
+        super().__init__(f"{where}: got {_shortened(got)}, expected {expected}")
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 class ArtifactError(ShipwayError):

@@ -1,0 +1,63 @@
+"""Environments: one file each, consistent by construction."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from shipway.contract.environment import load_environment
+from shipway.contract.errors import SpecError
+
+LOCAL: dict[str, Any] = {
+    "name": "local",
+    "tier": "local",
+    "target": "local",
+    "ports": {"base": 9000},
+    "cpu_pool": {"cpu_millicores": 4000, "memory_mib": 4096},
+}
+
+
+def write(root: Path, environment: dict[str, Any], name: str = "local") -> None:
+    """Writes one stack file."""
+    (root / "stacks").mkdir(exist_ok=True)
+    text = yaml.safe_dump({"config": {"shipway:environment": environment}})
+    (root / "stacks" / f"Pulumi.{name}.yaml").write_text(text)
+
+
+def test_every_port_follows_from_the_base(tmp_path: Path) -> None:
+    """Two stacks with bases a span apart share no port."""
+    write(tmp_path, LOCAL)
+    ports = load_environment(tmp_path, "local").ports
+    assert ports is not None
+    own = {ports.gateway, ports.gateway_admin, ports.prometheus, ports.delivery_metrics}
+    assert len(own) == 4
+    assert not own & set(ports.model_slots)
+    assert max(ports.model_slots) < ports.base + ports.span
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ports": None}, "ports and cpu_pool with target local"),
+        ({"tier": "prod"}, "tier local with target local, not prod"),
+        ({"target": "kubernetes", "tier": "prod"}, "no ports and no cpu_pool with target kubernetes"),
+        ({"ports": {"base": 80}}, "ports.base: got 80, expected greater than or equal to 1024"),
+        ({"ports": {"base": 65001}}, "ports.base: got 65001, expected less than or equal to 65000"),
+        ({"budget": 3}, "budget: got 3, expected no such key"),
+        ({"name": "other"}, "name: got 'other', expected the file's own environment, 'local'"),
+    ],
+)
+def test_an_inconsistent_environment_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    """Each cross-field rule prints the values it saw."""
+    write(tmp_path, {**LOCAL, **change})
+    with pytest.raises(SpecError) as caught:
+        load_environment(tmp_path, "local")
+    assert message in str(caught.value)
+
+
+def test_an_unknown_environment_lists_the_known(tmp_path: Path) -> None:
+    """A typing mistake in --env shows what there is."""
+    write(tmp_path, LOCAL)
+    with pytest.raises(SpecError, match="one of the environments local"):
+        load_environment(tmp_path, "lokal")
