@@ -1,0 +1,60 @@
+"""The drift reference: how predictions and inputs were distributed over the validation set, in fixed bins."""
+
+from bisect import bisect_right
+from itertools import pairwise
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from shipway.contract.documents import Spec
+
+__all__ = ["Categories", "Histogram", "Reference"]
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class Histogram(Spec):
+    """Counts of numbers between inner edges: bin 0 lies below the first edge, the last bin from the last edge on.
+
+    An edge belongs to the bin above it. Nulls and NaN are counted apart, in `nulls`.
+    """
+
+    edges: tuple[float, ...]
+    counts: tuple[Count, ...]
+    nulls: Count = 0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.counts) != len(self.edges) + 1:
+            raise ValueError(f"one count more than edges, not {len(self.counts)} counts and {len(self.edges)} edges")
+        if any(low >= high for low, high in pairwise(self.edges)):
+            raise ValueError("edges that grow strictly")
+        return self
+
+    def bin(self, value: float) -> int:
+        """Returns the number of the bin that `value` falls into.
+
+        >>> Histogram(edges=(0.5,), counts=(1, 1)).bin(0.5)
+        1
+        """
+        return bisect_right(self.edges, value)
+
+
+class Categories(Spec):
+    """Counts of the most frequent categories; the rest is in `other`, nulls apart."""
+
+    counts: dict[str, Count]
+    other: Count = 0
+    nulls: Count = 0
+
+
+class Reference(Spec):
+    """The content of a bundle's reference.json.
+
+    Args:
+        predictions: the validation predictions in at most `contract.metrics.PREDICTION_BINS` quantile bins.
+        fields: request field or feature (`view:feature`) -> its distribution.
+    """
+
+    predictions: Histogram
+    fields: dict[str, Histogram | Categories] = Field(default_factory=dict)
