@@ -1,0 +1,129 @@
+"""One Feast repository on disk: its configuration, and the registration of each service's objects."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Generator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from shipway.bundle.source import import_from
+from shipway.contract.documents import read_json, write_atomic
+from shipway.contract.errors import FeatureError
+
+__all__ = ["PROJECT", "apply", "apply_objects", "check", "feature_store_yaml", "open_store"]
+
+PROJECT = "shipway"
+
+
+def feature_store_yaml() -> str:
+    """Returns the text of feature_store.yaml; paths are relative to the folder it lies in."""
+    return yaml.safe_dump(
+        {
+            "project": PROJECT,
+            "provider": "local",
+            # A reader loads the registry once: a refresh would stall one request every ten minutes, and a version
+            # only ever reads the views it was trained with.
+            "registry": {"registry_type": "file", "path": "registry.db", "cache_ttl_seconds": 0},
+            "online_store": {"type": "sqlite", "path": "online.db"},
+            "offline_store": {"type": "shipway.features.asof.AsofOfflineStore"},
+            "entity_key_serialization_version": 3,
+        },
+        sort_keys=False,
+    )
+
+
+def open_store(folder: Path) -> Any:
+    """Returns Feast's own store object for the repository in `folder`.
+
+    Raises:
+        FeatureError: when there is no repository.
+    """
+    if not (folder / "feature_store.yaml").is_file():
+        raise FeatureError(
+            f"{folder}: found no feature_store.yaml, expected a feature repository; `pulumi up` makes it"
+        )
+    from feast import FeatureStore
+
+    return FeatureStore(repo_path=str(folder))
+
+
+def apply(service: Path, folder: Path) -> list[str]:
+    """Registers the objects of the service in `service` and returns the names of its feature views, sorted.
+
+    Doing it again changes nothing. Values already published stay.
+
+    Raises:
+        FeatureError: when Feast refuses an object.
+    """
+    module = import_from(service.parent, service.name, "features")
+    views = apply_objects(module.OBJECTS, folder)
+    receipt = {"source_sha256": _source_hash(service), "views": views}
+    write_atomic(_receipt_path(service, folder), json.dumps(receipt, sort_keys=True) + "\n")
+    return views
+
+
+def apply_objects(objects: Sequence[Any], folder: Path) -> list[str]:
+    """Registers Feast objects in the repository in `folder` and returns the names of the feature views, sorted."""
+    from feast import FeatureView
+    from feast.errors import FeastError
+
+    with _exclusive(folder):
+        store = open_store(folder)
+        try:
+            store.apply(list(objects))
+        except (FeastError, ValueError, OSError) as error:
+            raise FeatureError(f"{folder}: Feast refused the objects, expected valid definitions ({error})") from error
+        # Readers must not wait for the writer: with a write-ahead log they see the state before it.
+        with closing(sqlite3.connect(folder / "online.db")) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+    return sorted(view.name for view in objects if isinstance(view, FeatureView))
+
+
+def check(service: Path, folder: Path) -> list[str]:
+    """Returns one sentence for each thing that `apply` would have to do; empty when all is in place.
+
+    It reads files only, without Feast, so that a preview stays quick.
+    """
+    receipt_path = _receipt_path(service, folder)
+    if not receipt_path.exists():
+        return [f"{receipt_path}: never applied"]
+    receipt = read_json(receipt_path)
+    problems: list[str] = []
+    if receipt.get("source_sha256") != _source_hash(service):
+        problems.append(f"{service / 'features.py'}: changed since it was applied")
+    if not (folder / "registry.db").exists():
+        problems.append(f"{folder / 'registry.db'}: missing")
+    tables = _tables(folder / "online.db")
+    for view in cast(list[str], receipt.get("views", [])):
+        if f"{PROJECT}_{view}" not in tables:
+            problems.append(f"{folder / 'online.db'}: no table of view {view}")
+    return problems
+
+
+def _tables(path: Path) -> set[str]:
+    if not path.exists():
+        return set()
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def _source_hash(service: Path) -> str:
+    return hashlib.sha256((service / "features.py").read_bytes()).hexdigest()
+
+
+def _receipt_path(service: Path, folder: Path) -> Path:
+    return folder / "applied" / f"{service.name}.json"
+
+
+@contextmanager
+def _exclusive(folder: Path) -> Generator[None, None, None]:
+    # Feast reads the whole registry file, changes it and writes it back: two at once would lose one.
+    from filelock import FileLock
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / "registry.lock"):
+        yield
