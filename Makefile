@@ -1,0 +1,45 @@
+# The verbs of this project. `make` alone lists them.
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DEFAULT_GOAL := help
+
+ENV ?= local
+PYTHON ?= python3
+VENV := .shipway/venv/bin
+
+# Compiled modules lie in one folder, not beside each source file.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.shipway/cache/pycache
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup up down preview test ci lock clean python
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+setup: python ## get the Python packages and the programs; then `source .shipway/env`
+	@$(PYTHON) -m tools.setup
+
+up: setup ## train what has no release, start the platform, send a first request (ENV=local)
+	@$(VENV)/python -m tools.up --env $(ENV)
+
+down: ## stop everything `make up` started and remove what it made; bundles stay (ENV=local)
+	@if [ -x $(VENV)/python ]; then $(VENV)/python -m tools.down --env $(ENV); else $(PYTHON) -m tools.down --env $(ENV); fi
+
+preview: setup ## show what the next deployment would change (ENV=local, JSON=1 for the engine's JSON alone)
+	@$(VENV)/python -m tools.preview --env $(ENV) $(if $(JSON),--json)
+
+test: setup ## lint, types, layers, unit tests, then the tests with real processes
+	@$(VENV)/python -m tools.checks
+
+ci: test ## what the build server runs
+
+lock: setup ## compile requirements.lock anew from pyproject.toml
+	@$(VENV)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes \
+	  --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+clean: down ## also remove .shipway/: environment, bundles, registry, state (the tool cache stays)
+	@rm -rf .shipway
+
+python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
+	"error: $(PYTHON) is Python %d.%d, expected 3.11 or newer: make PYTHON=/path/to/python3.11" % v[:2])'

@@ -1,0 +1,91 @@
+"""`.shipway/env`: the variables that make a shell, and every verb, use this project's programs and its Pulumi state."""
+
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from shipway.contract.errors import ShipwayError
+
+__all__ = ["env_file", "load", "own_backend", "render"]
+
+
+def env_file(root: Path) -> Path:
+    """Returns the file to source."""
+    return root / ".shipway" / "env"
+
+
+def own_backend(root: Path) -> str:
+    """Returns the address of the backend that needs no login: a folder below .shipway/."""
+    return f"file://{root / '.shipway' / 'pulumi' / 'state'}"
+
+
+def person_has_a_backend(root: Path, environ: Mapping[str, str]) -> bool:
+    """Returns whether the person logged in to a Pulumi backend of their own, by variable or by `pulumi login`."""
+    if environ.get("PULUMI_BACKEND_URL", own_backend(root)) != own_backend(root):
+        return True
+    home = Path(environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    if home.is_relative_to(root / ".shipway"):
+        home = Path.home() / ".pulumi"
+    try:
+        credentials = json.loads((home / "credentials.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(credentials, dict) and bool(credentials.get("current"))
+
+
+def render(root: Path, environ: Mapping[str, str], *, own_pulumi: bool) -> str:
+    """Returns the text of `.shipway/env`, for any POSIX shell, harmless when sourced twice.
+
+    Args:
+        root: the repository.
+        environ: the person's own variables, which decide about the backend.
+        own_pulumi: whether `pulumi` is the one set-up built, which can download no plugins.
+    """
+    base = root / ".shipway"
+    programs = shlex.quote(f"{base / 'bin'}:{base / 'venv' / 'bin'}")
+    lines = [
+        "# Written by `make setup`; source it to use this project's programs and Pulumi state.",
+        f'case ":$PATH:" in *:{programs}:*) ;; *) export PATH={programs}:"$PATH" ;; esac',
+        export("VIRTUAL_ENV", str(base / "venv")),
+        # Compiled modules go into one folder, none beside the sources; without them each service starts seconds later.
+        export("PYTHONPYCACHEPREFIX", str(base / "cache" / "pycache")),
+        "unset PYTHONDONTWRITEBYTECODE",
+        export("PULUMI_SKIP_UPDATE_CHECK", "true"),
+        # An output of type string in an f-string is a mistake: an error, not a warning inside the text.
+        export("PULUMI_ERROR_OUTPUT_STRING", "true"),
+    ]
+    if own_pulumi:
+        lines.append(export("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true"))
+    if not person_has_a_backend(root, environ):
+        backend = shlex.quote(own_backend(root))
+        lines += [
+            f'if [ -z "${{PULUMI_BACKEND_URL:-}}" ] || [ "$PULUMI_BACKEND_URL" = {backend} ]; then',
+            f"  export PULUMI_BACKEND_URL={backend}",
+            f"  {export('PULUMI_HOME', str(base / 'pulumi' / 'home'))}",
+            # A local stack holds no secret; the passphrase of this backend protects nothing.
+            "  export PULUMI_CONFIG_PASSPHRASE=",
+            "fi",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def export(name: str, value: str) -> str:
+    """Returns the shell line that sets and exports a variable."""
+    return f"export {name}={shlex.quote(value)}"
+
+
+def load(root: Path) -> dict[str, str]:
+    """Returns the variables of a shell that sourced `.shipway/env`: the verbs see what the person sees.
+
+    Raises:
+        ShipwayError: before `make setup`.
+    """
+    if not env_file(root).exists():
+        raise ShipwayError(f"{env_file(root)} is not there: run `make setup` first")
+    printed = subprocess.run(
+        ["sh", "-c", '. "$0" && exec env -0', str(env_file(root))], capture_output=True, check=True, env=os.environ
+    ).stdout
+    return dict(entry.split("=", 1) for entry in os.fsdecode(printed).split("\0") if "=" in entry)

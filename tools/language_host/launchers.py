@@ -1,0 +1,39 @@
+"""The two executables that the engine looks for on PATH: the language host and the server of dynamic providers."""
+
+import shlex
+import shutil
+from pathlib import Path
+
+__all__ = ["HOST", "PROVIDER", "has_host", "place"]
+
+HOST = "pulumi-language-python"
+PROVIDER = "pulumi-resource-pulumi-python"
+
+
+def has_host(pulumi: Path, path: str) -> bool:
+    """Returns whether `pulumi` comes with a Python language host: beside its executable, or on the person's PATH."""
+    beside = pulumi.resolve().with_name(HOST)
+    return beside.exists() or shutil.which(HOST, path=path) is not None
+
+
+def place(folder: Path, venv: Path, *, wanted: bool) -> None:
+    """Puts the launchers into `folder`, or takes them away where the person's own host is to be found instead.
+
+    Args:
+        folder: one that is on PATH; never the environment's bin, where they would shadow an official host for good.
+        venv: the environment that runs the host, and every program whose project names no `virtualenv`.
+        wanted: whether our host is the one to use.
+    """
+    server = Path(__file__).resolve().with_name("server.py")
+    interpreter = shlex.quote(str(venv / "bin" / "python3"))
+    # The engine names a project's own environment in this variable.
+    chosen = f'"${{PULUMI_RUNTIME_VIRTUALENV:-{venv}}}/bin/python3"'
+    commands = {HOST: f"{interpreter} {shlex.quote(str(server))}", PROVIDER: f"{chosen} -u -m pulumi.dynamic"}
+    for name, command in commands.items():
+        if not wanted:
+            (folder / name).unlink(missing_ok=True)
+            continue
+        fresh = folder / f".{name}.new"
+        fresh.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
+        fresh.chmod(0o755)
+        fresh.replace(folder / name)

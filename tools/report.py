@@ -1,0 +1,104 @@
+"""What a person sees on standard error while things are made: each step, what it does and how long it took."""
+
+import errno
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from shipway.contract.errors import ShipwayError, SpecError
+from tools.errors import CommandError
+
+__all__ = ["fail_clearly", "run", "say", "step"]
+
+HEARTBEAT_SECONDS = 20.0
+
+
+def say(subject: str, message: str) -> None:
+    """Prints one line of progress."""
+    print(f"  {subject:<12} {message}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def step(subject: str, doing: str) -> Iterator[None]:
+    """Says what is being done, and after it how many seconds it took; a step that fails leaves that to the error."""
+    say(subject, f"{doing} ...")
+    start = time.monotonic()
+    yield
+    say(subject, f"done in {time.monotonic() - start:.1f} s")
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    subject: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """Runs `command` to its end, saying now and then that it is still at it, and returns what it printed.
+
+    Raises:
+        CommandError: when it fails or cannot be started; it carries the last lines of its output.
+    """
+    words = [str(word) for word in command]
+    start = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            words,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    except OSError as error:
+        raise CommandError(words, 127, str(error)) from None
+    while True:
+        try:
+            output, _ = process.communicate(timeout=HEARTBEAT_SECONDS)
+            break
+        except subprocess.TimeoutExpired:
+            say(subject, f"still at it after {time.monotonic() - start:.0f} s")
+        except BaseException:
+            # Ctrl-C: what was started ends, and its own children, before the caller tidies its folder away.
+            process.terminate()
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            raise
+    if process.returncode:
+        raise CommandError(words, process.returncode, output)
+    return output
+
+
+def fail_clearly(main: Callable[[], int]) -> NoReturn:
+    """Ends the process with the exit code of `main`, 2 for wrong input, 1 for a refusal, 130 for Ctrl-C or SIGTERM."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        sys.exit(main())
+    except SpecError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ShipwayError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"error: the disk is full ({error.filename}); make room and run the same command again", file=sys.stderr)
+        sys.exit(1)

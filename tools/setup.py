@@ -1,0 +1,80 @@
+"""`make setup`: the Python environment, the external programs, and `.shipway/env` that puts them on PATH."""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from tools import environment, locks, programs, report, venv
+from tools.language_host import launchers
+from tools.pins import PULUMI, TOOLS
+from tools.programs import Found
+
+__all__ = ["main", "prepare"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def prepare(root: Path, environ: Mapping[str, str]) -> None:
+    """Makes `.shipway/venv`, `.shipway/bin` and `.shipway/env`; does nothing that is done already.
+
+    Raises:
+        ShipwayError: for whatever cannot be made, naming it and what to do.
+    """
+    start = time.monotonic()
+
+    def wait(message: str) -> None:
+        report.say("setup", message)
+
+    with locks.exclusive(root / ".shipway" / "setup.lock", "`make setup`", on_wait=wait):
+        cache = programs.cache_folder(environ)
+        venv.ensure(root, cache)
+        found = [programs.locate(tool, root, environ, cache) for tool in TOOLS]
+        link(found, root / ".shipway" / "bin")
+        pulumi = next(each for each in found if each.tool is PULUMI)
+        own_host = not launchers.has_host(pulumi.folder / "pulumi", _path_without(root, environ))
+        launchers.place(root / ".shipway" / "bin", venv.folder(root), wanted=own_host)
+        # The file backend does not make its own folder.
+        (root / ".shipway" / "pulumi" / "state").mkdir(parents=True, exist_ok=True)
+        _replace(environment.env_file(root), environment.render(root, environ, own_pulumi=pulumi.obtained))
+        for each in found:
+            origin = "the cache" if each.obtained else "PATH"
+            report.say(each.tool.name, f"{each.folder} ({origin})")
+    report.say("setup", f"ready after {time.monotonic() - start:.1f} s; `source .shipway/env` for a shell of your own")
+
+
+def link(found: list[Found], folder: Path) -> None:
+    """Links every executable of the tools into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in found:
+        for name in each.tool.executables:
+            target, path = each.folder / name, folder / name
+            if path.is_symlink() and path.readlink() == target:
+                continue
+            # Onto the old link in one step: a running `pulumi up` may look for it at any moment.
+            fresh = folder / f".{name}.new"
+            fresh.unlink(missing_ok=True)
+            fresh.symlink_to(target)
+            fresh.replace(path)
+
+
+def _path_without(root: Path, environ: Mapping[str, str]) -> str:
+    """Returns PATH without our own folders, whose launchers must not pass for the machine's."""
+    entries = environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(entry for entry in entries if entry and not Path(entry).is_relative_to(root / ".shipway"))
+
+
+def _replace(path: Path, text: str) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def main() -> int:
+    """Runs the verb."""
+    prepare(ROOT, os.environ)
+    return 0
+
+
+if __name__ == "__main__":
+    report.fail_clearly(main)
