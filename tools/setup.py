@@ -30,10 +30,12 @@ def prepare(root: Path, environ: Mapping[str, str]) -> None:
         cache = programs.cache_folder(environ)
         venv.ensure(root, cache)
         found = [programs.locate(tool, root, environ, cache) for tool in TOOLS]
-        link(found, root / ".shipway" / "bin")
+        binaries = root / ".shipway" / "bin"
+        binaries.mkdir(exist_ok=True)
         pulumi = next(each for each in found if each.tool is PULUMI)
         own_host = not launchers.has_host(pulumi.folder / "pulumi", _path_without(root, environ))
-        launchers.place(root / ".shipway" / "bin", venv.folder(root), wanted=own_host)
+        link([each for each in found if not (own_host and each is pulumi)], binaries)
+        launchers.place(binaries, venv.folder(root), pulumi.folder / "pulumi", wanted=own_host)
         # The file backend does not make its own folder.
         (root / ".shipway" / "pulumi" / "state").mkdir(parents=True, exist_ok=True)
         _replace(environment.env_file(root), environment.render(root, environ, own_pulumi=pulumi.obtained))
@@ -45,7 +47,6 @@ def prepare(root: Path, environ: Mapping[str, str]) -> None:
 
 def link(found: list[Found], folder: Path) -> None:
     """Links every executable of the tools into `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
     for each in found:
         for name in each.tool.executables:
             target, path = each.folder / name, folder / name

@@ -16,14 +16,17 @@ def has_host(pulumi: Path, path: str) -> bool:
     return beside.exists() or shutil.which(HOST, path=path) is not None
 
 
-def place(folder: Path, venv: Path, *, wanted: bool) -> None:
+def place(folder: Path, venv: Path, pulumi: Path, *, wanted: bool) -> None:
     """Puts the launchers into `folder`, or takes them away where the person's own host is to be found instead.
 
     Args:
         folder: one that is on PATH; never the environment's bin, where they would shadow an official host for good.
         venv: the environment that runs the host, and every program whose project names no `virtualenv`.
+        pulumi: the engine's executable.
         wanted: whether our host is the one to use.
     """
+    if wanted:
+        _put_beside(folder, pulumi)
     server = Path(__file__).resolve().with_name("server.py")
     interpreter = shlex.quote(str(venv / "bin" / "python3"))
     # The engine names a project's own environment in this variable.
@@ -37,3 +40,17 @@ def place(folder: Path, venv: Path, *, wanted: bool) -> None:
         fresh.write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
         fresh.chmod(0o755)
         fresh.replace(folder / name)
+
+
+def _put_beside(folder: Path, pulumi: Path) -> None:
+    """Makes `pulumi` a file of `folder`: the engine warns about each host that lies elsewhere than its own executable."""
+    own = folder / "pulumi"
+    if own.is_file() and not own.is_symlink() and own.stat().st_mtime_ns == pulumi.stat().st_mtime_ns:
+        return
+    fresh = folder / ".pulumi.new"
+    fresh.unlink(missing_ok=True)
+    try:
+        fresh.hardlink_to(pulumi)
+    except OSError:  # another disk
+        shutil.copy2(pulumi, fresh)
+    fresh.replace(own)
