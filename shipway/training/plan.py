@@ -9,12 +9,14 @@
 
 Optional:
 
+    RANGES          `view:feature` -> (least, greatest): a feature beyond them stops the training
     metrics(labels, predictions) -> dict[str, float]   beside (and over) the defaults of `shipway.training.metrics`
     save(estimator, folder) -> None                    another format of the allow-list than skops
 
 The frames that `load` returns hold one row per training example. Columns are the request's fields by the names in
 schema.py, then the features by the names in model.yaml (`view:feature`), null where the store had no value. The
-index is the unit's id, so that a doubled example shows. The estimator is saved as `model/model.skops` in the
+index is the unit's id, so that a doubled example shows. Before `fit` and `predict` see them, nulls of a feature are
+replaced by the default that model.yaml declares, as they are in serving. The estimator is saved as `model/model.skops` in the
 bundle, and the manifest repeats TRUSTED_TYPES for the slot that loads it.
 
 A whole train.py for a model without features is thirty lines; see services/digits.
