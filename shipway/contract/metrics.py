@@ -4,12 +4,17 @@ from enum import StrEnum
 
 __all__ = [
     "FALLBACKS_TOTAL",
+    "FEATURE_AGE_SECONDS",
     "FEATURE_MISSING_TOTAL",
+    "FEATURE_SECONDS",
     "HEARTBEAT_TIMESTAMP_SECONDS",
+    "INFERENCE_SECONDS",
     "LATENCY_EDGES_SECONDS",
     "MODEL_INFO",
     "PREDICTION_BINS",
     "PREDICTION_BIN_TOTAL",
+    "PREDICTION_LOG_DROPPED_TOTAL",
+    "PREDICTION_LOG_WRITTEN_TOTAL",
     "RECORDED",
     "REQUESTS_TOTAL",
     "REQUEST_SECONDS",
@@ -54,6 +59,11 @@ FALLBACKS_TOTAL = "shipway_fallbacks_total"
 FEATURE_MISSING_TOTAL = "shipway_feature_missing_total"
 PREDICTION_BIN_TOTAL = "shipway_prediction_bin_total"
 VIOLATIONS_TOTAL = "shipway_violations_total"
+INFERENCE_SECONDS = "shipway_inference_seconds"
+FEATURE_SECONDS = "shipway_feature_seconds"
+FEATURE_AGE_SECONDS = "shipway_feature_age_seconds"
+PREDICTION_LOG_WRITTEN_TOTAL = "shipway_prediction_log_written_total"
+PREDICTION_LOG_DROPPED_TOTAL = "shipway_prediction_log_dropped_total"
 MODEL_INFO = "shipway_model_info"
 HEARTBEAT_TIMESTAMP_SECONDS = "shipway_heartbeat_timestamp_seconds"
 

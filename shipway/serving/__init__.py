@@ -1,0 +1,16 @@
+"""What runs around a model in production: validation, features, fallback, metrics, prediction log, the BentoML base."""
+
+__all__ = [
+    "application",
+    "base",
+    "configuration",
+    "features",
+    "launch",
+    "measures",
+    "model_files",
+    "open_inference",
+    "predictions",
+    "requests",
+    "runtime",
+    "segments",
+]

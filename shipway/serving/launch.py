@@ -1,0 +1,122 @@
+"""Starts one slot: verify the bundle, then import its code, then serve it from one process."""
+
+import argparse
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from shipway.bundle.store import verify_bundle
+from shipway.contract.environment import Tier
+from shipway.contract.metrics import Slot
+from shipway.serving.configuration import SlotConfiguration
+
+__all__ = ["SHUTDOWN_SECONDS", "asgi_application", "main"]
+
+# How long requests in flight may take to finish after SIGTERM; the supervisor waits longer before it kills.
+SHUTDOWN_SECONDS = 15
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serves a slot until SIGTERM.
+
+    Raises:
+        ShipwayError: when the bundle is not what its digest says or cannot be served.
+        OSError: when the port is taken or the state folder cannot be written.
+    """
+    parser = argparse.ArgumentParser(prog="python -m shipway.serving", description="Serve one slot on 127.0.0.1.")
+    parser.add_argument("--bundle", type=Path, required=True, help="the bundle's folder in the artifact store")
+    parser.add_argument("--slot", type=Slot, choices=list(Slot), required=True, help="blue or green")
+    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--state", type=Path, required=True, help="this slot's scratch folder")
+    parser.add_argument("--predictions", type=Path, required=True, help="the model's folder of predictions and labels")
+    parser.add_argument("--features", type=Path, required=True, help="the feature store's folder")
+    parser.add_argument("--tier", type=Tier, choices=list(Tier), default=Tier.LOCAL, help="local, nonprod or prod")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    configuration = SlotConfiguration(
+        bundle=options.bundle.resolve(),
+        slot=options.slot,
+        predictions=options.predictions.resolve(),
+        features=options.features.resolve(),
+        tier=options.tier,
+    )
+    application = asgi_application(configuration, options.state.resolve())
+    _serve(application, options.port)
+
+
+def asgi_application(configuration: SlotConfiguration, state: Path) -> Any:
+    """Returns the ASGI application of a slot; its lifespan loads the model.
+
+    Sets this process's environment first, because BentoML and prometheus_client read it when they are imported.
+
+    Raises:
+        ArtifactError: when the bundle is not what its digest says; none of its code has run then.
+    """
+    manifest = verify_bundle(configuration.bundle)
+    os.environ.update(_environment(state))
+    os.environ.update(configuration.environment())
+
+    from shipway.bundle.source import import_from
+
+    module, _, name = manifest.service.partition(":")
+    package, _, submodule = module.partition(".")
+    service = getattr(import_from(configuration.bundle / "files" / "src", package, submodule), name)
+    return _KnownPaths(service.to_asgi())
+
+
+def _environment(state: Path) -> dict[str, str]:
+    # Counters live in files of this folder; a former process's would be added to ours.
+    metrics = state / "metrics"
+    shutil.rmtree(metrics, ignore_errors=True)
+    metrics.mkdir(parents=True)
+    home = state / "bentoml"
+    home.mkdir(exist_ok=True)
+    return {
+        "BENTOML_DO_NOT_TRACK": "True",
+        # Two slots with one home would wipe each other's metrics.
+        "BENTOML_HOME": str(home),
+        # Requests run side by side already; a pool of threads below each would only make them wait for each other.
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+    }
+
+
+def _serve(application: Any, port: int) -> None:
+    import uvicorn
+
+    config = uvicorn.Config(
+        application,
+        host="127.0.0.1",
+        port=port,
+        access_log=False,
+        log_level="warning",
+        lifespan="on",
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        server_header=False,
+    )
+    server = uvicorn.Server(config)
+    asyncio.run(server.serve())
+    if not server.started:
+        raise OSError(f"127.0.0.1:{port}: the slot did not start; the lines above say why")
+
+
+class _KnownPaths:
+    """Answers 404 for every other path before BentoML makes a metric series of it."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        from starlette.responses import JSONResponse
+
+        from shipway.serving.application import PATHS
+
+        if scope["type"] == "http" and not PATHS.fullmatch(scope["path"]):
+            answer = JSONResponse({"error": f"no such path: {scope['path'][:100]}"}, 404)
+            await answer(scope, receive, send)
+        else:
+            await self._application(scope, receive, send)

@@ -1,0 +1,139 @@
+"""The metrics of one slot, by the contract's names; every series that a decision reads exists at 0 from the start."""
+
+from collections import Counter as Tally
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from shipway.contract import metrics
+from shipway.contract.metrics import LATENCY_EDGES_SECONDS, Outcome, Slot
+from shipway.contract.model import FallbackSource
+from shipway.contract.release import short_digest
+from shipway.contract.schema import Schema, Violation
+
+__all__ = ["Measures"]
+
+_SLOT_LABELS = ("model", "version", "slot")
+# From one second to thirty days, about three a decade: ages are looked at by people, never compared bin by bin.
+_AGE_EDGES_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 7200, 14_400, 43_200, 86_400, 259_200, 604_800, 2_592_000)
+
+
+class Measures:
+    """Counts what one slot does.
+
+    The values live in prometheus_client, which sums them over worker processes where a target runs several; BentoML
+    puts them on the same `/metrics` page as its own.
+
+    Args:
+        model, digest, slot: the labels of every series; the version is the digest's short form.
+        schema: bounds the `field` label of violations.
+        features: the names of the features the model reads.
+        prediction_edges: inner edges of the prediction bins, from the bundle's drift reference.
+        registry: where the series are registered.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        digest: str,
+        slot: Slot,
+        schema: Schema,
+        features: Sequence[str],
+        prediction_edges: Sequence[float],
+        registry: CollectorRegistry,
+    ) -> None:
+        self._fields = frozenset(schema.names)
+        self._edges = np.asarray(prediction_edges, dtype=np.float64)
+        who = (model, short_digest(digest), str(slot))
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name.removesuffix("_total"), text, (*_SLOT_LABELS, *labels), registry=registry)
+
+        def histogram(name: str, text: str, *labels: str, edges: Sequence[float] = LATENCY_EDGES_SECONDS) -> Histogram:
+            return Histogram(name, text, (*_SLOT_LABELS, *labels), buckets=edges, registry=registry)
+
+        requests = counter(metrics.REQUESTS_TOTAL, "Requests by how they ended, before any fallback.", "outcome")
+        fallbacks = counter(metrics.FALLBACKS_TOTAL, "Requests answered by a fallback, by its source.", "source")
+        bins = counter(metrics.PREDICTION_BIN_TOTAL, "Predictions by bin of the drift reference.", "bin")
+        missing = counter(metrics.FEATURE_MISSING_TOTAL, "Requests that got a feature's default.", "feature")
+        ages = histogram(
+            metrics.FEATURE_AGE_SECONDS, "Age of served feature values.", "feature", edges=_AGE_EDGES_SECONDS
+        )
+        self._violations = counter(metrics.VIOLATIONS_TOTAL, "Violations of the schema.", "field", "rule")
+        self._who = who
+        self._requests = {outcome: requests.labels(*who, str(outcome)) for outcome in Outcome}
+        self._fallbacks = {source: fallbacks.labels(*who, str(source)) for source in FallbackSource}
+        self._bins = [bins.labels(*who, str(number)) for number in range(len(prediction_edges) + 1)]
+        self._missing = {name: missing.labels(*who, name) for name in features}
+        self._ages = {name: ages.labels(*who, name) for name in features}
+        self._request_seconds = histogram(metrics.REQUEST_SECONDS, "Time of a whole request.").labels(*who)
+        self._inference_seconds = histogram(metrics.INFERENCE_SECONDS, "Time in the model.").labels(*who)
+        self._feature_seconds = histogram(metrics.FEATURE_SECONDS, "Time in the feature store.").labels(*who)
+        self._written = counter(metrics.PREDICTION_LOG_WRITTEN_TOTAL, "Log records on disk.", "log")
+        self._dropped = counter(metrics.PREDICTION_LOG_DROPPED_TOTAL, "Log records lost: queue or disk full.", "log")
+        # Gauges of several workers cannot be summed; the newest value is the true one.
+        self._heartbeat = Gauge(
+            metrics.HEARTBEAT_TIMESTAMP_SECONDS,
+            "When a periodic job last did its work.",
+            (*_SLOT_LABELS, "job"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        Gauge(
+            metrics.MODEL_INFO,
+            "What is served; always 1.",
+            (*_SLOT_LABELS, "digest"),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        ).labels(*who, digest).set(1)
+
+    def request(self, outcome: Outcome, seconds: float) -> None:
+        """Counts one finished request; a rejected one says nothing about the version's speed, so it is not timed."""
+        self._requests[outcome].inc()
+        if outcome is not Outcome.REJECTED_INPUT:
+            self._request_seconds.observe(seconds)
+
+    def inference(self, seconds: float) -> None:
+        """Times one call of the model."""
+        self._inference_seconds.observe(seconds)
+
+    def feature_read(self, seconds: float) -> None:
+        """Times one read of the feature store."""
+        self._feature_seconds.observe(seconds)
+
+    def feature_age(self, name: str, seconds: float) -> None:
+        """Records how old a served feature value is."""
+        self._ages[name].observe(seconds)
+
+    def feature_missing(self, names: Iterable[str]) -> None:
+        """Counts the features that got their default in one request; each at most once, so that a ratio is one."""
+        for name in set(names):
+            self._missing[name].inc()
+
+    def fallback(self, source: FallbackSource) -> None:
+        """Counts one request answered by `source`."""
+        self._fallbacks[source].inc()
+
+    def violations(self, found: Iterable[Violation]) -> None:
+        """Counts violations; a field the schema does not know becomes `other`, so callers cannot make series."""
+        tally = Tally((one.field if one.field in self._fields else "other", one.rule) for one in found)
+        for (field, rule), count in tally.items():
+            self._violations.labels(*self._who, field, rule).inc(count)
+
+    def predictions(self, values: NDArray[np.float64]) -> None:
+        """Counts predictions by bin; an edge belongs to the bin above it, as in `bundle.reference.Histogram`."""
+        numbers = np.searchsorted(self._edges, values, side="right")
+        for number, count in zip(*np.unique(numbers, return_counts=True), strict=True):
+            self._bins[int(number)].inc(int(count))
+
+    def logged(self, log: str, written: int = 0, dropped: int = 0) -> None:
+        """Counts log records written and lost; zero of each makes the series exist."""
+        self._written.labels(*self._who, log).inc(written)
+        self._dropped.labels(*self._who, log).inc(dropped)
+
+    def heartbeat(self, job: str, now_seconds: float) -> None:
+        """Says that `job` did its work at `now_seconds` since the epoch."""
+        self._heartbeat.labels(*self._who, job).set(now_seconds)

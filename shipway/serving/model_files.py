@@ -1,0 +1,78 @@
+"""The model folder of a verified bundle, and the only ways a file in it becomes a live object."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shipway.contract.errors import ArtifactError
+
+__all__ = ["TRUSTED_TYPES", "ModelFiles"]
+
+# Types outside skops' own list that the platform vouches for: the compiled trees of scikit-learn. They hold arrays and
+# run no code at load time; skops leaves them out because a crafted array could crash the process, and here the digest
+# of a reviewed release says who made it. A bundle may trust these and the types of its own package, whose source the
+# same digest covers; any other name is refused before the file is opened.
+TRUSTED_TYPES: frozenset[str] = frozenset(
+    {
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.tree._tree.Tree",
+    }
+)
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """The files a service may load its model from.
+
+    Args:
+        folder: the bundle's `files/model`.
+        package: the service's own package, whose types its bundle may trust.
+        trusted_types: the types outside skops' own list that the bundle's manifest names.
+    """
+
+    folder: Path
+    package: str
+    trusted_types: Sequence[str] = ()
+
+    def skops(self, name: str = "model.skops") -> Any:
+        """Returns the estimator in `name`, built from allowed types only.
+
+        Raises:
+            ArtifactError: when the file is missing, is no skops file, or holds a type that is not allowed.
+        """
+        path = self._existing(name)
+        refused = sorted(kind for kind in self.trusted_types if not self._allowed(kind))
+        if refused:
+            raise ArtifactError(
+                f"{path}: the manifest trusts {', '.join(refused)}, expected only types of {self.package} "
+                "and of shipway.serving.model_files.TRUSTED_TYPES"
+            )
+        # skops imports every estimator of scikit-learn, and ships no types.
+        import skops.io  # pyright: ignore[reportMissingTypeStubs]
+
+        try:
+            held = skops.io.get_untrusted_types(file=path)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(f"{path}: not a skops file ({type(error).__name__}: {error})") from None
+        if unknown := sorted(set(held) - set(self.trusted_types)):
+            raise ArtifactError(
+                f"{path}: holds {', '.join(unknown)}, expected only types skops knows and the manifest's "
+                f"trusted types ({', '.join(self.trusted_types) or 'none'})"
+            )
+        return skops.io.load(path, trusted=list(self.trusted_types))
+
+    def _existing(self, name: str) -> Path:
+        path = self.folder / name
+        if path.is_file():
+            return path
+        found = sorted(file.name for file in self.folder.iterdir()) if self.folder.is_dir() else []
+        near = difflib.get_close_matches(name, found, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"the folder holds {', '.join(found) or 'nothing'}"
+        raise ArtifactError(f"{path}: no such model file; {hint}")
+
+    def _allowed(self, kind: str) -> bool:
+        return kind in TRUSTED_TYPES or kind.startswith(f"{self.package}.")

@@ -1,0 +1,159 @@
+"""The prediction log and the late labels that join it by id: what replay, parity and retraining read."""
+# pyarrow ships no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from shipway.contract.schema import Schema
+from shipway.serving.features import ServedFeature
+from shipway.serving.segments import SegmentLog, writer_name
+
+__all__ = ["LABEL_SCHEMA", "PREDICTION_SCHEMA", "LabelLog", "Logged", "PredictionLog", "hash_key"]
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+PREDICTION_SCHEMA: pa.Schema = pa.schema(
+    [
+        ("prediction_id", pa.string()),
+        ("event_time", _TIME),
+        ("unit_id", pa.string()),
+        # JSON texts: which entities and fields a model has differs by model and version, the log's schema does not.
+        ("entities", pa.string()),
+        ("fields", pa.string()),
+        (
+            "features",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("name", pa.string()),
+                        ("value", pa.float64()),
+                        ("status", pa.string()),
+                        ("timestamp", _TIME),
+                        ("age_seconds", pa.float64()),
+                    ]
+                )
+            ),
+        ),
+        ("prediction", pa.float64()),
+        ("version", pa.string()),
+        ("slot", pa.string()),
+        ("served_by", pa.string()),
+    ]
+)
+
+LABEL_SCHEMA: pa.Schema = pa.schema(
+    [("prediction_id", pa.string()), ("label", pa.float64()), ("event_time", _TIME), ("received_at", _TIME)]
+)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One prediction as it was served."""
+
+    prediction_id: str
+    row: Mapping[str, Any]
+    entities: Mapping[str, object]
+    features: Sequence[ServedFeature]
+    prediction: float
+
+
+def hash_key(folder: Path) -> bytes:
+    """Returns the secret with which personal values in `folder` are hashed, made at first use.
+
+    Without a secret, hashing every tail number or postcode would undo the hash.
+    """
+    path = folder / ".hash-key"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / f".hash-key.{secrets.token_hex(8)}"
+    if not path.exists():
+        made.touch(mode=0o600)
+        made.write_bytes(secrets.token_bytes(32))
+        try:
+            # A link to an existing name fails: of two slots starting at once, one key wins.
+            path.hardlink_to(made)
+        except FileExistsError:
+            pass
+        finally:
+            made.unlink()
+    return path.read_bytes()
+
+
+class PredictionLog:
+    """One slot's writer of prediction records, in `<folder>/predictions/<hour>/`.
+
+    Args:
+        folder: the model's folder of predictions, shared by its slots.
+        schema: says which fields are personal; their values, wherever they stand in a record, are hashed.
+        version, slot: who served.
+        pid: this process, part of the segment's file name.
+        count: called with (written, dropped) after each flush.
+    """
+
+    def __init__(
+        self, folder: Path, schema: Schema, version: str, slot: str, pid: int, count: Callable[[int, int], None]
+    ) -> None:
+        self._personal = tuple(field.name for field in schema.fields if field.personal)
+        self._key = hash_key(folder)
+        self._version, self._slot = version, slot
+        self._log = SegmentLog(folder / "predictions", PREDICTION_SCHEMA, writer_name(version, slot, pid), count)
+
+    def append(self, event_time: datetime, unit_id: str, served_by: str, logged: Sequence[Logged]) -> None:
+        """Queues the records of one answer; drops and counts them when the queue is full."""
+        self._log.append([self._record(event_time, unit_id, served_by, one) for one in logged])
+
+    def close(self) -> None:
+        """Writes what waits."""
+        self._log.close()
+
+    def _record(self, event_time: datetime, unit_id: str, served_by: str, one: Logged) -> dict[str, Any]:
+        personal = {str(one.row[name]) for name in self._personal if one.row[name] is not None}
+
+        def shown(value: object) -> object:
+            # A key or a unit id may repeat a personal field under another name.
+            return self._hash(value) if str(value) in personal else value
+
+        fields = {name: self._hash(value) if name in self._personal else value for name, value in one.row.items()}
+        return {
+            "prediction_id": one.prediction_id,
+            "event_time": event_time,
+            "unit_id": shown(unit_id),
+            "entities": _text({name: shown(value) for name, value in one.entities.items()}),
+            "fields": _text(fields),
+            "features": [feature.record() for feature in one.features],
+            "prediction": one.prediction,
+            "version": self._version,
+            "slot": self._slot,
+            "served_by": served_by,
+        }
+
+    def _hash(self, value: object) -> str:
+        return f"blake2:{hashlib.blake2b(str(value).encode(), key=self._key, digest_size=16).hexdigest()}"
+
+
+class LabelLog:
+    """One slot's writer of late labels, in `<folder>/labels/<hour>/`; see `PredictionLog` for the arguments."""
+
+    def __init__(self, folder: Path, version: str, slot: str, pid: int, count: Callable[[int, int], None]) -> None:
+        self._log = SegmentLog(folder / "labels", LABEL_SCHEMA, writer_name(version, slot, pid), count)
+
+    def append(self, labels: Sequence[Mapping[str, Any]]) -> bool:
+        """Queues labels and returns whether there was room; the caller tells the client to come again."""
+        return self._log.append([dict(label) for label in labels])
+
+    def close(self) -> None:
+        """Writes what waits."""
+        self._log.close()
+
+
+def _text(content: Mapping[str, object]) -> str:
+    return json.dumps(content, sort_keys=True, default=str)

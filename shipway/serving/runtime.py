@@ -1,0 +1,336 @@
+"""One slot at work: features, the model in a thread with a deadline, the fallback chain, the counters, the log."""
+
+import asyncio
+import gc
+import logging
+import os
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client import CollectorRegistry
+
+from shipway.bundle.manifest import Manifest
+from shipway.bundle.reference import Reference
+from shipway.bundle.served import ServedModel
+from shipway.contract.documents import parse, read_json
+from shipway.contract.environment import Tier
+from shipway.contract.errors import ShipwayError
+from shipway.contract.metrics import Outcome, Slot
+from shipway.contract.model import FallbackSource, ServingSpec
+from shipway.contract.release import short_digest
+from shipway.contract.schema import FieldKind, Schema
+from shipway.serving.configuration import SlotConfiguration
+from shipway.serving.features import FeatureReader, FeatureStatus, ServedFeature
+from shipway.serving.measures import Measures
+from shipway.serving.model_files import ModelFiles
+from shipway.serving.predictions import LabelLog, Logged, PredictionLog
+from shipway.serving.requests import Asked
+
+__all__ = ["Answer", "Model", "Overloaded", "Runtime", "Unanswered"]
+
+_LOGGER = logging.getLogger("shipway.serving")
+
+_HEARTBEAT_SECONDS = 5.0
+_WARM_UP_RETRY_SECONDS = 1.0
+
+
+class Model(Protocol):
+    """What the runtime needs of a service; `shipway.serving.base.ModelService` is one."""
+
+    schema: ClassVar[Schema]
+
+    def load(self, files: ModelFiles) -> None: ...
+
+    def predict(self, rows: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]: ...
+
+    def entities(self, row: Mapping[str, Any]) -> dict[str, object]: ...
+
+
+class Overloaded(Exception):
+    """As many requests as the model takes are in it already."""
+
+
+class Unanswered(Exception):
+    """The model gave no answer and the fallback chain is empty; the text says the cause."""
+
+    def __init__(self, cause: str, outcome: Outcome) -> None:
+        super().__init__(cause)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request gets back: one prediction and one id a row, and where the predictions came from."""
+
+    predictions: list[float]
+    prediction_ids: list[str]
+    source: str
+
+
+class Runtime:
+    """Answers requests with one model of one bundle.
+
+    Args:
+        model: the service; already constructed, not yet loaded.
+        name: the model's name.
+        digest, slot: who serves.
+        spec: deadline, bulkhead and fallback chain.
+        files: what the model is loaded from.
+        features: the reader of its features, None for a model without.
+        measures: the slot's counters.
+        predictions, labels: the slot's logs.
+        tier: only `local` believes a request's own event time.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        name: str,
+        digest: str,
+        slot: Slot,
+        spec: ServingSpec,
+        files: ModelFiles,
+        features: FeatureReader | None,
+        measures: Measures,
+        predictions: PredictionLog,
+        labels: LabelLog,
+        tier: Tier,
+    ) -> None:
+        self.model, self.name, self.version, self.slot = model, name, short_digest(digest), slot
+        self.schema, self.spec, self.measures, self.labels, self.tier = model.schema, spec, measures, labels, tier
+        self._files, self._features, self._log = files, features, predictions
+        self._threads = ThreadPoolExecutor(spec.max_concurrency, thread_name_prefix="model")
+        self._busy = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self.ready = False
+
+    @classmethod
+    def open(cls, model: Model, configuration: SlotConfiguration) -> Self:
+        """Returns the runtime of the slot that `configuration` describes; its bundle was verified before.
+
+        Raises:
+            ShipwayError: when the bundle's documents are not what this runtime understands.
+        """
+        files = configuration.bundle / "files"
+        manifest = parse(
+            Manifest, read_json(configuration.bundle / "manifest.json"), configuration.bundle / "manifest.json"
+        )
+        served = parse(ServedModel, read_json(files / "model.json"), files / "model.json")
+        reference = parse(Reference, read_json(files / "reference.json"), files / "reference.json")
+        version = short_digest(configuration.digest)
+        measures = Measures(
+            model=served.name,
+            digest=configuration.digest,
+            slot=configuration.slot,
+            schema=model.schema,
+            features=[read.name for read in served.features.reads],
+            prediction_edges=reference.predictions.edges,
+            registry=CollectorRegistry(),
+        )
+        who = (version, str(configuration.slot), os.getpid())
+        folder = configuration.predictions
+        return cls(
+            model,
+            name=served.name,
+            digest=configuration.digest,
+            slot=configuration.slot,
+            spec=served.serving,
+            files=ModelFiles(files / "model", manifest.service.partition(".")[0], manifest.trusted_types),
+            features=_reader(served, configuration.features, measures),
+            measures=measures,
+            predictions=PredictionLog(folder, model.schema, *who, _counted(measures, "predictions")),
+            labels=LabelLog(folder, *who, _counted(measures, "labels")),
+            tier=configuration.tier,
+        )
+
+    async def start(self) -> None:
+        """Loads the model, then warms up in the background; `ready` says when that is done.
+
+        Raises:
+            ShipwayError: when the model cannot be loaded.
+        """
+        await asyncio.to_thread(self.model.load, self._files)
+        self._tasks = [asyncio.create_task(self._warm_up()), asyncio.create_task(self._beat())]
+
+    def stop(self) -> None:
+        """Writes the logs out and lets go of the threads; called after the last request was answered."""
+        self.ready = False
+        for task in self._tasks:
+            task.get_loop().call_soon_threadsafe(task.cancel)
+        self._log.close()
+        self.labels.close()
+        if self._features:
+            self._features.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def answer(self, asked: Asked) -> tuple[Answer, Outcome]:
+        """Returns predictions for valid rows, and how the model itself did: a fallback's answer is not `ok`.
+
+        Raises:
+            Overloaded: when the bulkhead is full.
+            Unanswered: when the model failed and the chain is empty.
+        """
+        if self._busy >= self.spec.max_concurrency:
+            raise Overloaded
+        # Taken before the first await, given back when the thread ends: a timed-out call still holds its place.
+        self._busy += 1
+        try:
+            keys, features = await self._read_features(asked)
+        except Exception as error:  # noqa: BLE001 - as in _infer: `entities` is the service's own code
+            self._busy -= 1
+            keys, features = [dict[str, object]()] * len(asked.rows), [()] * len(asked.rows)
+            values, outcome, cause = self._raised(error)
+        else:
+            values, outcome, cause = await self._infer(_joined(asked.rows, features))
+        source = "model"
+        if values is None:
+            values, source = self._fall_back(len(asked.rows), outcome, cause), str(FallbackSource.CONSTANT)
+        else:
+            self.measures.predictions(values)
+        answer = Answer(values.tolist(), [uuid.uuid4().hex for _ in asked.rows], source)
+        logged = map(Logged, answer.prediction_ids, asked.rows, keys, features, answer.predictions)
+        self._log.append(asked.event_time, asked.unit_id, source, list(logged))
+        return answer, outcome
+
+    async def _read_features(self, asked: Asked) -> tuple[list[dict[str, object]], list[tuple[ServedFeature, ...]]]:
+        if self._features is None:
+            return [{}] * len(asked.rows), [()] * len(asked.rows)
+        keys = [self.model.entities(row) for row in asked.rows]
+        features = await self._features.read(keys, asked.event_time)
+        served = [feature for row in features for feature in row]
+        self.measures.feature_missing(feature.name for feature in served if feature.status is not FeatureStatus.FRESH)
+        for feature in served:
+            if feature.status is FeatureStatus.FRESH and feature.age_seconds is not None:
+                self.measures.feature_age(feature.name, feature.age_seconds)
+        return keys, features
+
+    async def _infer(self, rows: list[dict[str, Any]]) -> tuple[NDArray[np.float64] | None, Outcome, str]:
+        future = asyncio.get_running_loop().run_in_executor(self._threads, self._predict, rows)
+        future.add_done_callback(self._finished)
+        try:
+            raw = await asyncio.wait_for(asyncio.shield(future), self.spec.timeout_seconds)
+        except TimeoutError:
+            return None, Outcome.TIMEOUT, f"the model took longer than {self.spec.timeout_seconds} s"
+        except Exception as error:  # noqa: BLE001 - whatever a model raises, the chain answers and the counter says so
+            return self._raised(error)
+        values, problem = _checked(raw, len(rows))
+        return (values, Outcome.OK, "") if values is not None else (None, Outcome.INVALID_OUTPUT, problem)
+
+    def _raised(self, error: Exception) -> tuple[None, Outcome, str]:
+        # The message may quote a row; the type and the place in the code are enough to find the cause.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        _LOGGER.error("the model raised %s at %s:%s", type(error).__name__, place.filename, place.lineno)
+        return None, Outcome.ERROR, f"the model raised {type(error).__name__}"
+
+    def _predict(self, rows: list[dict[str, Any]]) -> object:
+        started = time.perf_counter()
+        try:
+            return self.model.predict(rows)
+        finally:
+            self.measures.inference(time.perf_counter() - started)
+
+    def _finished(self, future: "asyncio.Future[Any]") -> None:
+        self._busy -= 1
+        if not future.cancelled():
+            future.exception()
+
+    def _fall_back(self, count: int, outcome: Outcome, cause: str) -> NDArray[np.float64]:
+        if FallbackSource.CONSTANT not in self.spec.fallback or self.spec.fallback_constant is None:
+            raise Unanswered(cause, outcome)
+        self.measures.fallback(FallbackSource.CONSTANT)
+        return np.full(count, self.spec.fallback_constant, dtype=np.float64)
+
+    async def _warm_up(self) -> None:
+        row = example_row(self.schema)
+        while not self.ready:
+            try:
+                await asyncio.to_thread(self._try_once, row)
+                # What was loaded stays; scanning it again and again costs pauses of 150-250 ms.
+                gc.collect()
+                gc.freeze()
+                self.ready = True
+            except (ShipwayError, ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
+                _LOGGER.error("not ready: the warm-up prediction failed (%s: %s)", type(error).__name__, error)
+                await asyncio.sleep(_WARM_UP_RETRY_SECONDS)
+        _LOGGER.info("ready")
+
+    def _try_once(self, row: dict[str, Any]) -> None:
+        values: dict[str, float] = {}
+        if self._features:
+            values = self._features.warm_up(self.model.entities(row))
+        output, problem = _checked(self.model.predict([{**row, **values}]), 1)
+        if output is None:
+            raise ValueError(problem)
+
+    async def _beat(self) -> None:
+        while True:
+            self.measures.heartbeat("serving", time.time())
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+
+
+def example_row(schema: Schema) -> dict[str, Any]:
+    """Returns a row that fits `schema`: each field's example, or the least special value its rules allow."""
+    return {field.name: field.example if field.example is not None else _plain(field) for field in schema.fields}
+
+
+def _plain(field: Any) -> Any:
+    if field.nullable:
+        return None
+    low = field.minimum if field.minimum is not None else min(0.0, field.maximum or 0.0)
+    match field.kind:
+        case FieldKind.NUMBER:
+            return float(low)
+        case FieldKind.INTEGER:
+            return int(low)
+        case FieldKind.VECTOR:
+            return [float(low)] * field.length
+        case FieldKind.TIMESTAMP:
+            return datetime(2000, 1, 1, tzinfo=UTC).isoformat()
+        case _:
+            return field.values[0] if field.values else ""
+
+
+def _joined(rows: Sequence[Mapping[str, Any]], features: Sequence[Sequence[ServedFeature]]) -> list[dict[str, Any]]:
+    return [
+        {**row, **{feature.name: feature.value for feature in served}}
+        for row, served in zip(rows, features, strict=True)
+    ]
+
+
+def _checked(raw: object, count: int) -> tuple[NDArray[np.float64] | None, str]:
+    try:
+        values = np.asarray(raw, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None, f"the model returned {type(raw).__name__}, expected {count} numbers"
+    if values.shape != (count,):
+        return None, f"the model returned shape {values.shape}, expected ({count},)"
+    if not np.isfinite(values).all():
+        return None, "the model returned a number that is not finite"
+    return values, ""
+
+
+def _reader(served: ServedModel, folder: Path, measures: Measures) -> FeatureReader | None:
+    if not served.features.reads:
+        return None
+    # Feast takes seconds and 150 MB to import; a model without features never pays for it.
+    from shipway.features.online import OnlineStore
+
+    return FeatureReader(served.features, OnlineStore(folder), measures.feature_read)
+
+
+def _counted(measures: Measures, log: str) -> Callable[[int, int], None]:
+    def count(written: int, dropped: int) -> None:
+        measures.logged(log, written, dropped)
+        measures.heartbeat(f"{log}_log", time.time())
+
+    return count

@@ -1,0 +1,144 @@
+"""An append-only log of records in Parquet segments by hour, written by its own thread so that serving never waits."""
+# pyarrow ships no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+__all__ = ["SegmentLog", "writer_name"]
+
+_LOGGER = logging.getLogger("shipway.serving")
+
+# A segment is rewritten whole at each flush until it holds this many records: few files, and at most a few
+# milliseconds of work a flush.
+_SEGMENT_RECORDS = 5000
+
+
+@dataclass
+class _Segment:
+    path: Path
+    records: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+
+class SegmentLog:
+    """Appends records to `<folder>/<hour>/<writer>-<number>.parquet`; the hour is that of the record's event time.
+
+    A record is on disk within `flush_seconds`, or at `close`. What a full queue or a full disk refuses is dropped and
+    counted, never waited for.
+
+    Args:
+        folder: where the segments lie; several writers may share it.
+        schema: the Arrow schema of a record; it has a column `event_time`.
+        writer: a name no other living writer in the folder has.
+        count: called with (written, dropped) after each flush.
+        queue_records: how many records may wait.
+        flush_seconds: how often the queue is written out.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        schema: pa.Schema,
+        writer: str,
+        count: Callable[[int, int], None],
+        *,
+        queue_records: int = 10_000,
+        flush_seconds: float = 2.0,
+    ) -> None:
+        self._folder, self._schema, self._writer, self._count = folder, schema, writer, count
+        self._flush_seconds = flush_seconds
+        self._queue: queue.Queue[Sequence[dict[str, Any]]] = queue.Queue()
+        self._queue_records = queue_records
+        self._waiting = 0
+        self._dropped = 0
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._open: dict[str, _Segment] = {}
+        self._number = 0
+        self._thread = threading.Thread(target=self._run, name=f"log-{folder.name}", daemon=True)
+        self._thread.start()
+
+    def append(self, records: Sequence[dict[str, Any]]) -> bool:
+        """Queues `records` together and returns whether there was room for them; never blocks."""
+        with self._lock:
+            if self._waiting + len(records) > self._queue_records or self._closing.is_set():
+                self._dropped += len(records)
+                return False
+            self._waiting += len(records)
+            self._queue.put(records)
+        return True
+
+    def close(self, timeout_seconds: float = 10) -> None:
+        """Writes what waits and stops the thread; records appended afterwards are dropped."""
+        with self._lock:
+            self._closing.set()
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        while not self._closing.wait(self._flush_seconds):
+            self._flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        batch: list[dict[str, Any]] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                batch.extend(self._queue.get_nowait())
+        with self._lock:
+            self._waiting -= len(batch)
+            dropped, self._dropped = self._dropped, 0
+        written = 0
+        for hour, records in _by_hour(batch):
+            try:
+                self._write(hour, records)
+                written += len(records)
+            except (OSError, pa.ArrowException) as error:
+                # Serving goes on without its log; the counter is what raises the alarm.
+                _LOGGER.error("%s: %d records lost (%s)", self._folder / hour, len(records), error)
+                dropped += len(records)
+        self._count(written, dropped)
+
+    def _write(self, hour: str, records: list[dict[str, Any]]) -> None:
+        segment = self._open.get(hour)
+        if segment is None or len(segment.records) + len(records) > _SEGMENT_RECORDS:
+            self._number += 1
+            segment = _Segment(self._folder / hour / f"{self._writer}-{self._number:06d}.parquet")
+        whole = [*segment.records, *records]
+        segment.path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = segment.path.with_name(f".{segment.path.name}.tmp")
+        try:
+            pq.write_table(pa.Table.from_pylist(whole, schema=self._schema), temporary, compression="zstd")
+            temporary.rename(segment.path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        segment.records = whole
+        self._open.pop(hour, None)
+        self._open[hour] = segment
+        # Only the hours written to last stay in memory; a late record of an older one begins a new segment.
+        while len(self._open) > 2:
+            del self._open[next(iter(self._open))]
+
+
+def _by_hour(records: Iterable[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    hours: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        stamp: datetime = record["event_time"]
+        hours.setdefault(stamp.strftime("%Y-%m-%dT%H"), []).append(record)
+    return sorted(hours.items())
+
+
+def writer_name(version: str, slot: str, pid: int) -> str:
+    """Returns a writer's name that a restart of the same slot does not reuse."""
+    return f"{version}-{slot}-{int(time.time())}-{pid}"
