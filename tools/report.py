@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import IO, Any, NoReturn
 
 from shipway.contract.errors import ShipwayError, SpecError
 from tools.errors import CommandError
 
-__all__ = ["fail_clearly", "run", "say", "step"]
+__all__ = ["attend", "fail_clearly", "run", "say", "step"]
 
 HEARTBEAT_SECONDS = 20.0
 
@@ -39,8 +39,16 @@ def run(
     subject: str,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
+    merge: bool = True,
 ) -> str:
     """Runs `command` to its end, saying now and then that it is still at it, and returns what it printed.
+
+    Args:
+        command: the program and its arguments.
+        subject: whose progress it is.
+        cwd: where to run it.
+        env: its variables; None for this process's own.
+        merge: whether what it prints to standard error is returned too.
 
     Raises:
         CommandError: when it fails or cannot be started; it carries the last lines of its output.
@@ -54,14 +62,14 @@ def run(
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT if merge else subprocess.PIPE,
             text=True,
         )
     except OSError as error:
         raise CommandError(words, 127, str(error)) from None
     while True:
         try:
-            output, _ = process.communicate(timeout=HEARTBEAT_SECONDS)
+            output, errors = process.communicate(timeout=HEARTBEAT_SECONDS)
             break
         except subprocess.TimeoutExpired:
             say(subject, f"still at it after {time.monotonic() - start:.0f} s")
@@ -75,8 +83,33 @@ def run(
                 process.wait()
             raise
     if process.returncode:
-        raise CommandError(words, process.returncode, output)
+        raise CommandError(words, process.returncode, output + (errors or ""))
     return output
+
+
+def attend(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdout: IO[Any] | int | None = None) -> int:
+    """Runs `command` in the open and returns its exit status; Ctrl-C lets it end in order, and is raised after that.
+
+    A terminal sends Ctrl-C to a whole group of processes. The command gets a group of its own and is told once, by us:
+    told twice, `pulumi` drops what it has under way and leaves its stack locked.
+    """
+    try:
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, process_group=0)
+    except OSError as error:
+        raise CommandError(command, 127, str(error)) from None
+    interrupted: KeyboardInterrupt | None = None
+    while True:
+        try:
+            code = process.wait()
+            break
+        except KeyboardInterrupt as error:
+            if interrupted is None:
+                say(Path(command[0]).name, "ends what it has under way first; Ctrl-C once more stops it at once")
+            interrupted = error
+            process.send_signal(signal.SIGINT)
+    if interrupted is not None:
+        raise interrupted
+    return code
 
 
 def fail_clearly(main: Callable[[], int]) -> NoReturn:

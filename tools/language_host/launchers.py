@@ -43,7 +43,7 @@ def place(folder: Path, venv: Path, pulumi: Path, *, wanted: bool) -> None:
 
 
 def _put_beside(folder: Path, pulumi: Path) -> None:
-    """Makes `pulumi` a file of `folder`: the engine warns about each host that lies elsewhere than its own executable."""
+    """Makes `pulumi` a file of `folder`: the engine warns about a host that is not beside its own executable."""
     own = folder / "pulumi"
     if own.is_file() and not own.is_symlink() and own.stat().st_mtime_ns == pulumi.stat().st_mtime_ns:
         return

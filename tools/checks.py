@@ -1,0 +1,49 @@
+"""`make test`: every check in the order of its cost, one line each; what a failing one printed follows its line."""
+
+import sys
+import time
+from pathlib import Path
+
+from tools import environment, report
+from tools.errors import CommandError
+
+__all__ = ["STAGES", "main"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+STAGES: dict[str, tuple[str, ...]] = {
+    "lint": ("ruff", "check", "."),
+    "format": ("ruff", "format", "--check", "."),
+    "layers": ("lint-imports", "--cache-dir", ".shipway/cache/import_linter"),
+    "types": ("pyright",),
+    "unit": ("pytest", "-q", "-m", "not e2e"),
+    "e2e": ("pytest", "-q", "-m", "e2e"),
+}
+
+
+def main() -> int:
+    """Runs every stage, also after one that failed, and returns 1 when any did."""
+    variables = environment.load(ROOT) | {
+        # pyright's own package comes from npm; it stays with everything else.
+        "PYRIGHT_PYTHON_CACHE_DIR": str(ROOT / ".shipway" / "cache" / "pyright"),
+        "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1",
+    }
+    failed: list[str] = []
+    for stage, command in STAGES.items():
+        start = time.monotonic()
+        try:
+            output, verdict = report.run(command, subject=stage, cwd=ROOT, env=variables), "passed"
+        except CommandError as error:
+            output, verdict = error.output, "FAILED"
+            failed.append(stage)
+        summary = next((line for line in reversed(output.splitlines()) if line.strip()), "")
+        print(f"{stage:<8} {verdict} in {time.monotonic() - start:6.1f} s  {summary.strip(' =')}", flush=True)
+        if verdict == "FAILED":
+            print(output, file=sys.stderr, flush=True)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    report.fail_clearly(main)

@@ -1,0 +1,168 @@
+"""`make up`: from a set-up checkout to a platform that answers, every step skipped that is done already."""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+from shipway.bundle.store import ArtifactStore
+from shipway.contract.environment import Target, environment_path, load_environment
+from shipway.contract.errors import ArtifactError, ShipwayError, SpecError
+from shipway.contract.layout import LocalLayout, services
+from shipway.contract.model import load_model
+from shipway.contract.release import load_release, release_path, short_digest
+from tools import disk, environment, locks, ports, report
+from tools.engine import Stack
+from tools.errors import CommandError
+
+__all__ = ["main"]
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Bundles, state, logs and a day of metrics of two models.
+NEEDED_MIB = 500
+ANSWER_DEADLINE_SECONDS = 180.0
+REQUEST_TIMEOUT_SECONDS = 10.0
+SHOWN_MODEL = "flight-delay"
+
+
+def bring_up(root: Path, name: str) -> None:
+    """Brings the local environment `name` up and prints a request with its real answer.
+
+    Raises:
+        ShipwayError: for whatever stands in the way, before or after it was met.
+    """
+    start = time.monotonic()
+    spec = load_environment(root, name)
+    if spec.target is not Target.LOCAL or spec.ports is None:
+        raise SpecError(
+            environment_path(root, name), "target", str(spec.target), "local: `make up` starts processes here"
+        )
+    layout = LocalLayout(root, name)
+    ports.require_free(layout, spec.ports)
+    disk.require_room(root, NEEDED_MIB, f"the stack {name}")
+    variables = environment.load(root)
+    folders = services(root)
+    for folder in folders:
+        release(folder, layout, variables)
+    stack = Stack(root, name, variables)
+    with report.step("pulumi", f"bringing stack {name} up"):
+        stack.ensure()
+        stack.up()
+    gateway = f"http://127.0.0.1:{spec.ports.gateway}"
+    for folder in folders:
+        await_answer(folder, gateway, layout)
+    report.say("up", f"everything answers {time.monotonic() - start:.1f} s after the start")
+    if folders:
+        show(next((folder for folder in folders if model_name(folder) == SHOWN_MODEL), folders[0]), gateway, root)
+
+
+def release(folder: Path, layout: LocalLayout, variables: Mapping[str, str]) -> None:
+    """Gives the service at `folder` a release with a bundle that is there: kept, found in the store, or trained now."""
+    model, path = model_name(folder), release_path(folder, layout.environment)
+    store = ArtifactStore(layout.artifacts)
+    given = load_release(path)
+    digests = [digest for digest in (given.blue, given.green) if digest]
+    if any(store.path(digest).is_dir() for digest in digests):
+        return
+    if digests:
+        report.say(model, f"{path.name} names {short_digest(digests[0])}, whose bundle is gone; releasing anew")
+        path.unlink()
+    digest = newest_bundle(store, model) or train(model, layout, variables)
+    words = ["shipway", "release", model, digest, "--env", layout.environment, "--reason", "make up"]
+    code = report.attend(words, cwd=layout.root, env=variables, stdout=sys.stderr)
+    if code:
+        raise CommandError(words, code)
+
+
+def newest_bundle(store: ArtifactStore, model: str) -> str | None:
+    """Returns the digest of the model's newest sound bundle, None where there is none."""
+    for digest in sorted(store.digests(), key=lambda digest: store.path(digest).stat().st_mtime, reverse=True):
+        try:
+            if store.verify(digest).model == model:
+                return digest
+        except ArtifactError as error:
+            report.say(model, f"passing over a bundle: {error}")
+    return None
+
+
+def train(model: str, layout: LocalLayout, variables: Mapping[str, str]) -> str:
+    """Trains the model and returns the digest of its bundle."""
+    words = ["shipway", "train", model, "--env", layout.environment, "--json"]
+    layout.logs.mkdir(parents=True, exist_ok=True)
+    result = layout.logs / f"train-{model}.json"
+    with report.step(model, "training"), result.open("w+", encoding="utf-8") as output:
+        code = report.attend(words, cwd=layout.root, env=variables, stdout=output)
+        if code:
+            raise CommandError(words, code)
+        output.seek(0)
+        return str(json.loads(output.read().strip().splitlines()[-1])["digest"])
+
+
+def await_answer(folder: Path, gateway: str, layout: LocalLayout) -> None:
+    """Waits until the gateway routes a request of the service to a slot that answers it.
+
+    Raises:
+        ShipwayError: after three minutes, with the last answer and where to look.
+    """
+    model = model_name(folder)
+    deadline = time.monotonic() + ANSWER_DEADLINE_SECONDS
+    request = urllib.request.Request(  # noqa: S310 - the address is ours
+        f"{gateway}/{model}/predict", request_path(folder).read_bytes(), {"content-type": "application/json"}
+    )
+    with report.step(model, "waiting for its first answer"):
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_SECONDS):  # noqa: S310
+                    return
+            except urllib.error.HTTPError as error:
+                last = f"{error.code} {error.read(500).decode(errors='replace')}"
+            except OSError as error:
+                last = str(error)
+            if time.monotonic() > deadline:
+                raise ShipwayError(
+                    f"{model} gave no answer within {ANSWER_DEADLINE_SECONDS:.0f} s; the last try at "
+                    f"{request.full_url}: {last}. `shipway status {model}` says what is down; logs are in {layout.logs}"
+                )
+            time.sleep(0.1)
+
+
+def show(folder: Path, gateway: str, root: Path) -> None:
+    """Prints a request that a person can repeat, and what it gives."""
+    body = request_path(folder).relative_to(root)
+    words = ["curl", "-s", f"{gateway}/{model_name(folder)}/predict"]
+    words += ["-H", "content-type: application/json", "-d", f"@{body}"]
+    print(f"$ curl -s {words[2]} -H '{words[4]}' -d {words[6]}", flush=True)
+    try:
+        print(subprocess.run(words, cwd=root, capture_output=True, text=True, check=True).stdout.rstrip(), flush=True)
+    except FileNotFoundError:
+        report.say("up", "there is no curl on PATH to show the answer with")
+
+
+def request_path(folder: Path) -> Path:
+    """Returns the file with the service's example request."""
+    return folder / "tests" / "request.json"
+
+
+def model_name(folder: Path) -> str:
+    """Returns the name of the model whose service lies at `folder`."""
+    return load_model(folder / "model.yaml").name
+
+
+def main() -> int:
+    """Runs the verb."""
+    parser = argparse.ArgumentParser(prog="make up", description=__doc__)
+    parser.add_argument("--env", default="local")
+    name = parser.parse_args().env
+    with locks.exclusive(ROOT / ".shipway" / "up.lock", "`make up` or `make down`"):
+        bring_up(ROOT, name)
+    return 0
+
+
+if __name__ == "__main__":
+    report.fail_clearly(main)
