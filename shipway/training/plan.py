@@ -16,8 +16,8 @@ Optional:
 The frames that `load` returns hold one row per training example. Columns are the request's fields by the names in
 schema.py, then the features by the names in model.yaml (`view:feature`), null where the store had no value. The
 index is the unit's id, so that a doubled example shows. Before `fit` and `predict` see them, nulls of a feature are
-replaced by the default that model.yaml declares, as they are in serving. The estimator is saved as `model/model.skops` in the
-bundle, and the manifest repeats TRUSTED_TYPES for the slot that loads it.
+replaced by the default that model.yaml declares, as they are in serving. The estimator is saved in the bundle as
+`model/model.skops`, and the manifest repeats TRUSTED_TYPES for the slot that loads it.
 
 A whole train.py for a model without features is thirty lines; see services/digits.
 """

@@ -1,0 +1,86 @@
+"""Evaluation metrics by task, and what predicting the base rate would have scored."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from shipway.training.plan import Task
+
+__all__ = ["HIGHER_IS_BETTER", "auc", "base_rate_predictions", "calibration_error", "evaluate"]
+
+# Metrics by which more is better; for every other less is.
+HIGHER_IS_BETTER = frozenset({"accuracy", "auc"})
+
+# Enough rows in each group for its rate to mean something at ten thousand rows.
+_CALIBRATION_GROUPS = 10
+
+# A prediction of exactly 0 or 1 that is wrong would cost infinitely much.
+_LOG_LOSS_CLIP = 1e-7
+
+Values = NDArray[np.float64]
+
+
+def evaluate(task: Task, labels: NDArray[Any], predictions: Values) -> dict[str, float]:
+    """Returns the task's metrics, each as a plain float.
+
+    Args:
+        labels: 0 and 1, classes, or numbers.
+        predictions: the probability of 1, the class, or the number.
+    """
+    if task is Task.BINARY:
+        return _binary(labels.astype(float), predictions)
+    if task is Task.MULTICLASS:
+        return {"accuracy": float(np.count_nonzero(labels == predictions) / len(labels))}
+    error = predictions - labels
+    return {"mae": float(np.mean(np.abs(error))), "rmse": float(np.sqrt(np.mean(error**2)))}
+
+
+def base_rate_predictions(task: Task, train_labels: NDArray[Any], rows: int) -> Values:
+    """Returns what one who knows the training labels but no input would predict: the mean, or the commonest class."""
+    if task is Task.MULTICLASS:
+        values, counts = np.unique(train_labels, return_counts=True)
+        return np.full(rows, values[np.argmax(counts)])
+    return np.full(rows, float(np.mean(train_labels)))
+
+
+def auc(labels: Values, predictions: Values) -> float:
+    """Returns the probability that a row labelled 1 is predicted higher than one labelled 0, ties counting half.
+
+    The Mann-Whitney statistic over all pairs: (R - p (p + 1) / 2) / (p n) with R the sum of the positives' ranks.
+
+    >>> auc(np.array([0.0, 0.0, 1.0]), np.array([0.1, 0.3, 0.3]))
+    0.75
+    """
+    ranks = pd.Series(predictions).rank().to_numpy(dtype=float)
+    positives = float(labels.sum())
+    pairs = positives * (len(labels) - positives)
+    return (float(ranks[labels == 1].sum()) - positives * (positives + 1) / 2) / pairs
+
+
+def calibration_error(labels: Values, predictions: Values) -> float:
+    """Returns how far predicted and observed rates lie apart, on average over groups of like predictions.
+
+    Ten groups of equal size by prediction; the mean over rows of |mean prediction - mean label| in a row's group.
+    0 is perfect (expected calibration error, Naeini et al. 2015, with equal-mass groups).
+
+    >>> calibration_error(np.array([0.0, 1.0]), np.array([0.25, 0.75]))
+    0.25
+    """
+    order = np.argsort(predictions, kind="stable")
+    groups = np.array_split(order, min(_CALIBRATION_GROUPS, len(order)))
+    gaps = [abs(float(predictions[group].mean() - labels[group].mean())) * len(group) for group in groups]
+    return sum(gaps) / len(labels)
+
+
+def _binary(labels: Values, predictions: Values) -> dict[str, float]:
+    clipped = np.clip(predictions, _LOG_LOSS_CLIP, 1 - _LOG_LOSS_CLIP)
+    return {
+        "auc": auc(labels, predictions),
+        "brier": float(np.mean((predictions - labels) ** 2)),
+        "calibration_error": calibration_error(labels, predictions),
+        "log_loss": float(-np.mean(labels * np.log(clipped) + (1 - labels) * np.log1p(-clipped))),
+        "mean_label": float(labels.mean()),
+        "mean_prediction": float(predictions.mean()),
+    }
