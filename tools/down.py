@@ -9,7 +9,7 @@ from pathlib import Path
 
 from shipway.contract.errors import SpecError
 from shipway.contract.layout import LocalLayout, services
-from tools import environment, locks, processes, report
+from tools import environment, locks, processes, report, venv
 from tools.engine import Stack
 
 __all__ = ["main"]
@@ -25,7 +25,7 @@ def take_down(root: Path, name: str) -> None:
             can be tried again.
     """
     layout = LocalLayout(root, name)
-    if environment.env_file(root).exists():
+    if environment.env_file(root).exists() and venv.python(root).exists():
         require_local(root, name)
         destroy(root, name)
     # What a killed run, or a removed .shipway/, left behind outside the engine's knowledge.
