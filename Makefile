@@ -25,11 +25,11 @@ up: setup ## train what has no release, start the platform, send a first request
 down: ## stop everything `make up` started and remove what it made; bundles stay (ENV=local)
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m tools.down --env $(ENV); else $(PYTHON) -m tools.down --env $(ENV); fi
 
-preview: setup ## show what the next deployment would change (ENV=local, JSON=1 for the engine's JSON alone)
-	@$(VENV)/python -m tools.preview --env $(ENV) $(if $(JSON),--json)
+preview: setup ## show what the next deployment would change (ENV=local; JSON=1: the engine's JSON alone; POLICIES=1)
+	@$(VENV)/python -m tools.preview --env $(ENV) $(if $(JSON),--json) $(if $(POLICIES),--policies)
 
-test: setup ## lint, types, layers, unit tests, then the tests with real processes
-	@$(VENV)/python -m tools.checks
+test: setup ## lint, types, layers, unit tests, tests with real processes (ONLY="lint unit" for some)
+	@$(VENV)/python -m tools.checks $(ONLY)
 
 ci: test ## what the build server runs
 

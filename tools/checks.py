@@ -1,5 +1,6 @@
 """`make test`: every check in the order of its cost, one line each; what a failing one printed follows its line."""
 
+import argparse
 import sys
 import time
 from pathlib import Path
@@ -22,7 +23,12 @@ STAGES: dict[str, tuple[str, ...]] = {
 
 
 def main() -> int:
-    """Runs every stage, also after one that failed, and returns 1 when any did."""
+    """Runs the stages, also after one that failed, and returns 1 when any did."""
+    parser = argparse.ArgumentParser(prog="make test", description=__doc__)
+    parser.add_argument("stage", nargs="*", help=f"which of {', '.join(STAGES)}; all where none is named")
+    chosen = parser.parse_args().stage
+    if unknown := set(chosen) - set(STAGES):
+        parser.error(f"no stage {', '.join(sorted(unknown))}; known ones are {', '.join(STAGES)}")
     variables = environment.load(ROOT) | {
         # pyright's own package comes from npm; it stays with everything else.
         "PYRIGHT_PYTHON_CACHE_DIR": str(ROOT / ".shipway" / "cache" / "pyright"),
@@ -30,6 +36,8 @@ def main() -> int:
     }
     failed: list[str] = []
     for stage, command in STAGES.items():
+        if chosen and stage not in chosen:
+            continue
         start = time.monotonic()
         try:
             output, verdict = report.run(command, subject=stage, cwd=ROOT, env=variables), "passed"

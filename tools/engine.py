@@ -82,9 +82,10 @@ class Stack:
         """
         self._do("destroy", "-s", self.name, "--yes", "--skip-preview")
 
-    def preview(self, *, as_json: bool) -> int:
+    def preview(self, *, as_json: bool, policies: bool) -> int:
         """Prints to standard output what `up` would do and returns the engine's exit status."""
         options = ["--json"] if as_json else []
+        options += ["--policy-pack", "policies"] if policies else []
         return report.attend(
             ["pulumi", "preview", "-s", self.name, "--non-interactive", *options],
             cwd=self.root,

@@ -16,10 +16,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make preview", description=__doc__)
     parser.add_argument("--env", default="local")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--policies", action="store_true", help="under the policy pack of this repository")
     options = parser.parse_args()
     stack = Stack(ROOT, options.env, environment.load(ROOT))
     stack.ensure()
-    return stack.preview(as_json=options.json)
+    return stack.preview(as_json=options.json, policies=options.policies)
 
 
 if __name__ == "__main__":
