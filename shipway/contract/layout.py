@@ -88,6 +88,10 @@ class LocalLayout:
     def delivery_socket(self) -> Path:
         return self.sockets / "delivery.sock"
 
+    def bundle(self, digest: str) -> Path:
+        """Returns where the bundle `digest` lies in the artifact store."""
+        return self.artifacts / digest.replace(":", "/")
+
     def slot(self, model: str, slot: Slot) -> Path:
         """Returns the scratch folder of one slot's process."""
         return self.state / "slots" / f"{model}-{slot}"

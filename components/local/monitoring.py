@@ -1,0 +1,69 @@
+"""Monitoring: Prometheus with the platform's scrape configuration and rules."""
+
+import pulumi
+
+from components.local.programs import PROMETHEUS, PROMTOOL, program
+from components.local.providers.process import SupervisedProcess
+from components.local.providers.rendered_file import FILE, RenderedFile
+from components.parts import MonitoringOutputs, ServingOutputs
+from shipway.contract.environment import EnvironmentSpec, PortsSpec
+from shipway.contract.layout import LocalLayout
+from shipway.observability.rules import platform_rules
+from shipway.observability.scrape import prometheus_config
+
+__all__ = ["Monitoring"]
+
+
+class Monitoring(pulumi.ComponentResource):
+    """Prometheus; a changed file is checked by promtool and reloaded, without a restart."""
+
+    outputs: MonitoringOutputs
+
+    def __init__(
+        self,
+        name: str,
+        layout: LocalLayout,
+        environment: EnvironmentSpec,
+        ports: PortsSpec,
+        serving: ServingOutputs,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        super().__init__("shipway:local:Monitoring", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        promtool, url = program(PROMTOOL), f"http://127.0.0.1:{ports.prometheus}"
+        config = RenderedFile(
+            f"{name}-config",
+            layout.prometheus / "prometheus.yml",
+            prometheus_config(
+                environment,
+                gateway=f"127.0.0.1:{ports.gateway_admin}",
+                delivery=f"127.0.0.1:{ports.delivery_metrics}",
+            ),
+            child,
+            check=[promtool, "check", "config", FILE],
+            reload_url=f"{url}/-/reload",
+        )
+        RenderedFile(
+            f"{name}-rules",
+            layout.prometheus / "rules" / "platform.yml",
+            platform_rules(environment),
+            child,
+            check=[promtool, "check", "rules", FILE],
+            reload_url=f"{url}/-/reload",
+        )
+        SupervisedProcess(
+            "prometheus",
+            layout,
+            command=[
+                program(PROMETHEUS),
+                f"--config.file={layout.prometheus / 'prometheus.yml'}",
+                f"--storage.tsdb.path={layout.prometheus / 'data'}",
+                f"--storage.tsdb.retention.time={environment.retention_days}d",
+                f"--web.listen-address=127.0.0.1:{ports.prometheus}",
+                "--web.enable-lifecycle",
+            ],
+            ports=[ports.prometheus],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[serving.ready, config]),
+        )
+        self.outputs = MonitoringOutputs(url)
+        self.register_outputs({})

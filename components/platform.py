@@ -1,0 +1,34 @@
+"""Platform: what every model of an environment shares, provisioned once."""
+
+from pathlib import Path
+
+import pulumi
+
+from components.parts import PlatformOutputs
+from components.target import target_of
+from shipway.contract.environment import EnvironmentSpec
+
+__all__ = ["Platform"]
+
+
+class Platform(pulumi.ComponentResource):
+    """The platform of one environment; the environment's target decides what its parts are made of.
+
+    Args:
+        name: the component's name.
+        root: the project's folder.
+        environment: what to build.
+    """
+
+    outputs: PlatformOutputs
+
+    def __init__(self, name: str, root: Path, environment: EnvironmentSpec) -> None:
+        super().__init__("shipway:components:Platform", name, {"environment": environment.model_dump(mode="json")})
+        self.outputs = target_of(root, environment).build_parts(self, root, environment)
+        self.register_outputs(
+            {
+                "gateway_url": self.outputs.routing.url,
+                "prometheus_url": self.outputs.monitoring.url,
+                "registry": self.outputs.registry.tracking_uri,
+            }
+        )

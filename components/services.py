@@ -1,0 +1,37 @@
+"""Service: one folder below services/ with what it says about its model and what is released to this environment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shipway.contract.errors import SpecError
+from shipway.contract.layout import services
+from shipway.contract.model import ModelSpec, load_model
+from shipway.contract.release import Release, load_release, release_path
+
+__all__ = ["Service", "load_services"]
+
+
+@dataclass(frozen=True)
+class Service:
+    """One model service: its folder, its model.yaml and its release file."""
+
+    folder: Path
+    spec: ModelSpec
+    release: Release
+
+
+def load_services(root: Path, environment: str) -> tuple[Service, ...]:
+    """Returns every service of the project at `root` with its release to `environment`, sorted by folder.
+
+    Raises:
+        SpecError: when a document is wrong, or a folder is not called after its model (so no name is taken twice).
+    """
+    found: list[Service] = []
+    for folder in services(root):
+        spec = load_model(folder / "model.yaml")
+        if folder.name != spec.package:
+            raise SpecError(
+                folder / "model.yaml", "name", spec.name, f"{folder.name.replace('_', '-')!r}, after its folder"
+            )
+        found.append(Service(folder, spec, load_release(release_path(folder, environment))))
+    return tuple(found)

@@ -1,0 +1,3 @@
+"""What to scrape, record and alert on, generated from the contract, so that every model is watched the same way."""
+
+__all__ = ["rendering", "rules", "scrape"]

@@ -1,0 +1,42 @@
+"""Templates to text: strict about missing values, and every value quoted as JSON, which YAML reads as it is."""
+
+import json
+from pathlib import Path
+
+import jinja2
+
+__all__ = ["render_template", "seconds"]
+
+
+def render_template(folder: Path, name: str, **values: object) -> str:
+    """Returns the text of template `name` in `folder`.
+
+    Raises:
+        jinja2.UndefinedError: when the template needs a value that is not given.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - the output is configuration, never HTML
+    )
+    # Jinja's own `tojson` escapes for HTML: an alert's `>` would reach a person as >.
+    environment.filters["tojson"] = _to_json
+    environment.filters["seconds"] = seconds
+    return environment.get_template(name).render(**values)
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def seconds(value: float) -> str:
+    """Returns a duration as Prometheus writes it.
+
+    >>> seconds(1), seconds(0.25)
+    ('1s', '250ms')
+    """
+    milliseconds = round(value * 1000)
+    return f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"

@@ -1,0 +1,62 @@
+"""Recording and alert rules: the series delivery reads under one set of names, and what wakes a person."""
+
+import math
+from pathlib import Path
+
+from shipway.contract.environment import EnvironmentSpec
+from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS, RECORDED, Outcome
+from shipway.contract.model import ModelSpec, SloSpec
+from shipway.observability.rendering import render_template
+from shipway.observability.scrape import DELIVERY_JOB, GATEWAY_JOB, MODELS_JOB
+
+__all__ = ["minimum_requests", "model_rules", "platform_rules"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+# A scrape may be lost on a busy machine; this many in a row are a fault.
+_LOST_SCRAPES = 5
+
+
+def minimum_requests(slo: SloSpec) -> int:
+    """Returns how many requests a window needs before its error ratio means anything: fewer, and one error alerts.
+
+    >>> minimum_requests(SloSpec(error_ratio=0.01))
+    100
+    """
+    return math.ceil(1 / slo.error_ratio) if slo.error_ratio else 1
+
+
+def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: bool) -> str:
+    """Returns the rule file of one model.
+
+    Args:
+        model: whose SLO and owner they carry.
+        environment: whose scrape interval sets the waiting times.
+        released: whether any slot is filled; a model that was never released must not alert about missing targets.
+    """
+    return render_template(
+        _TEMPLATES,
+        "model_rules.yml.j2",
+        model=model,
+        recorded=RECORDED,
+        job=MODELS_JOB,
+        released=released,
+        interval_seconds=environment.scrape_interval_seconds,
+        patience_seconds=environment.scrape_interval_seconds * _LOST_SCRAPES,
+        bad_outcomes="|".join((Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT)),
+        not_judged=str(Outcome.REJECTED_INPUT),
+        minimum_requests=minimum_requests(model.slo),
+    )
+
+
+def platform_rules(environment: EnvironmentSpec) -> str:
+    """Returns the rule file of the platform's own processes."""
+    return render_template(
+        _TEMPLATES,
+        "platform_rules.yml.j2",
+        jobs=(GATEWAY_JOB, DELIVERY_JOB),
+        delivery_job=DELIVERY_JOB,
+        heartbeat=HEARTBEAT_TIMESTAMP_SECONDS,
+        interval_seconds=environment.scrape_interval_seconds,
+        patience_seconds=environment.scrape_interval_seconds * _LOST_SCRAPES,
+    )
