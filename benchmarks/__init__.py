@@ -1,0 +1,3 @@
+"""Figures as ratios or counts, each against a bare baseline of the same run."""
+
+__all__ = ["road"]
