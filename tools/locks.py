@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ __all__ = ["exclusive"]
 
 
 @contextmanager
-def exclusive(path: Path, work: str, *, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+def exclusive(path: Path, work: str, *, on_wait: Callable[[str], None] | None = None) -> Generator[None]:
     """Holds the lock file `path` for the duration of the block.
 
     Args:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -25,7 +25,7 @@ def say(subject: str, message: str) -> None:
 
 
 @contextmanager
-def step(subject: str, doing: str) -> Iterator[None]:
+def step(subject: str, doing: str) -> Generator[None]:
     """Says what is being done, and after it how many seconds it took; a step that fails leaves that to the error."""
     say(subject, f"{doing} ...")
     start = time.monotonic()

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import types
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def python_environment(home: Path, environ: Mapping[str, str]) -> dict[str, str]
 @asynccontextmanager
 async def python(
     context: Any, info: Any, *arguments: str, environ: Mapping[str, str] = os.environ, **options: Any
-) -> AsyncIterator[asyncio.subprocess.Process]:
+) -> AsyncGenerator[asyncio.subprocess.Process]:
     """Starts the program's Python with `arguments`; the process is gone when the block ends, however it ends."""
     home = virtualenv(info)
     interpreter = home / "bin" / "python3"

@@ -1,0 +1,69 @@
+"""Who may know whom, where import-linter cannot see it: targets, services, and packages that are new."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+ENGINE_PACKAGES = {"components", "policies", "pulumi", "pulumi_aws", "pulumi_kubernetes", "pulumi_policy", "stacks"}
+
+
+def test_parts_of_a_target_do_not_know_each_other(root: Path) -> None:
+    """A part of components/<target>/ imports what it is given, never another part of its target."""
+    found = [
+        f"{part.relative_to(root)} imports {name}"
+        for target in folders(root / "components")
+        for part in parts(target)
+        for name in sorted(imported(part))
+        for other in parts(target)
+        if f"{name}.".startswith(f"components.{target.name}.{other.stem}.")
+    ]
+    assert not found
+
+
+def test_services_know_the_library_and_themselves(root: Path) -> None:
+    """A service imports neither another service, nor the command, nor anything of the engine."""
+    services = {folder.name for folder in folders(root / "services")}
+    found = [
+        f"services/{folder.name}/{path.relative_to(folder)} imports {name}"
+        for folder in folders(root / "services")
+        for path in sorted(folder.rglob("*.py"))
+        for name in sorted(imported(path))
+        if (top := name.partition(".")[0]) in ENGINE_PACKAGES | (services - {folder.name})
+        or name.startswith("shipway.cli")
+        or top == "tools"
+    ]
+    assert not found
+
+
+def test_every_package_has_its_layer(root: Path) -> None:
+    """Each package of the library is named in the layers contract: a new one cannot slip past it."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = next(contract for contract in settings["contracts"] if contract["type"] == "layers")["layers"]
+    named = {name.strip(" ()") for layer in layers for name in layer.split("|")}
+    assert {folder.name for folder in folders(root / "shipway")} - named == set()
+
+
+def parts(target: Path) -> list[Path]:
+    """Returns the files of a target that define a component."""
+    return [
+        path
+        for path in sorted(target.glob("*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and any("ComponentResource" in ast.unparse(base) for base in node.bases)
+    ]
+
+
+def folders(parent: Path) -> list[Path]:
+    """Returns the packages directly below `parent`."""
+    return sorted(path.parent for path in parent.glob("*/__init__.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Returns the modules a file imports, each name of `from a import b` as a.b."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
