@@ -42,7 +42,8 @@ class Registry(pulumi.ComponentResource):
     def __init__(self, name: str, layout: LocalLayout, opts: pulumi.ResourceOptions) -> None:
         super().__init__("shipway:local:Registry", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        Directory(f"{name}-artifacts", layout.artifacts, child)
+        # Bundles are the way back to any version.
+        Directory(f"{name}-artifacts", layout.artifacts, child, outlives_stack=True)
         RegistrySchema(f"{name}-schema", layout.registry, child)
         self.outputs = RegistryOutputs(f"sqlite:///{layout.registry}", str(layout.artifacts))
         self.register_outputs({})

@@ -5,6 +5,7 @@ import sys
 import pulumi
 
 from components.local.programs import ENVOY, program
+from components.local.providers.directory import Directory
 from components.local.providers.process import SupervisedProcess, fingerprint
 from components.local.providers.rendered_file import FILE, RenderedFile
 from components.local.rendering import render
@@ -43,11 +44,13 @@ class Routing(pulumi.ComponentResource):
             *(sys.executable, "-m", "shipway.delivery", "prepare"),
             *("--root", str(layout.root), "--env", layout.environment, "--", envoy),
         ]
+        # Weights and rollout states lie here: they go with the gateway, for nothing is live when nothing is served.
+        folder = Directory(f"{name}-files", layout.envoy, pulumi.ResourceOptions(parent=self), outlives_stack=False)
         bootstrap = RenderedFile(
             f"{name}-bootstrap",
             path,
             text,
-            pulumi.ResourceOptions(parent=self),
+            pulumi.ResourceOptions(parent=self, depends_on=[folder]),
             check=[*prepared, "--mode", "validate", "-c", FILE],
         )
         SupervisedProcess(

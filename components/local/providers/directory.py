@@ -1,5 +1,6 @@
-"""Directory: a folder whose content belongs to others and outlives the stack."""
+"""Directory: a folder whose content others write."""
 
+import shutil
 from pathlib import Path
 
 import pulumi
@@ -10,7 +11,7 @@ __all__ = ["Directory"]
 
 
 class DirectoryProvider(LocalProvider):
-    """CRUD of one folder; its content is never touched."""
+    """CRUD of one folder."""
 
     identity = ("path",)
 
@@ -25,11 +26,12 @@ class DirectoryProvider(LocalProvider):
         return IN_PLACE if Path(props["path"]).is_dir() else "removed"
 
     def drop(self, props: Props) -> None:
-        """Keeps the folder: bundles are the way back to any version."""
+        if not props["outlives_stack"]:
+            shutil.rmtree(props["path"], ignore_errors=True)
 
 
 class Directory(LocalResource, module="shipway", name="Directory"):
-    """A folder that is there."""
+    """A folder that is there; with `outlives_stack` it and its content stay when the stack goes."""
 
-    def __init__(self, name: str, path: Path, opts: pulumi.ResourceOptions) -> None:
-        super().__init__(DirectoryProvider(), name, {"path": str(path)}, (), opts)
+    def __init__(self, name: str, path: Path, opts: pulumi.ResourceOptions, *, outlives_stack: bool) -> None:
+        super().__init__(DirectoryProvider(), name, {"path": str(path), "outlives_stack": outlives_stack}, (), opts)
