@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import bentoml
 import numpy as np
-from digits.inputs import COLUMNS, matrix
-from digits.schema import SCHEMA
 from numpy.typing import NDArray
 
+from digits.inputs import COLUMNS, matrix
+from digits.schema import SCHEMA
 from shipway.serving.base import RUNTIME, ModelFiles, ModelService, Row
 
 __all__ = ["Digits"]

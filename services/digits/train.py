@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from digits.inputs import COLUMNS, matrix
-from digits.schema import SCHEMA
 from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.datasets import load_digits
 from sklearn.svm import SVC
 
+from digits.inputs import COLUMNS, matrix
+from digits.schema import SCHEMA
 from shipway.training.plan import Task, TrainingData, TrainingSettings
 
 __all__ = ["SETTINGS", "TASK", "TRUSTED_TYPES", "Settings", "fit", "load", "predict"]

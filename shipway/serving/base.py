@@ -50,10 +50,11 @@ class ModelService:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        bentoml.asgi_app(build_application(cls._current), path="/", name="shipway")(cls)
+        bentoml.asgi_app(build_application(cls.current), path="/", name="shipway")(cls)
 
-    def __init__(self) -> None:
-        type(self)._runtime = Runtime.open(self, SlotConfiguration.from_environment())
+    def __init__(self, configuration: SlotConfiguration | None = None) -> None:
+        """Opens the slot that `configuration` describes; BentoML gives none, then the environment holds it."""
+        type(self)._runtime = Runtime.open(self, configuration or SlotConfiguration.from_environment())
 
     def load(self, files: ModelFiles) -> None:
         """Loads the model from the bundle's files; called once, before the slot is ready."""
@@ -68,19 +69,20 @@ class ModelService:
         return {}
 
     @classmethod
-    def _current(cls) -> Runtime:
+    def current(cls) -> Runtime:
+        """Returns the runtime of this process's one instance."""
         if cls._runtime is None:
             raise RuntimeError(f"{cls.__name__} was asked before BentoML started it")
         return cls._runtime
 
     @bentoml.on_startup
     async def _start(self) -> None:
-        await self._current().start()
+        await self.current().start()
 
     @bentoml.on_shutdown
     async def _stop(self) -> None:
-        await asyncio.to_thread(self._current().stop)
+        await asyncio.to_thread(self.current().stop)
         type(self)._runtime = None
 
     async def __is_ready__(self) -> bool:
-        return self._current().ready
+        return self.current().ready

@@ -1,0 +1,3 @@
+"""{{ cookiecutter.description }}"""
+
+__all__ = ["inputs", "schema", "service", "train"]
