@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from flight_delay.schema import CARRIERS, ORIGINS
 
-__all__ = ["CATEGORICAL", "COLUMNS", "matrix"]
+__all__ = ["COLUMNS", "matrix"]
 
 # In 2013 the airports around New York reach these; any other counts as unknown.
 # fmt: off
@@ -44,9 +44,6 @@ _NUMBERS = (
 
 # What `matrix` reads.
 COLUMNS = (*_CODES, "scheduled_departure", *_NUMBERS, "aircraft_v1:year_built")
-
-# Positions of the categories in the matrix.
-CATEGORICAL = tuple(range(len(_CODES)))
 
 _NEW_YORK = ZoneInfo("America/New_York")
 

@@ -11,7 +11,7 @@ Optional:
 
     RANGES          `view:feature` -> (least, greatest): a feature beyond them stops the training
     metrics(labels, predictions) -> dict[str, float]   beside (and over) the defaults of `shipway.training.metrics`
-    save(estimator, folder) -> None                    another format of the allow-list than skops
+    save(estimator, folder), restore(folder) -> estimator   another format of the allow-list than skops
 
 The frames that `load` returns hold one row per training example. Columns are the request's fields by the names in
 schema.py, then the features by the names in model.yaml (`view:feature`), null where the store had no value. The

@@ -68,10 +68,13 @@ def _check_part(
     task: Task,
     ranges: Ranges,
 ) -> Iterator[Finding]:
-    columns = [*schema.names, *reads]
-    if list(rows.columns) != columns:
-        got = ", ".join(str(column) for column in rows.columns)
-        yield Finding(f"{part} columns", ", ".join(columns), len(rows), (f"got {got}",))
+    expected, found = {*schema.names, *reads}, {str(column) for column in rows.columns}
+    if expected != found:
+        wrong = [
+            *(f"missing {name}" for name in sorted(expected - found)),
+            *(f"extra {n}" for n in sorted(found - expected)),
+        ]
+        yield Finding(f"{part} columns", "the fields of schema.py and the reads of model.yaml", len(rows), tuple(wrong))
         return
     if rows.empty:
         yield Finding(f"{part} rows", "at least one row", 0, ())
