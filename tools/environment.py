@@ -69,6 +69,9 @@ def render(root: Path, environ: Mapping[str, str], *, own_pulumi: bool) -> str:
             "  export PULUMI_CONFIG_PASSPHRASE=",
             "fi",
         ]
+    # The stack file of a local environment carries the salt of that empty passphrase, on any backend.
+    default = 'export PULUMI_CONFIG_PASSPHRASE="${PULUMI_CONFIG_PASSPHRASE-}"'
+    lines.append(f'[ -n "${{PULUMI_CONFIG_PASSPHRASE_FILE:-}}" ] || {default}')
     return "\n".join(lines) + "\n"
 
 
