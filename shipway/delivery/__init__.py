@@ -1,0 +1,16 @@
+"""Delivery: the one writer of route weights; decisions are pure, effects sit in files of their own."""
+
+__all__ = [
+    "client",
+    "control",
+    "controller",
+    "decide",
+    "declared",
+    "envoy",
+    "lease",
+    "ledger",
+    "measures",
+    "process",
+    "readiness",
+    "served",
+]

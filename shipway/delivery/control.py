@@ -1,0 +1,163 @@
+"""The control socket: requests of the command line, handed one by one to the loop that owns the weights."""
+
+import http.server
+import json
+import os
+import queue
+import socket
+import socketserver
+import stat
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from shipway.contract.documents import Spec, parse
+from shipway.contract.errors import DeliveryError, Fatal, Retryable, SpecError
+from shipway.delivery.controller import Controller
+
+__all__ = ["Command", "Commands", "carry_out", "private_folder", "serve_control"]
+
+# A command is a few hundred bytes; whoever sends more has the wrong socket.
+MAX_BODY_BYTES = 65_536
+# The loop answers between two rounds; a round with a slow gateway takes some seconds.
+ANSWER_TIMEOUT_SECONDS = 15.0
+
+
+class Command(Spec):
+    """One request: what to do to which model, who asks and why."""
+
+    verb: str = Field(pattern="^(promote|rollback)$")
+    model: str
+    actor: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+    retry: bool = False
+
+
+def carry_out(controller: Controller, command: Command) -> dict[str, Any]:
+    """Returns what was done, in the form in which the command line prints it.
+
+    Raises:
+        DeliveryError: when it is refused or cannot be done now; nothing was changed then.
+    """
+    if command.verb == "promote":
+        step = controller.promote(command.model, command.actor, command.reason, retry=command.retry)
+    else:
+        step = controller.rollback(command.model, command.actor, command.reason)
+    return {
+        "model": command.model,
+        "action": str(step.action),
+        "message": step.sentence,
+        "state": step.state.model_dump(mode="json"),
+    }
+
+
+class Commands:
+    """Commands on their way from the socket's threads to the one thread that acts."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.Queue[tuple[Command, queue.Queue[tuple[int, dict[str, Any]]]]] = queue.Queue()
+
+    def ask(self, command: Command) -> tuple[int, dict[str, Any]]:
+        """Returns the HTTP status and the answer, once the loop has come to it."""
+        answer: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
+        self._waiting.put((command, answer))
+        try:
+            return answer.get(timeout=ANSWER_TIMEOUT_SECONDS)
+        except queue.Empty:
+            waited = f"the controller did not come to it within {ANSWER_TIMEOUT_SECONDS:g} s; ask again"
+            return HTTPStatus.SERVICE_UNAVAILABLE, {"error": waited, "after_seconds": 1.0}
+
+    def work(self, controller: Controller, timeout_seconds: float) -> None:
+        """Carries out the next command, or returns after `timeout_seconds` without one."""
+        try:
+            command, answer = self._waiting.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return
+        try:
+            answer.put((HTTPStatus.OK, carry_out(controller, command)))
+        except Retryable as error:
+            body = {"error": str(error), "after_seconds": error.after_seconds}
+            answer.put((HTTPStatus.SERVICE_UNAVAILABLE, body))
+        except DeliveryError as error:
+            answer.put((HTTPStatus.CONFLICT, {"error": str(error)}))
+
+
+def private_folder(path: Path) -> None:
+    """Makes `path` a folder that only this user can enter.
+
+    Raises:
+        Fatal: when somebody else made it first, or it is open to others.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise Fatal(
+            f"{path}: expected a folder of user {os.getuid()} with mode 0700, got {stat.filemode(found.st_mode)}"
+        )
+
+
+@contextmanager
+def serve_control(path: Path, commands: Commands) -> Generator[None]:
+    """Answers on the Unix socket `path` while the block runs; the caller holds the lease, so the path is its own."""
+    private_folder(path.parent)
+    path.unlink(missing_ok=True)
+    server = _Server(str(path), commands.ask)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="control", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        path.unlink(missing_ok=True)
+        thread.join()
+
+
+class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    address_family = socket.AF_UNIX
+    daemon_threads = True
+
+    def __init__(self, path: str, ask: Callable[[Command], tuple[int, dict[str, Any]]]) -> None:
+        self.ask = ask
+        super().__init__(path, _Handler)  # pyright: ignore[reportArgumentType] (an AF_UNIX address is a path)
+
+    def server_bind(self) -> None:
+        before = os.umask(0o177)
+        try:
+            socketserver.TCPServer.server_bind(self)
+        finally:
+            os.umask(before)
+        self.server_name, self.server_port = "delivery", 0
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] (this handler has no other)
+    timeout = ANSWER_TIMEOUT_SECONDS
+
+    def do_POST(self) -> None:
+        try:
+            length = min(int(self.headers.get("content-length", 0)), MAX_BODY_BYTES)
+            command = parse(Command, json.loads(self.rfile.read(length)), "the command")
+        except (SpecError, ValueError) as error:
+            self._answer(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+            return
+        self._answer(*self.server.ask(command))
+
+    def address_string(self) -> str:
+        return "local"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing: the ledger records what was done."""
+
+    def _answer(self, status: int, body: dict[str, Any]) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)

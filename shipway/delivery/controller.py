@@ -1,0 +1,263 @@
+"""The controller: turns what is declared and decided into what the gateway serves, one model at a time.
+
+Its only memory is the route file itself. Whoever holds the lease loads it and goes on, after a crash at any point as
+after a clean stop; the process and the command line use the same code.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from shipway.contract.errors import Fatal, Retryable, SpecError
+from shipway.contract.layout import LocalLayout
+from shipway.contract.route import RolloutState, RouteSpec, SlotEndpoint
+from shipway.delivery import decide
+from shipway.delivery.decide import Action, Readiness, Refusal, Step
+from shipway.delivery.declared import Declared, read_declared
+from shipway.delivery.envoy.admin import Report
+from shipway.delivery.envoy.configuration import Document, compose_clusters, compose_listener, compose_routes
+from shipway.delivery.envoy.files import EnvoyFiles, Rejected
+from shipway.delivery.ledger import Ledger
+from shipway.delivery.readiness import GATEWAY_BEHIND, NOT_ASKED, probe, readiness
+from shipway.delivery.served import Change, ServedModel, read_served
+
+__all__ = ["Controller", "Refused", "load_served"]
+
+ACTOR = "delivery"
+# How long a slot may be ready before the gateway's own health check says so.
+GATEWAY_LAG_SECONDS = 2.0
+
+
+class Refused(Fatal):
+    """A promotion or rollback that is not carried out; its text says why."""
+
+
+def load_served(layout: LocalLayout) -> dict[str, ServedModel]:
+    """Returns what the gateway serves; from the last confirmed copy where the served file is torn or corrupt.
+
+    Raises:
+        Fatal: when neither can be read: no weight may be changed by someone who does not know the present ones.
+    """
+    try:
+        return read_served(layout.served_routes)
+    except SpecError as error:
+        copy = layout.envoy / "confirmed" / layout.served_routes.name
+        try:
+            if copy.exists():
+                return read_served(copy)
+        except SpecError:
+            pass
+        raise Fatal(f"no rollout state can be read, and nothing is changed without it; {error}") from None
+
+
+def utc_now() -> str:
+    """Returns the time now, in UTC, as the ledger writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass
+class Controller:
+    """Acts for whoever holds the lease.
+
+    Args:
+        layout: where the stack's files lie.
+        gateway_port: where the gateway listens.
+        report: reads the gateway's own view; raises Retryable when it does not answer.
+        ask: returns what is wrong with a model's endpoint, empty when nothing is.
+        now: the time as the ledger writes it.
+        problems: model or part -> what stands in its way, in one sentence; empty when all is well.
+    """
+
+    layout: LocalLayout
+    gateway_port: int
+    report: Callable[[], Report]
+    ask: Callable[[str, SlotEndpoint], str] = probe
+    now: Callable[[], str] = utc_now
+    served: dict[str, ServedModel] = field(default_factory=dict[str, ServedModel])
+    problems: dict[str, str] = field(default_factory=dict[str, str])
+    _refused: dict[str, RouteSpec] = field(default_factory=dict[str, RouteSpec])
+    _recorded: dict[str, Change] = field(default_factory=dict[str, Change])
+    _composed: tuple[Mapping[str, ServedModel], dict[str, Document]] | None = None
+
+    def __post_init__(self) -> None:
+        self._files = EnvoyFiles(self.layout.envoy, self.report)
+        self._ledger = Ledger(self.layout.ledger)
+
+    def load(self) -> None:
+        """Reads what is served now; whatever its last changes left out of the ledger is entered."""
+        self.served = load_served(self.layout)
+        self._record(self.served)
+
+    def prepare(self) -> None:
+        """Writes the files that a gateway needs to start, where they are missing or torn."""
+        for kind, document in self._documents(self.served).items():
+            if not self._files.in_place(kind, document):
+                self._files.prepare(kind, document)
+
+    def tick(self) -> None:
+        """Brings the gateway one round closer to what is declared; never raises for what a person must mend."""
+        declared = read_declared(self.layout.routes)
+        self.problems = dict(declared.broken)
+        try:
+            report = self.report()
+            try:
+                self._settle(report)
+            except Rejected as error:
+                self.problems["gateway"] = str(error)
+                self.served = load_served(self.layout)
+        except Retryable as error:
+            self.problems["gateway"] = str(error)
+            self._prepare_for_restart()
+            return
+        for model in dict.fromkeys([*self.served, *declared.specs]):
+            try:
+                self._follow(model, declared, report)
+            except (Fatal, Retryable) as error:
+                self.problems[model] = str(error)
+        self._record(self.served)
+
+    def promote(self, model: str, actor: str, reason: str, *, retry: bool = False) -> Step:
+        """Gives the candidate of `model` all traffic and returns what was done.
+
+        Raises:
+            Refused: saying why not; nothing was changed.
+            Retryable: when the gateway does not answer; nothing was changed.
+        """
+
+        def promotion(spec: RouteSpec, state: RolloutState, ready: Readiness) -> Step | Refusal:
+            return decide.promote(spec, state, ready, retry=retry)
+
+        return self._request(model, actor, reason, promotion)
+
+    def rollback(self, model: str, actor: str, reason: str) -> Step:
+        """Takes the traffic of `model` back and returns what was done.
+
+        Raises:
+            Refused: saying why not; nothing was changed.
+            Retryable: when the gateway does not answer; nothing was changed.
+        """
+        return self._request(model, actor, reason, decide.rollback)
+
+    def _request(
+        self,
+        model: str,
+        actor: str,
+        reason: str,
+        decision: Callable[[RouteSpec, RolloutState, Readiness], Step | Refusal],
+    ) -> Step:
+        declared = read_declared(self.layout.routes)
+        try:
+            self._follow(model, declared, self.report())
+        except Rejected as error:
+            # The route before the refused one is still served, and it can be rolled back all the same.
+            self.problems[model] = str(error)
+        if model not in self.served:
+            known = f"known models: {', '.join(sorted(self.served)) or 'none'}"
+            raise Refused(declared.broken.get(model) or f"no model {model!r} is deployed; {known}")
+        current = self.served[model]
+        outcome = decision(current.spec, current.state, self._ready(current.spec))
+        if isinstance(outcome, Refusal):
+            raise Refused(outcome.sentence)
+        if outcome.action is not Action.NONE:
+            self._serve(model, ServedModel(current.spec, outcome.state, self._change(outcome, actor, reason)))
+            self._record({model: self.served[model]})
+        return outcome
+
+    def _follow(self, model: str, declared: Declared, report: Report) -> None:
+        if model not in declared.specs:
+            if model in self.served and model not in declared.broken:
+                self._serve(model, None)
+            return
+        spec, current = declared.specs[model], self.served.get(model)
+        if self._refused.get(model) == spec:
+            self.problems[model] = "the gateway refused this route; the one before it is served"
+            return
+        state = current.state if current else RolloutState()
+        ready = NOT_ASKED if state.live else readiness(spec, report, self.ask)
+        step = decide.observe(spec, state, ready)
+        changed = step.action is not Action.NONE
+        change = self._change(step, ACTOR, step.sentence) if changed else current.change if current else None
+        following = ServedModel(spec, step.state, change)
+        if following == current:
+            return
+        try:
+            self._serve(model, following)
+        except Rejected:
+            self._refused[model] = spec
+            raise
+        self._refused.pop(model, None)
+
+    def _ready(self, spec: RouteSpec) -> Readiness:
+        """Returns what is ready now, after giving the gateway time to see what the slot itself already says."""
+        deadline = time.monotonic() + GATEWAY_LAG_SECONDS
+        while True:
+            ready = readiness(spec, self.report(), self.ask)
+            if GATEWAY_BEHIND not in ready.problems.values() or time.monotonic() > deadline:
+                return ready
+            time.sleep(GATEWAY_LAG_SECONDS / 20)
+
+    def _settle(self, report: Report) -> None:
+        """Makes sure that the gateway runs what is believed to be served, also after a crash between two files."""
+        self._files.apply(list(self._documents(self.served).items()), report)
+
+    def _prepare_for_restart(self) -> None:
+        try:
+            self.prepare()
+        except OSError as error:
+            self.problems["gateway"] += f"; {self._files.dynamic} cannot be written ({error.strerror})"
+
+    def _serve(self, model: str, following: ServedModel | None) -> None:
+        models = {name: served for name, served in self.served.items() if name != model}
+        order = ("rds", "cds")
+        if following is not None:
+            models[model] = following
+            order = ("cds", "rds")
+        documents = self._documents(models)
+        self._files.apply([(kind, documents[kind]) for kind in order])
+        self.served = models
+
+    def _documents(self, models: Mapping[str, ServedModel]) -> dict[str, Document]:
+        """Returns the files in the order in which they may be applied when nothing is removed."""
+        if self._composed is None or self._composed[0] is not models:
+            composed = {
+                "cds": compose_clusters(models),
+                "lds": compose_listener(self.gateway_port, self._files.dynamic),
+                "rds": compose_routes(models),
+            }
+            self._composed = (models, composed)
+        return self._composed[1]
+
+    def _change(self, step: Step, actor: str, reason: str) -> Change:
+        state = step.state
+        roles = {"live": state.live_digest, "candidate": state.candidate_digest, "previous": state.previous_digest}
+        return Change(
+            time=self.now(),
+            actor=actor,
+            action=str(step.action),
+            reason=reason,
+            digests={role: digest for role, digest in roles.items() if digest},
+            generation=state.generation,
+        )
+
+    def _record(self, models: Mapping[str, ServedModel]) -> None:
+        """Enters into the ledger each last change it does not hold yet; a damaged ledger never stops a rollback."""
+        missing = {
+            name: served.change
+            for name, served in models.items()
+            if served.change is not None and self._recorded.get(name) != served.change
+        }
+        if not missing:
+            return
+        try:
+            # What this process entered before, it knows; what another one did before it died, the ledger tells.
+            unknown = any(name not in self._recorded for name in missing)
+            known = {(entry.model, entry.time, entry.generation) for entry in self._ledger.entries()} if unknown else ()
+            for name, change in sorted(missing.items(), key=lambda item: item[1].time):
+                if (name, change.time, change.generation) not in known:
+                    self._ledger.append(model=name, **change.model_dump())
+                self._recorded[name] = change
+        except Fatal as error:
+            self.problems["ledger"] = str(error)
+        except OSError as error:
+            self.problems["ledger"] = f"{self.layout.ledger}: cannot write an entry ({error.strerror})"

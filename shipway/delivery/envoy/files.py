@@ -1,0 +1,113 @@
+"""Writing Envoy's files: whole, confirmed by Envoy itself, and back to the last good ones when it refuses."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from shipway.contract.documents import write_atomic
+from shipway.contract.errors import Fatal, Retryable
+from shipway.delivery.envoy.admin import Report
+from shipway.delivery.envoy.configuration import Document
+
+__all__ = ["EnvoyFiles", "Rejected"]
+
+CONFIRM_TIMEOUT_SECONDS = 3.0
+POLL_SECONDS = 0.004
+
+
+class Rejected(Fatal):
+    """Envoy refused a file; the last good one is back in place and traffic never noticed."""
+
+
+class EnvoyFiles:
+    """The folder Envoy watches, and beside it a copy of what Envoy accepted last.
+
+    Args:
+        folder: the stack's Envoy folder; Envoy watches `folder`/dynamic.
+        report: reads what Envoy says now; raises Retryable when it does not answer.
+        clock: seconds on a clock that only grows.
+        sleep: waits the given seconds.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        report: Callable[[], Report],
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.dynamic, self.confirmed = folder / "dynamic", folder / "confirmed"
+        self._report, self._clock, self._sleep = report, clock, sleep
+        self._kept: dict[str, str] = {}
+
+    def in_place(self, kind: str, document: Document) -> bool:
+        """Returns whether the file of `kind` (`cds`, `lds`, `rds`) holds exactly `document`."""
+        path = self.dynamic / f"{kind}.yaml"
+        return path.exists() and path.read_text(encoding="utf-8", errors="replace") == document.text
+
+    def prepare(self, kind: str, document: Document) -> None:
+        """Writes a file for an Envoy that has not started yet."""
+        write_atomic(self.dynamic / f"{kind}.yaml", document.text)
+
+    def apply(self, documents: Sequence[tuple[str, Document]], report: Report | None = None) -> None:
+        """Writes the files in order, each confirmed before the next; all of them are served when this returns.
+
+        Args:
+            documents: (kind, document); clusters before the routes that need them, routes before clusters go.
+            report: what Envoy said a moment ago, when the caller has just asked.
+
+        Raises:
+            Rejected: Envoy refused one; everything is as it was.
+            Retryable: Envoy did not answer in time, or the disk is full; everything is as it was.
+        """
+        written: list[str] = []
+        try:
+            before = report or self._report()
+            for kind, document in documents:
+                if before.accepted[kind] == document.version and self.in_place(kind, document):
+                    self._keep(kind, document)
+                    continue
+                write_atomic(self.dynamic / f"{kind}.yaml", document.text)
+                written.append(kind)
+                before = self._confirm(kind, document, before)
+                self._keep(kind, document)
+        except (Fatal, Retryable):
+            self._restore(written)
+            raise
+        except OSError as error:
+            self._restore(written)
+            raise Retryable(f"cannot write in {self.dynamic} ({error.strerror}); nothing was changed", 5) from None
+
+    def _confirm(self, kind: str, document: Document, before: Report) -> Report:
+        deadline = self._clock() + CONFIRM_TIMEOUT_SECONDS
+        while True:
+            now = self._report()
+            if now.accepted[kind] == document.version and not now.warming:
+                return now
+            if now.refused[kind] > before.refused[kind]:
+                raise Rejected(
+                    f"the gateway refused {self.dynamic / f'{kind}.yaml'}; the last good one is back in place, "
+                    "the gateway's log names the field"
+                )
+            if self._clock() > deadline:
+                raise Retryable(
+                    f"the gateway neither accepted nor refused {kind}.yaml within {CONFIRM_TIMEOUT_SECONDS:g} s; "
+                    "the last good one is back in place",
+                    CONFIRM_TIMEOUT_SECONDS,
+                )
+            self._sleep(POLL_SECONDS)
+
+    def _keep(self, kind: str, document: Document) -> None:
+        if self._kept.get(kind) != document.version:
+            write_atomic(self.confirmed / f"{kind}.yaml", document.text)
+            self._kept[kind] = document.version
+
+    def _restore(self, kinds: Sequence[str]) -> None:
+        for kind in reversed(kinds):
+            good = self.confirmed / f"{kind}.yaml"
+            try:
+                if good.exists():
+                    write_atomic(self.dynamic / f"{kind}.yaml", good.read_text(encoding="utf-8"))
+            except OSError as error:
+                # The gateway still runs what it accepted last; only its next start would read the wrong file.
+                raise Retryable(f"cannot put {good} back in place ({error.strerror})", 5) from None

@@ -1,0 +1,168 @@
+"""The ledger: who did what to a release, when and why; one file an entry, each holding the hash of the one before."""
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from shipway.contract.documents import Spec, parse, read_json
+from shipway.contract.errors import Fatal, SpecError
+
+__all__ = ["Entry", "Ledger"]
+
+_NAME = re.compile(r"^(\d{8})\.json$")
+GENESIS = "0" * 64
+
+
+class Entry(Spec):
+    """One event.
+
+    Args:
+        number: its place, from 1 without gaps.
+        previous: sha256 of the exact bytes of the entry before, zeros for the first.
+        time: when, in UTC, ISO 8601.
+        actor: who.
+        action: what, such as `released`, `promoted`, `rolled_back`.
+        model: whose release.
+        digests: role -> digest, such as `live`, `candidate`, `previous`, `released`.
+        reason: why, in the actor's words.
+        generation: of the rollout state it led to, None for what changed no route.
+    """
+
+    number: Annotated[int, Field(ge=1)]
+    previous: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    time: str
+    actor: str
+    action: str
+    model: str
+    digests: dict[str, str]
+    reason: str
+    generation: int | None = None
+
+
+class Ledger:
+    """The entries in `folder`: append and read; nothing is ever changed or removed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def append(
+        self,
+        *,
+        time: str,
+        actor: str,
+        action: str,
+        model: str,
+        digests: Mapping[str, str],
+        reason: str,
+        generation: int | None = None,
+    ) -> Entry:
+        """Writes the next entry and returns it; of two writers at once, one takes the number after.
+
+        Raises:
+            Fatal: when the last entry is damaged, naming it: nothing may be chained to it.
+            OSError: when the disk is full or the folder cannot be written; no entry was made.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            number, previous = self._head()
+            entry = Entry(
+                number=number + 1,
+                previous=previous,
+                time=time,
+                actor=actor,
+                action=action,
+                model=model,
+                digests=dict(digests),
+                reason=reason,
+                generation=generation,
+            )
+            if self._create(entry):
+                return entry
+
+    def entries(self, model: str | None = None) -> list[Entry]:
+        """Returns the readable entries in order, of `model` or of all.
+
+        Raises:
+            Fatal: naming an entry that cannot be read.
+        """
+        found = [self._read(number) for number in self._numbers()]
+        return [entry for entry in found if model in (None, entry.model)]
+
+    def verify(self) -> list[str]:
+        """Returns one sentence for each damage: a gap, an entry that cannot be read, or one that was edited."""
+        damage: list[str] = []
+        expected_number, previous = 1, GENESIS
+        for number in self._numbers():
+            path = self._path(number)
+            if number != expected_number:
+                damage.append(f"{self._path(expected_number)}: no such entry, expected one before {path.name}")
+            try:
+                entry = self._read(number)
+            except Fatal as error:
+                damage.append(str(error))
+            else:
+                if number == expected_number and entry.previous != previous:
+                    damage.append(
+                        f"{path}: follows an entry with sha256 {entry.previous[:12]}, expected {previous[:12]}: "
+                        "the entry before it was changed"
+                    )
+                if entry.number != number:
+                    damage.append(f"{path}: holds number {entry.number}, expected {number}")
+            expected_number, previous = number + 1, _hash(path)
+        return damage
+
+    def _head(self) -> tuple[int, str]:
+        numbers = self._numbers()
+        if not numbers:
+            return 0, GENESIS
+        self._read(numbers[-1])
+        return numbers[-1], _hash(self._path(numbers[-1]))
+
+    def _create(self, entry: Entry) -> bool:
+        """Returns whether the entry was made; False when its number was taken meanwhile.
+
+        The file is complete before it gets its name, so a crash leaves no torn entry; the link is exclusive as O_EXCL.
+        """
+        handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".entry-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(json.dumps(entry.model_dump(mode="json"), sort_keys=True) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(temporary).chmod(0o444)
+            os.link(temporary, self._path(entry.number))
+        except FileExistsError:
+            return False
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        return True
+
+    def _read(self, number: int) -> Entry:
+        path = self._path(number)
+        try:
+            return parse(Entry, read_json(path), path)
+        except SpecError as error:
+            raise Fatal(f"the ledger is damaged; {error}") from None
+
+    def _numbers(self) -> list[int]:
+        names = (path.name for path in self._folder.glob("*.json"))
+        return sorted(int(match.group(1)) for name in names if (match := _NAME.match(name)))
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:08}.json"
+
+
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

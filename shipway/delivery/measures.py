@@ -1,0 +1,59 @@
+"""What the controller tells Prometheus: that it lives, what it sees wrong, and each model's shares and phase."""
+
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Gauge, start_http_server
+
+from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS, Slot
+from shipway.delivery.envoy.routes import weights_percent
+from shipway.delivery.served import ServedModel
+
+__all__ = ["Measures"]
+
+
+class Measures:
+    """The controller's metrics in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._heartbeat = Gauge(
+            HEARTBEAT_TIMESTAMP_SECONDS, "When the job last finished a round.", ["job"], registry=self.registry
+        )
+        self._problems = Gauge(
+            "shipway_delivery_problem",
+            "1 for each model or part that something stands in the way of.",
+            ["subject"],
+            registry=self.registry,
+        )
+        self._weight = Gauge(
+            "shipway_rollout_weight_percent", "Share of the traffic.", ["model", "slot"], registry=self.registry
+        )
+        self._phase = Gauge(
+            "shipway_rollout_phase", "1 for the phase a rollout is in.", ["model", "phase"], registry=self.registry
+        )
+
+    def show(self, served: Mapping[str, ServedModel], problems: Mapping[str, str]) -> None:
+        """Shows one finished round."""
+        for gauge in (self._problems, self._weight, self._phase):
+            gauge.clear()
+        for subject in problems:
+            self._problems.labels(subject).set(1)
+        for model, entry in served.items():
+            weights = weights_percent(entry.state)
+            for slot in Slot:
+                self._weight.labels(model, slot).set(weights.get(slot, 0))
+            self._phase.labels(model, entry.state.phase).set(1)
+        self._heartbeat.labels("delivery").set(time.time())
+
+    @contextmanager
+    def exposed(self, port: int) -> Generator[None]:
+        """Serves the metrics on loopback `port` while the block runs."""
+        server, thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()

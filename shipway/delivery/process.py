@@ -1,0 +1,112 @@
+"""The delivery process: one loop that follows the declared routes and obeys commands, under the lease."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from shipway.contract.environment import EnvironmentSpec, PortsSpec, load_environment
+from shipway.contract.errors import Fatal, Retryable, SpecError
+from shipway.contract.layout import LocalLayout
+from shipway.delivery.control import Commands, serve_control
+from shipway.delivery.controller import Controller
+from shipway.delivery.envoy.admin import Admin
+from shipway.delivery.lease import hold_lease
+
+__all__ = ["local_ports", "prepare", "serve"]
+
+POLL_SECONDS = 0.25
+PREPARE_TIMEOUT_SECONDS = 10.0
+
+
+def local_ports(environment: EnvironmentSpec, path: Path | str) -> PortsSpec:
+    """Returns the ports of a local environment.
+
+    Raises:
+        SpecError: when the environment is on another target.
+    """
+    if environment.ports is None:
+        raise SpecError(path, "target", str(environment.target), "local: only there does a gateway run as a process")
+    return environment.ports
+
+
+def serve(root: Path, environment: str) -> None:
+    """Owns the weights of a local stack until SIGTERM or SIGINT.
+
+    Raises:
+        Retryable: when another process holds the lease.
+        Fatal: when the rollout state cannot be read.
+    """
+    from shipway.delivery.measures import Measures  # the command line has no use for a metrics library
+
+    ports = local_ports(load_environment(root, environment), root)
+    layout = LocalLayout(root, environment)
+    stopping: list[int] = []
+
+    def stop(signum: int, _: FrameType | None) -> None:
+        stopping.append(signum)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    measures, commands = Measures(), Commands()
+    controller = Controller(layout, ports.gateway, Admin(ports.gateway_admin).read)
+    with hold_lease(layout.delivery):
+        controller.load()
+        controller.prepare()
+        with serve_control(layout.delivery_socket, commands), measures.exposed(ports.delivery_metrics):
+            said: dict[str, str] = {}
+            while not stopping:
+                controller.tick()
+                said = _say(controller.problems, said)
+                measures.show(controller.served, controller.problems)
+                commands.work(controller, POLL_SECONDS)
+
+
+def _say(problems: dict[str, str], said: dict[str, str]) -> dict[str, str]:
+    """Logs each problem once when it appears and once when it is gone; returns what was said."""
+    for subject in sorted(problems.keys() | said.keys()):
+        if problems.get(subject) != said.get(subject):
+            print(f"{subject}: {problems.get(subject, 'well again')}", file=sys.stderr, flush=True)
+    return dict(problems)
+
+
+def prepare(
+    root: Path, environment: str, command: list[str], execute: Callable[[str, list[str]], None] = os.execvp
+) -> None:
+    """Makes sure that the gateway finds its last routes when it starts, and becomes the gateway.
+
+    Args:
+        root: the project.
+        environment: its environment.
+        command: the gateway's command line.
+        execute: replaces this process.
+
+    Raises:
+        Retryable: when another process holds the lease and does not write the files either.
+        Fatal: when the rollout state cannot be read.
+    """
+    ports = local_ports(load_environment(root, environment), root)
+    layout = LocalLayout(root, environment)
+    files = [layout.envoy / "dynamic" / f"{kind}.yaml" for kind in ("cds", "lds", "rds")]
+    deadline = time.monotonic() + PREPARE_TIMEOUT_SECONDS
+    while True:
+        try:
+            with hold_lease(layout.delivery):
+                controller = Controller(layout, ports.gateway, Admin(ports.gateway_admin).read)
+                controller.load()
+                controller.prepare()
+                break
+        except Retryable as error:
+            # Whoever holds the lease writes missing files itself, as soon as it finds the gateway down.
+            if all(path.exists() for path in files):
+                break
+            if time.monotonic() > deadline:
+                raise Retryable(f"{files[0].parent} lacks files, and {error}", 1.0) from None
+            time.sleep(POLL_SECONDS)
+    try:
+        execute(command[0], command)
+    except OSError as error:
+        raise Fatal(f"cannot start {command[0]!r} ({error.strerror})") from None
