@@ -2,6 +2,6 @@
 
 from pulumi_policy import PolicyPack
 
-from policies.pack import policies
+from policies.pack import all_rules, policies
 
-PolicyPack("shipway", policies=policies())
+PolicyPack("shipway", policies=policies(all_rules()))

@@ -2,12 +2,12 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pulumi_policy import EnforcementLevel, ResourceValidationArgs, ResourceValidationPolicy, Severity
 from pulumi_policy.proxy import UNKNOWN_OBJECT_VALUE, UnknownValueError
 
-from policies import rules
+import policies.rules as families
 from policies.rule import Rule
 from shipway.contract.environment import Tier
 
@@ -19,7 +19,7 @@ Report = Callable[[str], None]
 def all_rules() -> list[Rule]:
     """Returns every rule of every module in `policies/rules`, by id."""
     modules = (
-        importlib.import_module(f"policies.rules.{found.name}") for found in pkgutil.iter_modules(rules.__path__)
+        importlib.import_module(f"policies.rules.{found.name}") for found in pkgutil.iter_modules(families.__path__)
     )
     return sorted(
         (value for module in modules for value in vars(module).values() if isinstance(value, Rule)),
@@ -27,10 +27,10 @@ def all_rules() -> list[Rule]:
     )
 
 
-def policies() -> list[ResourceValidationPolicy]:
-    """Returns the pack: a rule is mandatory on its own tiers and, under `<id>-advice`, advisory on the others."""
+def policies(rules: Sequence[Rule]) -> list[ResourceValidationPolicy]:
+    """Returns Pulumi's policies: a rule is mandatory on its own tiers and, under `<id>-advice`, advisory on the others."""
     found: list[ResourceValidationPolicy] = []
-    for rule in all_rules():
+    for rule in rules:
         found.append(_policy(rule, rule.id, EnforcementLevel.MANDATORY, rule.tiers))
         if others := frozenset(Tier) - rule.tiers:
             found.append(_policy(rule, f"{rule.id}-advice", EnforcementLevel.ADVISORY, others))

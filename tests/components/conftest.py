@@ -1,0 +1,58 @@
+"""A project in a temporary folder, with the real program and stack files."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+MODEL = """\
+name: {name}
+description: a model of the tests
+owner: {{team: pricing, contact: a@example.com, escalation: b@example.com, runbook_url: "https://example.com/r"}}
+resources: {{cpu_millicores: {cpu}, memory_mib: 512}}
+evaluation: {{gates: [{{metric: auc, minimum: 0.5}}]}}
+"""
+
+
+class Project:
+    """A checkout with the real program and stack files, and services of the tests' own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        shutil.copy(REPOSITORY / "Pulumi.yaml", root)
+        shutil.copytree(REPOSITORY / "stacks", root / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def add_model(self, name: str, *, cpu: int = 500, folder: str = "", **release: str) -> Path:
+        service = self.root / "services" / (folder or name.replace("-", "_"))
+        service.mkdir(parents=True)
+        (service / "model.yaml").write_text(MODEL.format(name=name, cpu=cpu))
+        if release:
+            self.release(service, **release)
+        return service
+
+    def release(self, service: Path, environment: str = "local", **slots: str) -> None:
+        (service / "releases").mkdir(exist_ok=True)
+        text = "".join(f"{key}: {value}\n" for key, value in slots.items())
+        (service / "releases" / f"{environment}.yaml").write_text(text)
+
+    def add_bundle(self, digest: str, environment: str = "local") -> None:
+        folder = self.root / ".shipway" / environment / "artifacts" / digest.replace(":", "/")
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text("{}")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project without services, and stand-ins for the external programs first on PATH."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("envoy", "prometheus", "promtool"):
+        (programs / name).write_text("#!/bin/sh\nexit 0\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    root = tmp_path / "project"
+    root.mkdir()
+    return Project(root)

@@ -1,0 +1,134 @@
+"""What is refused before the first resource, and in which words."""
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi.runtime.mocks import MockMonitor, Mocks, set_mocks
+
+from components.preflight import preflight
+from components.services import load_services
+from shipway.contract.environment import EnvironmentSpec, load_environment
+from shipway.contract.errors import ShipwayError, SpecError
+
+DIGEST = "sha256:" + "a" * 64
+OTHER = "sha256:" + "b" * 64
+
+
+def _check(project: Any, *, dry_run: bool = False) -> list[str]:
+    environment = load_environment(project.root, "local")
+    return preflight(project.root, environment, load_services(project.root, "local"), dry_run=dry_run)
+
+
+def _serve(project: Any, model: str, slot: str, digest: str) -> Path:
+    state = json.dumps({"live": slot, "live_digest": digest})
+    route = {"metadata": {"filter_metadata": {"shipway": {"model": model, "state": state}}}}
+    path = project.root / ".shipway" / "local" / "envoy" / "dynamic" / "rds.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"resources": [{"virtual_hosts": [{"routes": [route]}]}]}))
+    return path
+
+
+def test_an_idle_slot_may_change(project: Any) -> None:
+    """A digest beside the live one is a release, and nothing to warn of."""
+    project.add_bundle(DIGEST)
+    project.add_bundle(OTHER)
+    project.add_model("first", blue=DIGEST, green=OTHER)
+    _serve(project, "first", "blue", DIGEST)
+    assert _check(project) == []
+
+
+def test_a_live_slot_keeps_its_digest(project: Any) -> None:
+    """Another digest in the slot that takes traffic is refused, with the way that works."""
+    project.add_bundle(OTHER)
+    project.add_model("first", blue=OTHER)
+    _serve(project, "first", "blue", DIGEST)
+    with pytest.raises(ShipwayError) as refused:
+        _check(project)
+    assert str(refused.value) == (
+        "first: slot blue is live with aaaaaaaaaaaa, expected it unchanged, got bbbbbbbbbbbb; "
+        "release into green (`shipway release`) and promote"
+    )
+
+
+def test_unreadable_route_state_warns_at_preview_and_is_refused_at_up(project: Any) -> None:
+    """What is live cannot be told, so a preview says so and a deployment does not start."""
+    _serve(project, "first", "blue", DIGEST).write_text("{}")
+    (warning,) = _check(project, dry_run=True)
+    assert warning.startswith("whether a live slot would change is not decidable, and `up` will refuse: ")
+    with pytest.raises(SpecError, match="expected the routes that delivery wrote"):
+        _check(project)
+
+
+def test_a_digest_without_a_bundle_is_refused(project: Any) -> None:
+    """The file, the slot, the digest and what makes one are named."""
+    service = project.add_model("first", green=DIGEST)
+    with pytest.raises(SpecError) as refused:
+        _check(project)
+    assert (refused.value.path, refused.value.key, refused.value.got) == (
+        str(service / "releases" / "local.yaml"),
+        "green",
+        DIGEST,
+    )
+    assert refused.value.expected.endswith("`shipway train first` makes one")
+
+
+def test_a_model_that_does_not_fit_the_pool_is_refused_with_both_numbers(project: Any) -> None:
+    """Both slots count; the first model leaves too little for the second."""
+    project.add_model("first", cpu=3000)
+    project.add_model("second", cpu=1001)
+    with pytest.raises(SpecError) as refused:
+        _check(project)
+    assert "second/model.yaml: resources.cpu_millicores: got 1001" in str(refused.value)
+    assert "two slots of second to fit the pool: they need 2002, 2000 of 8000 are free" in str(refused.value)
+
+
+def test_a_model_that_fills_the_pool_fits(project: Any) -> None:
+    """The last millicore may be used."""
+    project.add_model("first", cpu=3000)
+    project.add_model("second", cpu=1000)
+    assert _check(project) == []
+
+
+def test_a_folder_is_called_after_its_model(project: Any) -> None:
+    """Two services can never claim one name, for a name has one folder."""
+    project.add_model("first")
+    project.add_model("first", folder="copy")
+    with pytest.raises(SpecError, match=r"copy/model.yaml: name: got 'first', expected 'copy', after its folder"):
+        _check(project)
+
+
+def test_a_missing_program_is_named_with_the_way_to_get_it(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Envoy nothing is started."""
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(ShipwayError) as refused:
+        _check(project)
+    assert str(refused.value) == (
+        "envoy: not found on PATH, expected it there; run `make setup` and `source .shipway/env`"
+    )
+
+
+def test_a_target_without_components_is_refused(project: Any) -> None:
+    """The targets there are get listed."""
+    cloud = EnvironmentSpec.model_validate({"name": "local", "tier": "prod", "target": "aws"}, strict=False)
+    with pytest.raises(SpecError, match=r"Pulumi.local.yaml: target: got 'aws', expected one of local"):
+        preflight(project.root, cloud, [], dry_run=True)
+
+
+def test_a_refusal_reaches_pulumi_as_one_sentence_before_any_resource(project: Any) -> None:
+    """Pulumi prints a RunError as it is; no resource was registered when it comes."""
+    project.add_model("first", blue=DIGEST)
+
+    class Nothing(Mocks):
+        def call(self, args: Any) -> Any:
+            raise AssertionError(args.token)
+
+        def new_resource(self, args: Any) -> Any:
+            raise AssertionError(args.name)
+
+    set_mocks(Nothing(), project="shipway", stack="local", monitor=MockMonitor(Nothing()))
+    with pytest.raises(pulumi.RunError, match=r"releases/local.yaml: blue: got 'sha256:aaaa"):
+        runpy.run_path(str(project.root / "stacks"), run_name="__main__")
