@@ -44,12 +44,11 @@ class Registry:
         self._artifacts = path.parent / "runs"
         # The first to come creates the tables; a second at the same moment would fail on them.
         self._lock = FileLock(path.with_suffix(".lock"))
-        with self._lock:
-            with warnings.catch_warnings():
-                # MLflow uses parts of SQLAlchemy that are on their way out.
-                warnings.simplefilter("ignore", DeprecationWarning)
-                self._client = MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}")
-                self._client.search_registered_models(max_results=1)
+        with self._lock, warnings.catch_warnings():
+            # MLflow uses parts of SQLAlchemy that are on their way out.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._client = MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}")
+            self._client.search_registered_models(max_results=1)
 
     def register(
         self,

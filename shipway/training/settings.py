@@ -44,8 +44,8 @@ def parse_settings(kind: type[TrainingSettings], overrides: Mapping[str, str]) -
             raise SpecError("--set", key, value, "no such key: fault settings are reserved and not available yet")
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise SpecError("--set", key, value, f"{hint}one of {', '.join(known)}")
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise SpecError("--set", key, value, f"one of {', '.join(known)}{hint}")
     return parse(kind, {key: _value(kind, key, text) for key, text in overrides.items()}, "--set")
 
 
