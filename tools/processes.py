@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shipway.contract.layout import PROCESS_MARKER
 
-__all__ = ["alive", "listener", "marked", "name", "stop"]
+__all__ = ["alive", "carrying", "listener", "marked", "name", "stop"]
 
 PROC = Path("/proc")
 # A slot lets requests under way finish for 15 s before it ends by itself.
@@ -18,7 +18,12 @@ LISTEN = "0A"
 
 def marked(state: Path) -> list[int]:
     """Returns the processes that carry the stack whose state folder is `state`."""
-    wanted = f"{PROCESS_MARKER}={state}".encode()
+    return carrying(PROCESS_MARKER, str(state))
+
+
+def carrying(variable: str, value: str) -> list[int]:
+    """Returns the processes that were started with `variable` set to `value`."""
+    wanted = f"{variable}={value}".encode()
     return sorted(pid for pid in _pids() if wanted in _environ(pid))
 
 

@@ -27,11 +27,13 @@ def place(folder: Path, venv: Path, pulumi: Path, *, wanted: bool) -> None:
     """
     if wanted:
         _put_beside(folder, pulumi)
-    server = Path(__file__).resolve().with_name("server.py")
+    server, provider = (
+        shlex.quote(str(Path(__file__).resolve().with_name(name))) for name in ("server.py", "provider.py")
+    )
     interpreter = shlex.quote(str(venv / "bin" / "python3"))
     # The engine names a project's own environment in this variable.
     chosen = f'"${{PULUMI_RUNTIME_VIRTUALENV:-{venv}}}/bin/python3"'
-    commands = {HOST: f"{interpreter} {shlex.quote(str(server))}", PROVIDER: f"{chosen} -u -m pulumi.dynamic"}
+    commands = {HOST: f"{interpreter} {server}", PROVIDER: f"{chosen} -u {provider}"}
     for name, command in commands.items():
         if not wanted:
             (folder / name).unlink(missing_ok=True)
