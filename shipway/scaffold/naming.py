@@ -37,7 +37,7 @@ def _means_something_else(package: str, services: Path) -> bool:
 
 
 def _free(name: str, services: Path) -> str:
-    stem = f"{name[: MODEL_NAME_MAX_LENGTH - 9].strip('-')}-model"
+    stem = f"{name.removesuffix('-model')[: MODEL_NAME_MAX_LENGTH - 9].strip('-')}-model"
     for candidate in [stem, *(f"{stem}-{number}" for number in range(2, 100))]:
         package = candidate.replace("-", "_")
         if not ((services / package).exists() or _means_something_else(package, services)):

@@ -104,7 +104,7 @@ def slot_client(trained: TrainedService, scratch: Path) -> Generator[httpx.Clien
             while not runtime.ready:
                 await asyncio.sleep(0.01)
         yield
-        await asyncio.to_thread(runtime.stop)
+        await runtime.stop()
 
     with live_client(Starlette(routes=build_application(lambda: runtime).routes, lifespan=lifespan)) as client:
         yield client

@@ -14,7 +14,6 @@ BentoML builds, hosts, traces and counts the service; the HTTP contract itself i
 into it, so that a body, a header or an error reads the same whichever version of BentoML is below.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -81,7 +80,7 @@ class ModelService:
 
     @bentoml.on_shutdown
     async def _stop(self) -> None:
-        await asyncio.to_thread(self.current().stop)
+        await self.current().stop()
         type(self)._runtime = None
 
     async def __is_ready__(self) -> bool:

@@ -162,13 +162,13 @@ class Runtime:
         await asyncio.to_thread(self.model.load, self._files)
         self._tasks = [asyncio.create_task(self._warm_up()), asyncio.create_task(self._beat())]
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Writes the logs out and lets go of the threads; called after the last request was answered."""
         self.ready = False
         for task in self._tasks:
-            task.get_loop().call_soon_threadsafe(task.cancel)
-        self._log.close()
-        self.labels.close()
+            task.cancel()
+        await asyncio.to_thread(self._log.close)
+        await asyncio.to_thread(self.labels.close)
         if self._features:
             self._features.close()
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""How the model is trained, on a sample that scikit-learn brings along; the names are those of shipway.training.plan."""
+"""How the model is trained, on a sample that scikit-learn brings along; names as in shipway.training.plan."""
 
 import hashlib
 from datetime import UTC, datetime

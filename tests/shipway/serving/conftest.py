@@ -1,0 +1,90 @@
+"""A slot without a bundle, and one that is served over HTTP."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry
+from starlette.applications import Starlette
+
+from shipway.contract.environment import Tier
+from shipway.contract.metrics import Slot
+from shipway.contract.model import FeaturesSpec, ServingSpec
+from shipway.scaffold.testing import live_client
+from shipway.serving.application import build_application
+from shipway.serving.features import FeatureReader
+from shipway.serving.measures import Measures
+from shipway.serving.model_files import ModelFiles
+from shipway.serving.predictions import LabelLog, PredictionLog
+from shipway.serving.runtime import Runtime
+from tests.shipway.serving.doubles import DIGEST, READ, SCHEMA, Harness, StubModel, StubStore
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Iterator[Callable[..., Harness]]:
+    """Makes runtimes around a model; each is stopped at the end."""
+    made: list[Runtime] = []
+
+    def make(
+        model: StubModel | None = None,
+        spec: ServingSpec | None = None,
+        store: StubStore | None = None,
+        tier: Tier = Tier.LOCAL,
+    ) -> Harness:
+        registry = CollectorRegistry()
+        measures = Measures(
+            model="stub",
+            digest=DIGEST,
+            slot=Slot.BLUE,
+            schema=SCHEMA,
+            features=[READ.name],
+            prediction_edges=(1.0, 2.0, 3.0),
+            registry=registry,
+        )
+        features = FeaturesSpec(reads=(READ,), timeout_seconds=0.1)
+
+        def count(log: str) -> Callable[[int, int], None]:
+            return lambda written, dropped: measures.logged(log, written, dropped)
+
+        runtime = Runtime(
+            model or StubModel(),
+            name="stub",
+            digest=DIGEST,
+            slot=Slot.BLUE,
+            spec=spec or ServingSpec(timeout_seconds=0.2),
+            files=ModelFiles(tmp_path, "stub"),
+            features=FeatureReader(features, store, measures.feature_read) if store else None,
+            measures=measures,
+            predictions=PredictionLog(tmp_path, SCHEMA, "abababababab", "blue", 1, count("predictions")),
+            labels=LabelLog(tmp_path, "abababababab", "blue", 1, count("labels")),
+            tier=tier,
+        )
+        made.append(runtime)
+        return Harness(runtime, registry, tmp_path)
+
+    yield make
+    for runtime in made:
+        asyncio.run(runtime.stop())
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Runtime], httpx.Client]]:
+    """Serves a runtime over HTTP and returns a client."""
+    with contextlib.ExitStack() as stack:
+
+        def start(runtime: Runtime) -> httpx.Client:
+            @contextlib.asynccontextmanager
+            async def lifespan(_: object) -> AsyncIterator[None]:
+                await runtime.start()
+                while not runtime.ready:
+                    await asyncio.sleep(0.01)
+                yield
+                await runtime.stop()
+
+            routes = build_application(lambda: runtime).routes
+            return stack.enter_context(live_client(Starlette(routes=routes, lifespan=lifespan)))
+
+        yield start

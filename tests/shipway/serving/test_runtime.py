@@ -1,0 +1,204 @@
+"""The runtime decides who answers: the model, a constant or nobody; and counts it the same way each time."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shipway.contract.metrics import Outcome
+from shipway.contract.model import FallbackSource, ServingSpec
+from shipway.contract.schema import FieldKind, FieldSpec, Schema
+from shipway.serving.requests import Asked
+from shipway.serving.runtime import Overloaded, Unanswered, example_row
+from tests.shipway.serving.doubles import READ, ROW, SCHEMA, Harness, Stored, StubModel, StubStore
+
+NOW = datetime(2013, 5, 1, 12, tzinfo=UTC)
+CONSTANT = ServingSpec(timeout_seconds=0.2, fallback=(FallbackSource.CONSTANT,), fallback_constant=0.25)
+Make = Callable[..., Harness]
+
+
+def asked(rows: int = 1) -> Asked:
+    return Asked(rows=[dict(ROW) for _ in range(rows)], unit_id="unit-1", event_time=NOW)
+
+
+def raises(_: object) -> object:
+    raise KeyError("a personal value")
+
+
+def test_the_model_answers_and_is_counted(harness: Make) -> None:
+    """Each row gets a prediction and an id of its own; the bin and the time are counted."""
+    one = harness()
+    answer, outcome = asyncio.run(one.runtime.answer(asked(3)))
+    assert (answer.predictions, answer.source, outcome) == ([2.5, 2.5, 2.5], "model", Outcome.OK)
+    assert len(set(answer.prediction_ids)) == 3
+    assert one.value("shipway_prediction_bin_total", bin="2") == 3
+    assert one.value("shipway_inference_seconds_count") == 1
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_every_outcome_exists_at_zero_from_the_start(harness: Make, outcome: Outcome) -> None:
+    """A counter that first appears with 1 is not seen by a rate."""
+    assert harness().value("shipway_requests_total", outcome=str(outcome)) == 0
+
+
+@pytest.mark.parametrize(
+    ("does", "outcome", "cause"),
+    [
+        (raises, Outcome.ERROR, "the model raised KeyError"),
+        (lambda rows: [float("nan")], Outcome.INVALID_OUTPUT, "a number that is not finite"),
+        (lambda rows: [float("inf")], Outcome.INVALID_OUTPUT, "a number that is not finite"),
+        (lambda rows: [1.0, 2.0], Outcome.INVALID_OUTPUT, r"shape \(2,\), expected \(1,\)"),
+        (lambda rows: [[1.0]], Outcome.INVALID_OUTPUT, r"shape \(1, 1\), expected \(1,\)"),
+        (lambda rows: 1.0, Outcome.INVALID_OUTPUT, r"shape \(\), expected \(1,\)"),
+        (lambda rows: None, Outcome.INVALID_OUTPUT, r"shape \(\), expected \(1,\)"),
+        (lambda rows: ["high"], Outcome.INVALID_OUTPUT, "returned list, expected 1 numbers"),
+        (lambda rows: {"a": 1}, Outcome.INVALID_OUTPUT, "returned dict, expected 1 numbers"),
+    ],
+)
+def test_a_failing_model_is_replaced_by_the_declared_constant_or_by_nobody(
+    harness: Make, does: Callable[..., Any], outcome: Outcome, cause: str
+) -> None:
+    """With a constant the answer says so and is counted; without one the caller learns the cause."""
+    one = harness(StubModel(does), CONSTANT)
+    answer, found = asyncio.run(one.runtime.answer(asked()))
+    assert (answer.predictions, answer.source, found) == ([0.25], "constant", outcome)
+    assert one.value("shipway_fallbacks_total", source="constant") == 1
+    with pytest.raises(Unanswered, match=cause) as refused:
+        asyncio.run(harness(StubModel(does)).runtime.answer(asked()))
+    assert refused.value.outcome is outcome
+
+
+def test_a_slow_model_times_out_and_keeps_its_place(harness: Make) -> None:
+    """A thread that hangs still counts against the limit: a timeout does not make room that is not there."""
+    release = threading.Event()
+
+    def hangs(rows: Any) -> Any:
+        release.wait(10)
+        return np.zeros(len(rows))
+
+    one = harness(StubModel(hangs), ServingSpec(timeout_seconds=0.05, max_concurrency=2))
+
+    async def scenario() -> None:
+        for _ in range(2):
+            with pytest.raises(Unanswered, match=r"longer than 0\.05 s"):
+                await one.runtime.answer(asked())
+        with pytest.raises(Overloaded):
+            await one.runtime.answer(asked())
+        release.set()
+        async with asyncio.timeout(5):
+            while True:
+                try:
+                    await one.runtime.answer(asked())
+                    return
+                except Overloaded:
+                    await asyncio.sleep(0.005)
+
+    asyncio.run(scenario())
+
+
+def test_entities_that_raise_are_the_models_fault(harness: Make) -> None:
+    """`entities` is the service's own code: its error takes the same way as the model's, and frees its place."""
+    model = StubModel()
+    model.entities = raises  # type: ignore[method-assign]
+    one = harness(model, ServingSpec(max_concurrency=1), StubStore())
+    for _ in range(3):
+        with pytest.raises(Unanswered, match="the model raised KeyError"):
+            asyncio.run(one.runtime.answer(asked()))
+
+
+def test_a_fresh_feature_reaches_the_model(harness: Make) -> None:
+    """The model sees the stored value under the name of model.yaml, and its age is counted."""
+    model = StubModel()
+    store = StubStore({READ.name: Stored(3.5, NOW - timedelta(minutes=10))})
+    one = harness(model, store=store)
+    asyncio.run(one.runtime.answer(asked()))
+    assert model.rows[0][READ.name] == 3.5
+    assert one.value("shipway_feature_age_seconds_sum", feature=READ.name) == 600
+    assert one.value("shipway_feature_missing_total", feature=READ.name) == 0
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {},
+        {READ.name: Stored(None, NOW)},
+        {READ.name: Stored(3.5, None)},
+        {READ.name: Stored(float("nan"), NOW)},
+        {READ.name: Stored(3.5, NOW - timedelta(seconds=3601))},
+        {READ.name: Stored(3.5, NOW + timedelta(seconds=60))},
+    ],
+    ids=["unknown", "null", "no time", "NaN", "stale", "from the future"],
+)
+def test_what_is_not_fresh_is_the_declared_default_and_counted_once_a_request(
+    harness: Make, stored: dict[str, Stored]
+) -> None:
+    """Age is measured against the event's own time; a value from after the event is knowledge of the future."""
+    model = StubModel()
+    one = harness(model, store=StubStore(stored))
+    asyncio.run(one.runtime.answer(asked(rows=2)))
+    assert [row[READ.name] for row in model.rows] == [READ.default] * 2
+    assert one.value("shipway_feature_missing_total", feature=READ.name) == 1
+
+
+def test_a_store_that_raises_or_hangs_costs_the_declared_wait_at_most(harness: Make) -> None:
+    """The request is answered with defaults; when every thread hangs, later requests do not wait at all."""
+    release = threading.Event()
+
+    def broken() -> None:
+        raise OSError("disk")
+
+    for does in (broken, lambda: release.wait(10)):
+        model = StubModel()
+        one = harness(model, store=StubStore(does=does))
+
+        async def scenario(one: Harness = one) -> None:
+            for _ in range(6):
+                await one.runtime.answer(asked())
+
+        asyncio.run(asyncio.wait_for(scenario(), 2))
+        assert [row[READ.name] for row in model.rows] == [READ.default] * 6
+        assert one.value("shipway_feature_missing_total", feature=READ.name) == 6
+    release.set()
+
+
+def test_the_slot_is_ready_only_after_a_warm_up_prediction(harness: Make) -> None:
+    """A model that cannot predict the schema's example never takes traffic; one that recovers does."""
+    broken = threading.Event()
+    broken.set()
+
+    def does(rows: Any) -> Any:
+        if broken.is_set():
+            raise ValueError("not loaded yet")
+        return np.zeros(len(rows))
+
+    one = harness(StubModel(does))
+
+    async def scenario() -> None:
+        await one.runtime.start()
+        await asyncio.sleep(0.05)
+        assert not one.runtime.ready
+        broken.clear()
+        async with asyncio.timeout(5):
+            while not one.runtime.ready:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(scenario())
+
+
+def test_an_example_row_fits_its_schema() -> None:
+    """What warms a slot up is a valid request, whatever the fields."""
+    assert SCHEMA.check([example_row(SCHEMA)]) == []
+    awkward = Schema(
+        fields=(
+            FieldSpec(name="negative", kind=FieldKind.NUMBER, maximum=-5),
+            FieldSpec(name="one", kind=FieldKind.INTEGER, minimum=1, maximum=1),
+            FieldSpec(name="nothing", kind=FieldKind.TEXT, nullable=True),
+            FieldSpec(name="free", kind=FieldKind.CATEGORY),
+            FieldSpec(name="since", kind=FieldKind.TIMESTAMP),
+        )
+    )
+    assert awkward.check([example_row(awkward)]) == []
