@@ -1,0 +1,215 @@
+"""Replay: asks in the order of their time at a chosen pace, values published before those who may know them."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from shipway.traffic.events import Ask, Event, Label, Publish
+from shipway.traffic.publisher import Publisher
+from shipway.traffic.summary import Summary
+
+__all__ = ["Pace", "Replay"]
+
+# More requests than this at the same time means the platform is down, not slow; the replay then waits.
+_MAX_IN_FLIGHT = 256
+
+# Values and labels gather for so long before they are sent: at a high rate one write a request would be all there is.
+_FLUSH_EVERY_SECONDS = 0.1
+
+# A value is written when the requests from before its time are answered, so that none of them can see it; one that
+# hangs is not waited for longer than this.
+_DRAIN_SECONDS = 1.0
+
+_PROGRESS_EVERY_SECONDS = 2.0
+
+# Some units never get a label; after so much event time no more is expected for those asked about.
+_LABELS_WITHIN = timedelta(days=2)
+_LABELS_PER_CALL = 500
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast: a fixed number of requests a second, or, where `speed` is given, event time times `speed`."""
+
+    requests_per_second: float
+    speed: float | None = None
+
+    def due_seconds(self, number: int, first: datetime, at: datetime) -> float:
+        """Returns when to send request `number` (from 0), in seconds after the first.
+
+        Args:
+            number: its place in the order.
+            first: the event time of the first request.
+            at: its own event time.
+        """
+        if self.speed is None:
+            return number / self.requests_per_second
+        return (at - first).total_seconds() / self.speed
+
+
+class Replay:
+    """One replay of one model.
+
+    Args:
+        client: speaks to the gateway; its base address ends in the model's name.
+        publisher: takes the feature values, None for a model that reads none.
+        pace: how fast.
+        progress: called with one line every two seconds.
+    """
+
+    def __init__(
+        self, client: httpx.AsyncClient, publisher: Publisher | None, pace: Pace, progress: Callable[[str], None]
+    ) -> None:
+        self._client, self._publisher, self._pace, self._progress = client, publisher, pace, progress
+        self.summary = Summary()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        # Unit -> the id of its prediction, None until it is answered, and gone when its label is sent.
+        self._ids: dict[str, str | None] = {}
+        self._values: list[Publish] = []
+        self._labels: list[Label] = []
+        self._flushed_at = float("-inf")
+        self._now: datetime | None = None
+
+    async def run(self, events: Iterable[Event], requests: int) -> Summary:
+        """Sends the first `requests` asks of `events`, then the labels that belong to them, and returns the counts."""
+        reporter = asyncio.create_task(self._report())
+        try:
+            iterator = iter(events)
+            await self._ask_all(iterator, requests)
+            await self._drain(None)
+            await self._label_all(iterator)
+        finally:
+            reporter.cancel()
+            for task in self._in_flight:
+                task.cancel()
+            with suppress(asyncio.CancelledError):
+                await reporter
+        return self.summary
+
+    async def _ask_all(self, events: Iterable[Event], requests: int) -> None:
+        started, first = time.perf_counter(), None
+        for event in events:
+            if isinstance(event, Publish):
+                self._values.append(event)
+            elif isinstance(event, Label):
+                self._keep(event)
+            else:
+                if first is None:
+                    # Opening the store and writing what was known before takes seconds that belong to no request.
+                    await self._publish()
+                    started, first = time.perf_counter(), event.at
+                await self._ask(event, started + self._pace.due_seconds(self.summary.sent, first, event.at))
+                if self.summary.sent >= requests:
+                    return
+
+    async def _ask(self, ask: Ask, due: float) -> None:
+        if due - self._flushed_at >= _FLUSH_EVERY_SECONDS:
+            self._flushed_at = due
+            if self._values:
+                await self._drain(_DRAIN_SECONDS)
+                await self._publish()
+            self._start(self._feedback(self._take_labels()))
+        if (delay := due - time.perf_counter()) > 0:
+            await asyncio.sleep(delay)
+        while len(self._in_flight) >= _MAX_IN_FLIGHT:
+            await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
+        self._now = ask.at
+        self._ids[ask.unit_id] = None
+        self.summary.sent += 1
+        self._start(self._predict(ask))
+
+    async def _predict(self, ask: Ask) -> None:
+        headers = {"x-unit-id": ask.unit_id, "x-event-time": ask.at.isoformat()}
+        started = time.perf_counter()
+        try:
+            answer = await self._client.post("predict", json={"rows": [dict(ask.row)]}, headers=headers)
+        except httpx.HTTPError as error:
+            self.summary.refused(type(error).__name__)
+            return
+        if answer.status_code != 200:
+            self.summary.refused(str(answer.status_code))
+            return
+        seconds = time.perf_counter() - started
+        try:
+            self._ids[ask.unit_id] = str(answer.json()["prediction_ids"][0])
+        except (ValueError, LookupError, TypeError):
+            self.summary.refused("an answer without a prediction id")
+            return
+        self.summary.answered(
+            answer.headers.get("x-slot", "unknown"), answer.headers.get("x-model-version", "unknown"), seconds
+        )
+
+    async def _label_all(self, events: Iterable[Event]) -> None:
+        """Sends what is left: the asks are over, so the truths about them may all come at once."""
+        waiting = {unit for unit, prediction in self._ids.items() if prediction is not None}
+        waiting -= {label.unit_id for label in self._labels}
+        for event in events:
+            if not waiting or (self._now is not None and event.at - self._now > _LABELS_WITHIN):
+                break
+            if isinstance(event, Label):
+                self._keep(event)
+                waiting.discard(event.unit_id)
+        while labels := self._take_labels():
+            await self._feedback(labels)
+
+    def _keep(self, label: Label) -> None:
+        # A label of a unit that was asked about before this replay began has no prediction here to belong to.
+        if label.unit_id in self._ids:
+            self._labels.append(label)
+
+    def _take_labels(self) -> list[dict[str, Any]]:
+        """Returns labels whose predictions are known, at most one call's worth; the others wait."""
+        taken: list[dict[str, Any]] = []
+        waiting: list[Label] = []
+        for label in self._labels:
+            prediction = self._ids.get(label.unit_id)
+            if prediction is None or len(taken) == _LABELS_PER_CALL:
+                waiting.append(label)
+            else:
+                del self._ids[label.unit_id]
+                taken.append({"prediction_id": prediction, "label": label.label, "event_time": label.at.isoformat()})
+        self._labels = waiting
+        return taken
+
+    async def _feedback(self, labels: list[dict[str, Any]]) -> None:
+        if not labels:
+            return
+        try:
+            answer = await self._client.post("feedback", json={"labels": labels})
+        except httpx.HTTPError as error:
+            self.summary.failures[f"feedback {type(error).__name__}"] += 1
+            return
+        if answer.status_code == 200:
+            self.summary.labels_sent += len(labels)
+        else:
+            self.summary.failures[f"feedback {answer.status_code}"] += 1
+
+    async def _publish(self) -> None:
+        values, self._values = self._values, []
+        if values and self._publisher is not None:
+            await self._publisher.publish(values)
+
+    async def _drain(self, timeout_seconds: float | None) -> None:
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=timeout_seconds)
+
+    def _start(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(_PROGRESS_EVERY_SECONDS)
+            counted = self.summary.to_json()
+            at = self._now.isoformat() if self._now else "before the first request"
+            self._progress(
+                f"sent {counted['sent']}, ok {counted['ok']}, failed {counted['failed']}, "
+                f"p95 {counted['p95_ms']} ms, labels {counted['labels_sent']}, event time {at}"
+            )
