@@ -99,7 +99,7 @@ def install(
             report.run(command, subject=subject, env=env)
         except CommandError as error:
             # The indexes that a person set up for pip alone are unknown to uv.
-            report.say(subject, f"uv could not ({_last_line(error)}); trying pip, which takes minutes")
+            report.say(subject, f"uv could not ({_gist(error)}); trying pip, which takes minutes")
         else:
             return
     report.run([*_pip(root), "install", "--quiet", *hashes, *arguments], subject=subject, env=env)
@@ -125,7 +125,7 @@ def _uv(root: Path, env: dict[str, str]) -> str | None:
         command = [*_pip(root), "install", "--quiet", "--no-deps", "--require-hashes", "-r", str(pinned)]
         report.run(command, subject="python", env=env)
     except CommandError as error:
-        report.say("python", f"no uv ({_last_line(error)})")
+        report.say("python", f"no uv ({_gist(error)})")
         return None
     return str(own)
 
@@ -136,7 +136,7 @@ def lock_entry(lock: str, package: str) -> str:
     Raises:
         ShipwayError: when the file does not name it.
     """
-    found = re.search(rf"^{re.escape(package)}==.*(?:\\\n.*)*", lock, flags=re.MULTILINE)
+    found = re.search(rf"^{re.escape(package)}==.*(?:\n +--hash=.*)*", lock, flags=re.MULTILINE)
     if not found:
         raise ShipwayError(f"requirements.lock pins no {package}")
     return found[0] + "\n"
@@ -170,5 +170,7 @@ def _has(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
-def _last_line(error: CommandError) -> str:
-    return (error.output.strip().splitlines() or [str(error)])[-1].strip()
+def _gist(error: CommandError) -> str:
+    """Returns the line of an installer's output that says what went wrong: pip goes on after it."""
+    lines = [line.strip() for line in error.output.splitlines() if line.strip()] or [str(error)]
+    return next((line for line in lines if line.lower().startswith("error")), lines[-1])

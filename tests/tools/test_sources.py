@@ -89,6 +89,8 @@ def test_one_package_can_be_cut_out_of_the_lock(root: Path) -> None:
     entry = venv.lock_entry((root / "requirements.lock").read_text(encoding="utf-8"), "uv")
     lines = entry.splitlines()
     assert lines[0].startswith("uv==")
+    assert len(lines) > 10
     assert all(line.startswith("    --hash=sha256:") for line in lines[1:])
+    assert not lines[-1].endswith("\\")
     with pytest.raises(ShipwayError, match=r"requirements\.lock pins no nonesuch"):
         venv.lock_entry(entry, "nonesuch")
