@@ -1,9 +1,152 @@
-"""Placeholder of the verb group until its slice lands."""
+"""`shipway release`, `promote` and `rollback`: a version's way into a slot, into traffic and out of it again."""
+
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
+from shipway.cli.context import actor, emit, project, service
+from shipway.contract.environment import PortsSpec, load_environment
+from shipway.contract.errors import ArtifactError, DeliveryError
+from shipway.contract.layout import LocalLayout
+from shipway.contract.metrics import Slot
+from shipway.contract.release import Release, check_digest, load_release, release_path, save_release, short_digest
+from shipway.contract.route import RolloutState
+from shipway.delivery.client import act
+from shipway.delivery.control import Command
+from shipway.delivery.controller import Refused, load_served, utc_now
+from shipway.delivery.decide import Action, Refusal
+from shipway.delivery.declared import read_declared
+from shipway.delivery.ledger import Ledger
+from shipway.delivery.placing import place
+from shipway.delivery.process import local_ports
+
 __all__ = ["register"]
+
+Model = Annotated[str, typer.Argument(help="the model's name, such as flight-delay")]
+Reason = Annotated[str, typer.Option(help="why, for the ledger")]
+Env = Annotated[str, typer.Option(help="the environment")]
+Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON")]
 
 
 def register(app: typer.Typer) -> None:
     """Adds the group's verbs to `app`."""
+    app.command(epilog='Example: shipway release flight-delay sha256:0123... --reason "April data"')(release)
+    app.command(epilog='Example: shipway promote flight-delay --reason "looked at it"')(promote)
+    app.command(epilog='Example: shipway rollback flight-delay --reason "errors since noon"')(rollback)
+
+
+def release(
+    model: Model,
+    digest: Annotated[str, typer.Argument(help="the bundle: sha256: and 64 hexadecimal digits")],
+    reason: Reason,
+    env: Env = "local",
+    supersede: Annotated[bool, typer.Option("--supersede", help="overwrite a slot that a rollout still needs")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a bundle into the idle slot's line of the release file; `pulumi up` then starts it."""
+    root = project()
+    layout, _ = _local(root, env)
+    path = release_path(service(root, model)[0], env)
+    _check_bundle(layout, model, check_digest(digest, "the command line", "DIGEST"))
+    served = load_served(layout)
+    state = served[model].state if model in served else RolloutState()
+    before = load_release(path)
+    placed = place(before, state, digest, submitted_by=actor(), reason=reason, supersede=supersede)
+    if isinstance(placed, Refusal):
+        raise Refused(f"{path.relative_to(root)}: {placed.sentence}")
+    following = f"pulumi up -s {env}"
+    if placed.changed:
+        _write(path, before, placed.release, Ledger(layout.ledger), model, digest)
+    result = {
+        "model": model,
+        "environment": env,
+        "slot": str(placed.slot),
+        "digest": digest,
+        "changed": placed.changed,
+        "message": placed.sentence,
+        "next": following if placed.changed else "",
+    }
+    emit(result, placed.sentence + (f"\nnext: {following}" if placed.changed else ""), as_json=as_json)
+
+
+def promote(
+    model: Model,
+    reason: Reason,
+    env: Env = "local",
+    retry: Annotated[bool, typer.Option("--retry", help="promote a digest that was rolled back before")] = False,
+    as_json: Json = False,
+) -> None:
+    """Give the candidate in the idle slot all traffic; the version before it stays warm."""
+    _act("promote", model, env, reason, retry=retry, as_json=as_json)
+
+
+def rollback(model: Model, reason: Reason, env: Env = "local", as_json: Json = False) -> None:
+    """Take the traffic back: from a candidate, or from the live version to the one before it."""
+    _act("rollback", model, env, reason, retry=False, as_json=as_json)
+
+
+def _act(verb: str, model: str, env: str, reason: str, *, retry: bool, as_json: bool) -> None:
+    root = project()
+    layout, ports = _local(root, env)
+    path = release_path(service(root, model)[0], env)
+    written = load_release(path)
+    if verb == "promote":
+        _refuse_unapplied(layout, written, model, env)
+    command = Command(verb=verb, model=model, actor=actor(), reason=reason, retry=retry)
+    done = act(layout, ports.gateway, ports.gateway_admin, command)
+    live = Slot(done["state"]["live"])
+    # Where no route state exists, as after a move to another machine, this line says which slot to start with.
+    if written.live is not live:
+        save_release(path, written.model_copy(update={"live": live}))
+    changed = done["action"] != Action.NONE
+    result: dict[str, Any] = done | {"environment": env, "changed": changed, "live": str(live)}
+    emit(result, done["message"], as_json=as_json)
+
+
+def _local(root: Path, env: str) -> tuple[LocalLayout, PortsSpec]:
+    ports = local_ports(load_environment(root, env), root / "stacks" / f"Pulumi.{env}.yaml")
+    return LocalLayout(root, env), ports
+
+
+def _check_bundle(layout: LocalLayout, model: str, digest: str) -> None:
+    from shipway.bundle.store import ArtifactStore  # only this verb reads bundles
+
+    manifest = ArtifactStore(layout.artifacts).verify(digest)
+    if manifest.model != model:
+        raise ArtifactError(f"{digest} is a bundle of {manifest.model!r}, expected one of {model!r}")
+
+
+def _write(path: Path, before: Release, after: Release, ledger: Ledger, model: str, digest: str) -> None:
+    """Writes the release file and its ledger entry, both or neither."""
+    existed = path.exists()
+    save_release(path, after)
+    try:
+        ledger.append(
+            time=utc_now(),
+            actor=after.submitted_by,
+            action="released",
+            model=model,
+            digests={"released": digest},
+            reason=after.reason,
+        )
+    except (OSError, DeliveryError):
+        if existed:
+            save_release(path, before)
+        else:
+            path.unlink()
+        raise
+
+
+def _refuse_unapplied(layout: LocalLayout, written: Release, model: str, env: str) -> None:
+    """Refuses to promote while a newer release waits for `pulumi up`: another version would be promoted."""
+    spec = read_declared(layout.routes).specs.get(model)
+    if spec is None:
+        return
+    for slot in Slot:
+        released, declared = written.digest(slot), spec.endpoint(slot).digest
+        if released not in ("", declared):
+            raise Refused(
+                f"{short_digest(released)} is released into {slot}, which still holds "
+                f"{short_digest(declared) or 'nothing'}; run `pulumi up -s {env}` first"
+            )

@@ -10,7 +10,10 @@ __all__ = [
     "lease",
     "ledger",
     "measures",
+    "placing",
     "process",
     "readiness",
     "served",
+    "survey",
+    "unix",
 ]

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import socket
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from shipway.delivery.control import ANSWER_TIMEOUT_SECONDS, Command, carry_out
 from shipway.delivery.controller import Controller, Refused
 from shipway.delivery.envoy.admin import Admin
 from shipway.delivery.lease import hold_lease
+from shipway.delivery.unix import UnixConnection
 
 __all__ = ["act"]
 
@@ -38,7 +38,9 @@ def act(layout: LocalLayout, gateway_port: int, admin_port: int, command: Comman
 
 
 def _ask(path: Path, command: Command) -> dict[str, Any]:
-    connection = _UnixConnection(path)
+    connection = UnixConnection(
+        path, connect_timeout_seconds=_CONNECT_TIMEOUT_SECONDS, timeout_seconds=ANSWER_TIMEOUT_SECONDS + 1
+    )
     try:
         connection.connect()
         connection.request("POST", "/", command.model_dump_json())
@@ -55,15 +57,3 @@ def _ask(path: Path, command: Command) -> dict[str, Any]:
     if "after_seconds" in answer:
         raise Retryable(str(answer["error"]), float(answer["after_seconds"]))
     raise Refused(str(answer["error"]))
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("delivery", timeout=ANSWER_TIMEOUT_SECONDS + 1)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_CONNECT_TIMEOUT_SECONDS)
-        self.sock.connect(str(self._path))
-        self.sock.settimeout(self.timeout)

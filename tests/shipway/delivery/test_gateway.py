@@ -200,6 +200,7 @@ def test_a_dead_slot_falls_back_only_to_a_proved_version(stack: Stack) -> None:
     wait_until(lambda: stack.call().status == 200, "live is back")
     ask(stack, "promote")
     with load(stack) as seen:
+        wait_until(lambda: seen.answers, "traffic flows")
         stack.slots["digits", Slot.GREEN].stop()
         wait_until(lambda: seen.answers[-1].slot == "blue", "the version before it answers")
     assert seen.failed() == []

@@ -1,0 +1,106 @@
+"""What runs now: processes from the supervisor, rates from Prometheus, both within a second or not at all."""
+
+import http.client
+import json
+import math
+import urllib.parse
+import xmlrpc.client
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from shipway.contract.layout import LocalLayout
+from shipway.contract.metrics import Outcome, Slot
+from shipway.contract.route import RouteSpec
+from shipway.delivery.unix import UnixConnection
+
+__all__ = ["Rates", "expected_processes", "process_states", "request_rates"]
+
+TIMEOUT_SECONDS = 1.0
+RATE_WINDOW = "1m"
+RUNNING = "RUNNING"
+
+_PLATFORM = ("gateway", "prometheus", "delivery")
+_QUERY = f"sum by (model, outcome) (rate(shipway:requests_total[{RATE_WINDOW}]))"
+_BAD = frozenset({Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT})
+
+
+@dataclass(frozen=True)
+class Rates:
+    """One model's last minute.
+
+    Args:
+        requests_per_second: all requests.
+        error_ratio: errors, timeouts and invalid outputs among those that were not the caller's fault; None for none.
+    """
+
+    requests_per_second: float
+    error_ratio: float | None
+
+
+def expected_processes(layout: LocalLayout, specs: Mapping[str, RouteSpec]) -> list[str]:
+    """Returns the names of the processes that should run: the platform's, and one for each filled slot."""
+    slots = [
+        layout.process(model, slot)
+        for model, spec in sorted(specs.items())
+        for slot in Slot
+        if spec.endpoint(slot).digest
+    ]
+    return [*_PLATFORM, *slots]
+
+
+def process_states(path: Path) -> dict[str, str] | None:
+    """Returns name -> state of every process the supervisor at socket `path` knows; None when it does not answer."""
+    proxy = xmlrpc.client.ServerProxy("http://supervisor/RPC2", transport=_UnixTransport(path))
+    try:
+        listed = cast(list[dict[str, Any]], proxy.supervisor.getAllProcessInfo())
+    except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+        return None
+    return {str(process["name"]): str(process["statename"]) for process in listed}
+
+
+def request_rates(port: int) -> dict[str, Rates] | None:
+    """Returns model -> its last minute from the Prometheus on loopback `port`; None when it does not answer.
+
+    A model without a series is not in the answer: no data is unknown, never zero.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", f"/api/v1/query?query={urllib.parse.quote(_QUERY)}")
+        response = connection.getresponse()
+        answer: Any = json.loads(response.read())
+        rows = [
+            (str(row["metric"]["model"]), str(row["metric"]["outcome"]), float(row["value"][1]))
+            for row in answer["data"]["result"]
+        ]
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, IndexError):
+        return None
+    finally:
+        connection.close()
+    return rates(rows)
+
+
+def rates(rows: list[tuple[str, str, float]]) -> dict[str, Rates]:
+    """Returns model -> its rates from (model, outcome, requests a second); what is not a number is left out."""
+    found: dict[str, dict[str, float]] = {}
+    for model, outcome, per_second in rows:
+        if math.isfinite(per_second):
+            found.setdefault(model, {})[outcome] = per_second
+    return {model: _rates(outcomes) for model, outcomes in found.items()}
+
+
+def _rates(outcomes: Mapping[str, float]) -> Rates:
+    total = sum(outcomes.values())
+    judged = total - outcomes.get(Outcome.REJECTED_INPUT, 0.0)
+    bad = sum(outcomes.get(outcome, 0.0) for outcome in _BAD)
+    return Rates(total, bad / judged if judged > 0 else None)
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        return UnixConnection(self._path, connect_timeout_seconds=TIMEOUT_SECONDS, timeout_seconds=TIMEOUT_SECONDS)
