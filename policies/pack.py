@@ -28,7 +28,7 @@ def all_rules() -> list[Rule]:
 
 
 def policies(rules: Sequence[Rule]) -> list[ResourceValidationPolicy]:
-    """Returns Pulumi's policies: a rule is mandatory on its own tiers and, under `<id>-advice`, advisory on the others."""
+    """Returns Pulumi's policies: a rule is mandatory on its own tiers and advice, as `<id>-advice`, on the others."""
     found: list[ResourceValidationPolicy] = []
     for rule in rules:
         found.append(_policy(rule, rule.id, EnforcementLevel.MANDATORY, rule.tiers))

@@ -28,9 +28,14 @@ class _Connection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
+        found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            found.settimeout(self.timeout)
+            found.connect(str(self._path))
+        except OSError:
+            found.close()
+            raise
+        self.sock = found
 
 
 class _Transport(xmlrpc.client.Transport):
@@ -39,7 +44,10 @@ class _Transport(xmlrpc.client.Transport):
         self._path, self._timeout_seconds = path, timeout_seconds
 
     def make_connection(self, host: Any) -> _Connection:
-        return _Connection(self._path, self._timeout_seconds)
+        # Kept where the base class looks for what to close.
+        connection = _Connection(self._path, self._timeout_seconds)
+        self._connection = host, connection
+        return connection
 
 
 class SupervisorClient:

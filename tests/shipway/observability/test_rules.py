@@ -1,0 +1,171 @@
+"""What is recorded and alerted on, accepted by promtool and right on invented series."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from shipway.contract.environment import EnvironmentSpec
+from shipway.contract.metrics import RECORDED, Slot
+from shipway.contract.model import ModelSpec, SloSpec
+from shipway.observability.rules import minimum_requests, model_rules, platform_rules
+from shipway.observability.scrape import model_targets, prometheus_config
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+ENVIRONMENT = EnvironmentSpec.model_validate(
+    {
+        "name": "local",
+        "tier": "local",
+        "target": "local",
+        "cpu_pool": {"cpu_millicores": 1, "memory_mib": 1},
+        "ports": {"base": 8080},
+        "scrape_interval_seconds": 0.25,
+    },
+    strict=False,
+)
+
+MODEL = ModelSpec.model_validate(
+    {
+        "name": "first-model",
+        "description": "a model",
+        "owner": {"team": 'the "A" team: 100%', "contact": "c", "escalation": "e > f", "runbook_url": "https://r"},
+        "resources": {"cpu_millicores": 1, "memory_mib": 1},
+        "evaluation": {"gates": [{"metric": "auc", "minimum": 0.5}]},
+    },
+    strict=False,
+)
+
+
+@pytest.fixture
+def promtool() -> str:
+    """Returns the path of promtool: the project's own, on PATH, or in the tool cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "shipway" / "tools"
+    places = [REPOSITORY / ".shipway" / "bin", *cache.glob("prometheus-*"), *os.environ["PATH"].split(os.pathsep)]
+    found = shutil.which("promtool", path=os.pathsep.join(str(place) for place in places))
+    if found is None:
+        pytest.skip("promtool is not here; `make setup` gets it")
+    return found
+
+
+def _promtool(*command: str | Path) -> None:
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _alerts(text: str) -> dict[str, Any]:
+    return {
+        rule["alert"]: rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"] if "alert" in rule
+    }
+
+
+@pytest.mark.parametrize("released", [True, False])
+def test_promtool_accepts_every_generated_file(promtool: str, tmp_path: Path, released: bool) -> None:
+    """Rules, targets and configuration fit together, whatever stands in an owner's name."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "targets").mkdir()
+    (tmp_path / "prometheus.yml").write_text(prometheus_config(ENVIRONMENT, "127.0.0.1:1", "127.0.0.1:2"))
+    (tmp_path / "rules" / "platform.yml").write_text(platform_rules(ENVIRONMENT))
+    (tmp_path / "rules" / "model.yml").write_text(model_rules(MODEL, ENVIRONMENT, released=released))
+    (tmp_path / "targets" / "model.json").write_text(model_targets("m", "local", {Slot.BLUE: "127.0.0.1:3"}))
+    _promtool(promtool, "check", "config", tmp_path / "prometheus.yml")
+
+
+def test_every_series_that_delivery_reads_is_recorded_with_its_labels() -> None:
+    """A recording rule renames one model's series and drops no label: `instance` must stay for deltas."""
+    recorded = {
+        rule["record"]: rule["expr"]
+        for group in yaml.safe_load(model_rules(MODEL, ENVIRONMENT, released=True))["groups"]
+        for rule in group["rules"]
+        if "record" in rule
+    }
+    assert recorded == {name: f'{series}{{model="first-model"}}' for name, series in RECORDED.items()}
+
+
+def test_an_alert_carries_its_owner() -> None:
+    """Who is woken finds the team, the escalation and the runbook in the alert, word for word."""
+    for alert in _alerts(model_rules(MODEL, ENVIRONMENT, released=True)).values():
+        assert alert["labels"]["team"] == 'the "A" team: 100%'
+        assert alert["annotations"]["escalation"] == "e > f"
+        assert alert["annotations"]["runbook_url"] == "https://r"
+
+
+def test_a_model_never_released_does_not_alert_about_missing_targets() -> None:
+    """There is nothing to scrape yet, and that is no fault."""
+    assert "ShipwayModelNotScraped" in _alerts(model_rules(MODEL, ENVIRONMENT, released=True))
+    assert "ShipwayModelNotScraped" not in _alerts(model_rules(MODEL, ENVIRONMENT, released=False))
+
+
+def test_a_service_keeps_its_own_labels() -> None:
+    """Without honor_labels a service's `model` would arrive as `exported_model` and no rule would find it."""
+    config = yaml.safe_load(prometheus_config(ENVIRONMENT, "127.0.0.1:1", "127.0.0.1:2"))
+    assert {job["job_name"]: job["honor_labels"] for job in config["scrape_configs"]} == dict.fromkeys(
+        ("models", "gateway", "delivery"), True
+    )
+    assert config["global"]["scrape_interval"] == "250ms"
+
+
+def test_targets_name_model_slot_and_environment() -> None:
+    """One group a filled slot; with no slot filled the file is an empty list."""
+    (group,) = json.loads(model_targets("first-model", "local", {Slot.GREEN: "127.0.0.1:3"}))
+    assert group == {
+        "targets": ["127.0.0.1:3"],
+        "labels": {"env": "local", "model": "first-model", "slot": "green"},
+    }
+    assert json.loads(model_targets("first-model", "local", {})) == []
+
+
+@pytest.mark.parametrize(("error_ratio", "expected"), [(0.01, 100), (0.3, 4), (1.0, 1), (0.0, 1)])
+def test_one_error_alone_is_never_above_the_slo(error_ratio: float, expected: int) -> None:
+    """The least traffic is so much that a single error stays within the ratio."""
+    assert minimum_requests(SloSpec(error_ratio=error_ratio)) == expected
+
+
+def _check_alert(promtool: str, folder: Path, series: dict[str, str], expected: list[dict[str, Any]]) -> None:
+    """Feeds four samples a minute to the rules and asks promtool which error alerts stand after a quarter of an hour."""
+    (folder / "model.yml").write_text(model_rules(MODEL, ENVIRONMENT, released=True))
+    asked = {"eval_time": "15m", "alertname": "ShipwayErrorRatioAboveSlo", "exp_alerts": expected}
+    case = {
+        "interval": "15s",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "alert_rule_test": [asked],
+    }
+    document = {"rule_files": ["model.yml"], "evaluation_interval": "15s", "tests": [case]}
+    (folder / "tests.yml").write_text(yaml.safe_dump(document))
+    _promtool(promtool, "test", "rules", folder / "tests.yml")
+
+
+def _series(outcome: str, slot: str = "green") -> str:
+    return f'shipway_requests_total{{model="first-model",slot="{slot}",outcome="{outcome}",instance="a"}}'
+
+
+@pytest.mark.parametrize(
+    ("ok", "bad", "fires"),
+    [
+        pytest.param("0+20x60", {"error": "0+1x60"}, True, id="errors"),
+        pytest.param("0+20x60", {"timeout": "0+1x60"}, True, id="timeouts"),
+        pytest.param("0+20x60", {"rejected_input": "0+20x60"}, False, id="callers' own mistakes"),
+        pytest.param("0+20x60", {"error": "0x30 1x30"}, False, id="one error in many"),
+        pytest.param("0x60", {"error": "0x58 1 2"}, False, id="two of two requests"),
+        pytest.param("0x60", {"error": "0x60"}, False, id="no traffic"),
+    ],
+)
+def test_the_error_alert_fires_on_the_versions_own_faults_with_enough_traffic(
+    promtool: str, tmp_path: Path, ok: str, bad: dict[str, str], fires: bool
+) -> None:
+    """One in twenty-one fires; a caller's mistakes, a single error and a ratio over next to nothing do not."""
+    series = {_series("ok"): ok} | {_series(outcome): values for outcome, values in bad.items()}
+    alert = {
+        "exp_labels": {"severity": "page", "model": "first-model", "team": 'the "A" team: 100%', "slot": "green"},
+        "exp_annotations": {
+            "summary": "slot green of first-model fails 4.762% of its requests, its SLO allows 0.01",
+            "escalation": "e > f",
+            "runbook_url": "https://r",
+        },
+    }
+    _check_alert(promtool, tmp_path, series, [alert] if fires else [])
