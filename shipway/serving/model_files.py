@@ -1,6 +1,7 @@
 """The model folder of a verified bundle, and the only ways a file in it becomes a live object."""
 
 import difflib
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ class ModelFiles:
 
         try:
             held = skops.io.get_untrusted_types(file=path)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
             raise ArtifactError(f"{path}: not a skops file ({type(error).__name__}: {error})") from None
         if unknown := sorted(set(held) - set(self.trusted_types)):
             raise ArtifactError(
