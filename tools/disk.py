@@ -5,9 +5,14 @@ from pathlib import Path
 
 from tools.errors import DiskError
 
-__all__ = ["require_room"]
+__all__ = ["free_mib", "require_room"]
 
 MIB = 1024 * 1024
+
+
+def free_mib(folder: Path) -> int:
+    """Returns how much is free on the disk that holds `folder`."""
+    return shutil.disk_usage(folder).free // MIB
 
 
 def require_room(folder: Path, needed_mib: int, purpose: str) -> None:
@@ -17,6 +22,6 @@ def require_room(folder: Path, needed_mib: int, purpose: str) -> None:
         DiskError: naming what it is for, how much is needed and how much is free.
     """
     there = next(path for path in (folder, *folder.parents) if path.exists())
-    free_mib = shutil.disk_usage(there).free // MIB
-    if free_mib < needed_mib:
-        raise DiskError(there, purpose, needed_mib, free_mib)
+    free = free_mib(there)
+    if free < needed_mib:
+        raise DiskError(there, purpose, needed_mib, free)

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +104,6 @@ class Stack:
 
     def _do(self, *arguments: str) -> None:
         command = ["pulumi", *arguments, "--non-interactive"]
-        code = report.attend(command, cwd=self.root, env=self.variables, stdout=sys.stderr)
+        code = report.attend(command, cwd=self.root, env=self.variables, stdout=report.STDERR)
         if code:
             raise CommandError(command, code)

@@ -14,9 +14,11 @@ from typing import IO, Any, NoReturn
 from shipway.contract.errors import ShipwayError, SpecError
 from tools.errors import CommandError
 
-__all__ = ["attend", "fail_clearly", "run", "say", "step"]
+__all__ = ["STDERR", "attend", "fail_clearly", "run", "say", "step"]
 
 HEARTBEAT_SECONDS = 20.0
+# Where a command's output goes that is progress to us: standard output holds results only.
+STDERR = 2
 
 
 def say(subject: str, message: str) -> None:

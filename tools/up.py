@@ -3,7 +3,6 @@
 import argparse
 import json
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from shipway.bundle.store import ArtifactStore
 from shipway.contract.environment import Target, environment_path, load_environment
-from shipway.contract.errors import ArtifactError, ShipwayError, SpecError
+from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import LocalLayout, services
 from shipway.contract.model import load_model
 from shipway.contract.release import load_release, release_path, short_digest
@@ -63,7 +62,7 @@ def bring_up(root: Path, name: str) -> None:
 
 
 def release(folder: Path, layout: LocalLayout, variables: Mapping[str, str]) -> None:
-    """Gives the service at `folder` a release with a bundle that is there: kept, found in the store, or trained now."""
+    """Gives the service at `folder` a release whose bundle is there: the one it has, the newest, or one trained now."""
     model, path = model_name(folder), release_path(folder, layout.environment)
     store = ArtifactStore(layout.artifacts)
     given = load_release(path)
@@ -73,30 +72,22 @@ def release(folder: Path, layout: LocalLayout, variables: Mapping[str, str]) -> 
     if digests:
         report.say(model, f"{path.name} names {short_digest(digests[0])}, whose bundle is gone; releasing anew")
         path.unlink()
-    digest = newest_bundle(store, model) or train(model, layout, variables)
+    digest = train(model, layout, variables)
     words = ["shipway", "release", model, digest, "--env", layout.environment, "--reason", "make up"]
-    code = report.attend(words, cwd=layout.root, env=variables, stdout=sys.stderr)
+    code = report.attend(words, cwd=layout.root, env=variables, stdout=report.STDERR)
     if code:
         raise CommandError(words, code)
 
 
-def newest_bundle(store: ArtifactStore, model: str) -> str | None:
-    """Returns the digest of the model's newest sound bundle, None where there is none."""
-    for digest in sorted(store.digests(), key=lambda digest: store.path(digest).stat().st_mtime, reverse=True):
-        try:
-            if store.verify(digest).model == model:
-                return digest
-        except ArtifactError as error:
-            report.say(model, f"passing over a bundle: {error}")
-    return None
-
-
 def train(model: str, layout: LocalLayout, variables: Mapping[str, str]) -> str:
-    """Trains the model and returns the digest of its bundle."""
-    words = ["shipway", "train", model, "--env", layout.environment, "--json"]
+    """Returns the digest of the model's newest usable bundle, trained now where there is none."""
+    words = ["shipway", "train", model, "--env", layout.environment, "--if-missing", "--json"]
     layout.logs.mkdir(parents=True, exist_ok=True)
     result = layout.logs / f"train-{model}.json"
-    with report.step(model, "training"), result.open("w+", encoding="utf-8") as output:
+    with (
+        report.step(model, "looking for its newest bundle, or training one"),
+        result.open("w+", encoding="utf-8") as output,
+    ):
         code = report.attend(words, cwd=layout.root, env=variables, stdout=output)
         if code:
             raise CommandError(words, code)

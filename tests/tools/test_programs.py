@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -188,7 +187,7 @@ def test_two_at_once_obtain_once(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_a_full_disk_is_said_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Too little room for a build names what it is for, how much is needed and how much is free."""
-    monkeypatch.setattr(disk.shutil, "disk_usage", lambda _folder: SimpleNamespace(free=200 * disk.MIB))
+    monkeypatch.setattr(disk, "free_mib", lambda _: 200)
     entry = replace(PULUMI, obtain=made("3.250.0"))
     with pytest.raises(ToolError, match=r"getting pulumi needs 3600 MiB below .*, and 200 MiB are free: make room"):
         programs.locate(entry, tmp_path, {"PATH": ""}, tmp_path / "cache")

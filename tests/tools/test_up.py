@@ -1,0 +1,174 @@
+"""What `make up` and `make down` decide before, and between, the programs they start."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shipway.contract.errors import ShipwayError, SpecError
+from shipway.contract.layout import LocalLayout
+from shipway.contract.release import Release, load_release, release_path, save_release
+from tools import disk, down, ports, up
+from tools.errors import CommandError, DiskError
+
+Program = Callable[[str, str], Path]
+DIGEST = f"sha256:{'a' * 64}"
+OTHER = f"sha256:{'b' * 64}"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, root: Path) -> Path:
+    """A project with one service and the local environment, set up as far as a test needs it."""
+    shutil.copytree(root / "stacks", tmp_path / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
+    source = root / "services" / "flight_delay"
+    service = tmp_path / "services" / "flight_delay"
+    (service / "tests").mkdir(parents=True)
+    shutil.copy(source / "model.yaml", service)
+    shutil.copy(source / "tests" / "request.json", service / "tests")
+    return tmp_path
+
+
+@pytest.fixture
+def layout(checkout: Path) -> LocalLayout:
+    """The local stack of that project."""
+    return LocalLayout(checkout, "local")
+
+
+@pytest.fixture
+def service(checkout: Path) -> Path:
+    """The folder of its service."""
+    return checkout / "services" / "flight_delay"
+
+
+@pytest.fixture
+def calls(program: Program, tmp_path: Path) -> Callable[[], list[str]]:
+    """A `shipway` command that notes what it is asked, and whose `train` gives a digest."""
+    log = tmp_path / "calls"
+    program("shipway", f'echo "$@" >> {log}; test "$1" = train && echo \'{{"digest": "{DIGEST}"}}\'; exit 0')
+    return lambda: log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+
+
+@pytest.fixture
+def variables(tmp_path: Path) -> dict[str, str]:
+    """Variables that find that command."""
+    return {"PATH": f"{tmp_path / 'path'}:/usr/bin:/bin"}
+
+
+def store(layout: LocalLayout, digest: str) -> None:
+    """Puts a folder where the bundle `digest` would lie."""
+    (layout.artifacts / digest.replace(":", "/")).mkdir(parents=True)
+
+
+def test_a_model_without_a_release_gets_its_newest_bundle(
+    layout: LocalLayout, service: Path, calls: Callable[[], list[str]], variables: dict[str, str]
+) -> None:
+    """Training is asked to train only what is missing, and its digest is released with a reason."""
+    up.release(service, layout, variables)
+    assert calls() == [
+        "train flight-delay --env local --if-missing --json",
+        f"release flight-delay {DIGEST} --env local --reason make up",
+    ]
+
+
+def test_a_release_whose_bundle_is_there_is_kept(
+    layout: LocalLayout, service: Path, calls: Callable[[], list[str]], variables: dict[str, str]
+) -> None:
+    """A second `make up` neither trains nor releases, and leaves the file as it is."""
+    given = Release(blue=OTHER, green=DIGEST)
+    save_release(release_path(service, "local"), given)
+    store(layout, DIGEST)
+    up.release(service, layout, variables)
+    assert calls() == []
+    assert load_release(release_path(service, "local")) == given
+
+
+def test_a_release_whose_bundles_are_gone_is_made_anew(
+    layout: LocalLayout,
+    service: Path,
+    calls: Callable[[], list[str]],
+    variables: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """After .shipway/ was removed, a leftover release file does not stop `make up`, which says what it does."""
+    save_release(release_path(service, "local"), Release(blue=OTHER))
+    up.release(service, layout, variables)
+    assert [call.split()[0] for call in calls()] == ["train", "release"]
+    assert "local.yaml names bbbbbbbbbbbb, whose bundle is gone; releasing anew" in capsys.readouterr().err
+
+
+def test_a_training_that_fails_ends_it(
+    layout: LocalLayout, service: Path, program: Program, variables: dict[str, str]
+) -> None:
+    """Nothing is released after a training that failed; the error names the command."""
+    program("shipway", 'test "$1" = train && exit 4; touch released')
+    with pytest.raises(CommandError, match=r"`shipway train flight-delay .*` ended with status 4"):
+        up.release(service, layout, variables)
+    assert not (layout.root / "released").exists()
+
+
+def test_an_unknown_environment_is_said(checkout: Path) -> None:
+    """`make up ENV=typo` names the environments that there are."""
+    with pytest.raises(
+        SpecError, match=r"Pulumi\.typo\.yaml: got 'no such file', expected one of the environments local"
+    ):
+        up.bring_up(checkout, "typo")
+
+
+def test_a_full_disk_is_said_before_anything_is_made(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too little room names the stack, what it needs and what is free, and nothing has been made."""
+    monkeypatch.setattr(ports, "require_free", lambda *_: None)
+    monkeypatch.setattr(disk, "free_mib", lambda _: 100)
+    with pytest.raises(
+        DiskError, match=r"the stack local needs 500 MiB below .*, and 100 MiB are free: make room for 400"
+    ):
+        up.bring_up(checkout, "local")
+    assert not (checkout / ".shipway").exists()
+
+
+@pytest.mark.parametrize("verb", [up.bring_up, down.take_down], ids=["up", "down"])
+def test_an_environment_elsewhere_is_refused(checkout: Path, verb: Callable[[Path, str], None]) -> None:
+    """Neither verb touches an environment whose target is not this machine."""
+    path = checkout / "stacks" / "Pulumi.prod.yaml"
+    spec = {"name": "prod", "tier": "prod", "target": "kubernetes"}
+    path.write_text(yaml.safe_dump({"config": {"shipway:environment": spec}}), encoding="utf-8")
+    pretend_set_up(checkout)
+    with pytest.raises(SpecError, match=r"Pulumi\.prod\.yaml: target: got 'kubernetes', expected local"):
+        verb(checkout, "prod")
+
+
+def test_down_before_set_up_is_fine(checkout: Path, layout: LocalLayout, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where nothing was set up there is nothing to destroy; the sockets of a killed run go all the same."""
+    layout.sockets.mkdir()
+    down.take_down(checkout, "local")
+    assert not layout.sockets.exists()
+    assert "stack local is gone" in capsys.readouterr().err
+
+
+def test_a_model_that_never_answers_is_said(
+    service: Path, layout: LocalLayout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the deadline the error has the model, the address, the last failure, and where to look."""
+    monkeypatch.setattr(up, "ANSWER_DEADLINE_SECONDS", 0.2)
+    expected = (
+        r"flight-delay gave no answer within 0 s; the last try at http://127\.0\.0\.1:1/flight-delay/predict: "
+        r".*refused.*\. `shipway status flight-delay` says what is down; logs are in .*logs"
+    )
+    with pytest.raises(ShipwayError, match=expected):
+        up.await_answer(service, "http://127.0.0.1:1", layout)
+
+
+def pretend_set_up(checkout: Path) -> None:
+    """Leaves what tells `make down` that the checkout was set up."""
+    (checkout / ".shipway" / "venv" / "bin").mkdir(parents=True)
+    (checkout / ".shipway" / "venv" / "bin" / "python").touch()
+    (checkout / ".shipway" / "env").touch()
+
+
+def test_every_service_has_a_request_to_show(root: Path) -> None:
+    """Each service carries an example request, whole and in JSON: it is how `make up` knows that a model answers."""
+    for model in sorted((root / "services").glob("*/model.yaml")):
+        body = json.loads(up.request_path(model.parent).read_text(encoding="utf-8"))
+        assert body["rows"], model
