@@ -65,11 +65,12 @@ class EnvoyFiles:
             before = report or self._report()
             for kind, document in documents:
                 if before.accepted[kind] == document.version and self.in_place(kind, document):
-                    self._keep(kind, document)
                     continue
                 write_atomic(self.dynamic / f"{kind}.yaml", document.text)
                 written.append(kind)
                 before = self._confirm(kind, document, before)
+            # Only now: until the last file is accepted, the copies are what all of them go back to.
+            for kind, document in documents:
                 self._keep(kind, document)
         except (Fatal, Retryable):
             self._restore(written)

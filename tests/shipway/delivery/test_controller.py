@@ -1,0 +1,184 @@
+"""The controller against a gateway that is only its files: what it follows, refuses, repairs and records."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shipway.contract.errors import Fatal, Retryable
+from shipway.contract.layout import LocalLayout
+from shipway.contract.metrics import Slot
+from shipway.contract.route import RouteSpec, SlotEndpoint
+from shipway.delivery.controller import Controller, Refused, load_served
+from shipway.delivery.envoy.admin import Report
+from shipway.delivery.ledger import Ledger
+
+A, B = ("sha256:" + letter * 64 for letter in "ab")
+
+
+class World:
+    """A gateway that accepts every file, and slots that are ready or not."""
+
+    def __init__(self, root: Path) -> None:
+        self.layout, self.down, self.gateway_up = LocalLayout(root, "test"), set[int](), True
+
+    def report(self) -> Report:
+        if not self.gateway_up:
+            raise Retryable("the gateway does not answer on its admin port 1", 1)
+        versions = {
+            path.stem: json.loads(path.read_text())["version_info"]
+            for path in (self.layout.envoy / "dynamic").glob("*.yaml")
+        }
+        accepted = dict.fromkeys(("cds", "lds", "rds"), "") | versions
+        return Report(accepted, dict.fromkeys(accepted, 0), 0, frozenset({"digits-blue", "digits-green"}))
+
+    def controller(self) -> Controller:
+        numbers = iter(range(1_000))
+        made = Controller(self.layout, 8080, self.report, self.ask, lambda: f"t{next(numbers)}")
+        made.load()
+        return made
+
+    def ask(self, model: str, endpoint: SlotEndpoint) -> str:
+        return "it is not up" if endpoint.port in self.down else ""
+
+    def declare(self, blue: str = "", green: str = "", model: str = "digits") -> None:
+        spec = RouteSpec(
+            model=model,
+            owner="vision",
+            blue=SlotEndpoint(port=2000, digest=blue),
+            green=SlotEndpoint(port=2001, digest=green),
+            timeout_seconds=1.0,
+            max_body_bytes=1,
+        )
+        self.layout.routes.mkdir(parents=True, exist_ok=True)
+        (self.layout.routes / f"{model}.json").write_text(spec.model_dump_json())
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def two_versions(world: World) -> Controller:
+    """Returns a controller with blue `a` live and green `b` a candidate."""
+    controller = world.controller()
+    for slots in ((A,), (A, B)):
+        world.declare(*slots)
+        controller.tick()
+    return controller
+
+
+def test_every_change_is_in_the_ledger_once(world: World) -> None:
+    """First version, candidate, promotion and rollback are entered with actor, digests, reason and generation."""
+    controller = two_versions(world)
+    controller.promote("digits", "ada", "looked at it")
+    controller.rollback("digits", "bob", "pages")
+    controller.tick()
+    entries = Ledger(world.layout.ledger).entries("digits")
+    assert [(entry.actor, entry.action, entry.generation) for entry in entries] == [
+        ("delivery", "first_live", 1),
+        ("delivery", "candidate", 2),
+        ("ada", "promoted", 3),
+        ("bob", "rolled_back", 4),
+    ]
+    assert entries[2].digests == {"live": B, "previous": A}
+    assert entries[2].reason == "looked at it"
+
+
+def test_a_change_that_a_crash_left_out_of_the_ledger_is_entered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The change rides on the route: whoever comes next enters it, with its actor and reason, exactly once."""
+    controller = two_versions(world)
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Ledger, "append", crash)
+        with pytest.raises(KeyboardInterrupt):
+            controller.promote("digits", "ada", "looked at it")
+    for _ in range(2):
+        world.controller().tick()
+    actions = [(entry.actor, entry.action) for entry in Ledger(world.layout.ledger).entries()]
+    assert actions == [("delivery", "first_live"), ("delivery", "candidate"), ("ada", "promoted")]
+
+
+def test_a_broken_declaration_keeps_its_last_route(world: World) -> None:
+    """A route file that cannot be read is reported; its model stays served, and others are followed."""
+    controller = two_versions(world)
+    world.declare(model="flights")
+    path = world.layout.routes / "digits.json"
+    path.write_text("{")
+    controller.tick()
+    assert controller.problems["digits"].startswith(f"{path}: got ")
+    assert sorted(controller.served) == ["digits", "flights"]
+    assert controller.served["digits"].state.live is Slot.BLUE
+    assert controller.promote("digits", "ada", "why").state.live is Slot.GREEN
+
+
+def test_a_model_that_is_not_declared_any_more_goes(world: World) -> None:
+    """Removing the declaration removes route and clusters."""
+    controller = two_versions(world)
+    (world.layout.routes / "digits.json").unlink()
+    controller.tick()
+    assert controller.served == {}
+    assert "digits" not in (world.layout.envoy / "dynamic" / "cds.yaml").read_text()
+    with pytest.raises(Refused, match="no model 'digits' is deployed; known models: none"):
+        controller.promote("digits", "ada", "why")
+
+
+def test_a_slot_that_is_not_ready_is_not_promoted(world: World) -> None:
+    """A refusal changes nothing and says what the slot answered."""
+    controller = two_versions(world)
+    before = world.layout.served_routes.read_bytes()
+    world.down.add(2001)
+    with pytest.raises(Refused, match="bbbbbbbbbbbb in green is not ready: it is not up"):
+        controller.promote("digits", "ada", "why")
+    assert world.layout.served_routes.read_bytes() == before
+
+
+def test_a_gateway_that_is_down_is_a_problem_and_finds_its_files(world: World) -> None:
+    """While the gateway is down nothing is promoted, and the files it will start from are kept in place."""
+    controller = two_versions(world)
+    world.gateway_up = False
+    (world.layout.envoy / "dynamic" / "cds.yaml").unlink()
+    controller.tick()
+    assert controller.problems == {"gateway": "the gateway does not answer on its admin port 1"}
+    assert "digits-blue" in (world.layout.envoy / "dynamic" / "cds.yaml").read_text()
+    with pytest.raises(Retryable, match="the gateway does not answer"):
+        controller.promote("digits", "ada", "why")
+
+
+@pytest.mark.parametrize("torn", ["", "{", '{"resources": []}', "\x00"])
+def test_a_torn_route_file_is_replaced_by_the_confirmed_one(world: World, torn: str) -> None:
+    """Whatever became of the served file, the last confirmed state is the one that counts."""
+    two_versions(world).promote("digits", "ada", "why")
+    world.layout.served_routes.write_text(torn)
+    controller = world.controller()
+    controller.prepare()
+    assert controller.served["digits"].state.live is Slot.GREEN
+    assert load_served(world.layout) == controller.served
+
+
+def test_without_a_readable_state_nothing_is_done(world: World) -> None:
+    """With both copies torn the controller refuses to guess, naming the file."""
+    two_versions(world)
+    for path in (world.layout.served_routes, world.layout.envoy / "confirmed" / "rds.yaml"):
+        path.write_text("{")
+    with pytest.raises(Fatal, match=r"no rollout state can be read, and nothing is changed without it; .*rds\.yaml"):
+        world.controller()
+
+
+def test_a_damaged_ledger_never_stops_a_rollback(world: World) -> None:
+    """The switch is made and the damage reported; the entry follows once the ledger is mended."""
+    controller = two_versions(world)
+    controller.promote("digits", "ada", "why")
+    last = max(world.layout.ledger.glob("*.json"))
+    good = last.read_text()
+    last.chmod(0o644)
+    last.write_text(good[:10])
+    assert controller.rollback("digits", "ada", "pages").state.live is Slot.BLUE
+    assert controller.problems["ledger"].startswith(f"the ledger is damaged; {last}")
+    last.write_text(good)
+    controller.tick()
+    assert [entry.action for entry in Ledger(world.layout.ledger).entries()][-1] == "rolled_back"
+    assert controller.problems == {}
