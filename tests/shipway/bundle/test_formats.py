@@ -1,0 +1,70 @@
+import pickle
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from shipway.bundle.formats import ALLOWED_SUFFIXES, check_formats
+from shipway.contract.errors import ArtifactError
+
+GOOD = {
+    "trees.cbm": b"CBM1....",
+    "trees.json": b'{"learner":{}}',
+    "trees.txt": b"tree\nversion=v4\n",
+    "trees.ubj": b"{L\x00",
+    "net.onnx": b"\x08\x0a\x12\x07pytorch",
+    "net.safetensors": (2).to_bytes(8, "little") + b"{}",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "model").mkdir()
+    return tmp_path
+
+
+def test_every_format_of_the_list_has_an_example(files: Path) -> None:
+    """The examples below cover the whole allow-list."""
+    assert sorted({Path(name).suffix for name in GOOD} | {".skops"}) == list(ALLOWED_SUFFIXES)
+    check_formats(files)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_allowed_formats_pass(folder: Path, name: str) -> None:
+    """Suffix and first bytes fit."""
+    (folder / "model" / name).write_bytes(GOOD[name])
+    check_formats(folder)
+
+
+@pytest.mark.parametrize("name", [*GOOD, "model.skops"])
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_is_refused_whatever_it_is_called(folder: Path, name: str, protocol: int) -> None:
+    """No suffix of the allow-list lets a pickle of any protocol in."""
+    (folder / "model" / name).write_bytes(pickle.dumps({"a": 1}, protocol))
+    with pytest.raises(ArtifactError, match=rf"{name}: found .*, expected one of \.cbm"):
+        check_formats(folder)
+
+
+def test_a_pickle_is_refused_anywhere(folder: Path) -> None:
+    """Also among the code."""
+    (folder / "src").mkdir()
+    (folder / "src" / "data.bin").write_bytes(pickle.dumps([1], 4))
+    with pytest.raises(ArtifactError, match=r"data\.bin: found a pickle, which can run any code"):
+        check_formats(folder)
+
+
+def test_a_pickle_inside_an_archive_is_refused(folder: Path) -> None:
+    """A skops archive that carries a pickle is not one."""
+    with zipfile.ZipFile(folder / "model" / "model.skops", "w") as archive:
+        archive.writestr("schema.json", "{}")
+        archive.writestr("1.bin", pickle.dumps([1], 4))
+    with pytest.raises(ArtifactError, match=r"model\.skops: found content or suffix '\.skops' of no allowed format"):
+        check_formats(folder)
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "model.joblib", "model.pt", "model.h5", "model"])
+def test_unknown_suffixes_are_refused(folder: Path, name: str) -> None:
+    """What is not on the list does not get in, however harmless its bytes."""
+    (folder / "model" / name).write_bytes(b"harmless")
+    with pytest.raises(ArtifactError, match=rf"{name}: found "):
+        check_formats(folder)
