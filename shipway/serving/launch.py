@@ -5,12 +5,16 @@ import asyncio
 import logging
 import os
 import shutil
+import signal
+import socket
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from shipway.bundle.store import verify_bundle
 from shipway.contract.environment import Tier
+from shipway.contract.errors import ArtifactError
 from shipway.contract.metrics import Slot
 from shipway.serving.configuration import SlotConfiguration
 
@@ -30,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m shipway.serving", description="Serve one slot on 127.0.0.1.")
     parser.add_argument("--bundle", type=Path, required=True, help="the bundle's folder in the artifact store")
     parser.add_argument("--slot", type=Slot, choices=list(Slot), required=True, help="blue or green")
-    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1")
     parser.add_argument("--state", type=Path, required=True, help="this slot's scratch folder")
     parser.add_argument("--predictions", type=Path, required=True, help="the model's folder of predictions and labels")
     parser.add_argument("--features", type=Path, required=True, help="the feature store's folder")
@@ -44,8 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         features=options.features.resolve(),
         tier=options.tier,
     )
-    application = asgi_application(configuration, options.state.resolve())
-    _serve(application, options.port)
+    with _bound(options.port) as listener:
+        _serve(asgi_application(configuration, options.state.resolve()), listener)
 
 
 def asgi_application(configuration: SlotConfiguration, state: Path) -> Any:
@@ -85,13 +89,24 @@ def _environment(state: Path) -> dict[str, str]:
     }
 
 
-def _serve(application: Any, port: int) -> None:
+def _bound(port: int) -> socket.socket:
+    # Bound before the seconds it takes to load a model, listening only after: a taken port is said at once, and a
+    # connection is refused until the slot is ready for it.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise OSError(f"127.0.0.1:{port}: expected a free port ({error})") from None
+    return listener
+
+
+def _serve(application: Any, listener: socket.socket) -> None:
     import uvicorn
 
     config = uvicorn.Config(
         application,
-        host="127.0.0.1",
-        port=port,
         access_log=False,
         log_level="warning",
         lifespan="on",
@@ -99,9 +114,11 @@ def _serve(application: Any, port: int) -> None:
         server_header=False,
     )
     server = uvicorn.Server(config)
-    asyncio.run(server.serve())
+    # uvicorn drains on SIGTERM and then raises it again for this handler: being told to stop is no failure.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    asyncio.run(server.serve(sockets=[listener]))
     if not server.started:
-        raise OSError(f"127.0.0.1:{port}: the slot did not start; the lines above say why")
+        raise ArtifactError("the model could not be loaded; the lines above say why")
 
 
 class _KnownPaths:

@@ -1,0 +1,179 @@
+"""One slot as a real process: ready, predicting, scraped, stopped at work, refused when its bundle is not true."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from shipway.contract.release import short_digest
+from shipway.scaffold.testing import TrainedService, train_service
+
+ROOT = Path(__file__).resolve().parents[2]
+REQUEST = json.loads((ROOT / "services" / "digits" / "tests" / "request.json").read_text(encoding="utf-8"))
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedService:
+    return train_service(ROOT / "services" / "digits", tmp_path_factory.mktemp("trained"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def command(bundle: Path, scratch: Path, port: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "shipway.serving", "--slot", "green", "--tier", "local"),
+        *("--bundle", str(bundle), "--port", str(port), "--state", str(scratch / "state")),
+        *("--predictions", str(scratch / "predictions"), "--features", str(scratch / "features")),
+    ]
+
+
+@contextmanager
+def slot(bundle: Path, scratch: Path) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+    port = free_port()
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(command(bundle, scratch, port), cwd=scratch, env=environment)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            limit = time.monotonic() + 60
+            while not _ready(client):
+                assert process.poll() is None, "the slot ended before it was ready"
+                assert time.monotonic() < limit, "the slot was not ready within 60 s"
+                time.sleep(0.05)
+            yield client, process
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+def _ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def value(page: str, name: str, **labels: str) -> float | None:
+    """Returns the one sample of `name` whose labels include `labels`."""
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.name == name and labels.items() <= sample.labels.items():
+                return sample.value
+    return None
+
+
+def test_a_slot_predicts_counts_and_logs(trained: TrainedService, tmp_path: Path) -> None:
+    """The page holds the platform's series and BentoML's own; after SIGTERM the log is whole, the bundle as it was."""
+    with slot(trained.bundle, tmp_path) as (client, process):
+        answers = [client.post("/predict", json=REQUEST) for _ in range(20)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert answers[0].json()["predictions"] == [0.0]
+        assert client.post("/predict", content=b"{").status_code == 400
+        for path in ("/nowhere", "/predict/1", "/v2/models/digits/versions/1"):
+            assert client.get(path).status_code == 404
+        for path in ("/livez", "/readyz", "/v2/health/live", "/v2/health/ready"):
+            assert client.get(path).status_code == 200
+        page = client.get("/metrics").text
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    who = {"model": "digits", "slot": "green", "version": short_digest(trained.digest)}
+    assert value(page, "shipway_requests_total", outcome="ok", **who) == 20
+    assert value(page, "shipway_requests_total", outcome="rejected_input", **who) == 1
+    assert value(page, "shipway_requests_total", outcome="timeout", **who) == 0
+    assert value(page, "shipway_model_info", digest=trained.digest, **who) == 1
+    assert value(page, "bentoml_service_request_total", endpoint="/predict", http_response_code="200") == 20
+    assert "nowhere" not in page
+    ids = [answer.json()["prediction_ids"][0] for answer in answers]
+    segments = list((tmp_path / "predictions").rglob("*.parquet"))
+    logged = [row for segment in segments for row in pq.read_table(segment).to_pylist()]
+    assert sorted(row["prediction_id"] for row in logged) == sorted(ids)
+    assert {row["unit_id"] for row in logged} == {REQUEST["unit_id"]}
+    assert list(trained.bundle.rglob("__pycache__")) == []
+
+
+def test_requests_in_flight_finish_after_sigterm(trained: TrainedService, tmp_path: Path) -> None:
+    """A slot that is told to stop answers what it has begun."""
+    # In flight for certain: the signal arrives between two pieces of the body.
+    content = json.dumps(REQUEST).encode()
+    told = threading.Event()
+
+    def trickle() -> Iterator[bytes]:
+        yield content[:10]
+        told.wait(10)
+        time.sleep(0.5)
+        yield content[10:]
+
+    with slot(trained.bundle, tmp_path) as (client, process):
+        results: list[int] = []
+
+        def ask() -> None:
+            results.append(client.post("/predict", content=trickle()).status_code)
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        while 'request_in_progress{endpoint="/predict"' not in client.get("/metrics").text:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        told.set()
+        for thread in threads:
+            thread.join(20)
+        assert process.wait(20) == 0
+    assert results == [200] * 4
+
+
+@pytest.mark.parametrize("change", ["model", "code", "extra"])
+def test_a_bundle_that_is_not_what_its_digest_says_is_refused(
+    trained: TrainedService, tmp_path: Path, change: str
+) -> None:
+    """Nothing of it runs; the error names the file, and the exit code is 1."""
+    bundle = tmp_path / trained.bundle.name
+    shutil.copytree(trained.bundle, bundle)
+    changed = {
+        "model": bundle / "files" / "model" / "model.skops",
+        "code": bundle / "files" / "src" / "digits" / "__init__.py",
+        "extra": bundle / "files" / "src" / "digits" / "more.py",
+    }[change]
+    marker = tmp_path / "ran"
+    changed.write_bytes(f"open({str(marker)!r}, 'w')".encode())
+    done = subprocess.run(
+        command(bundle, tmp_path, free_port()), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {changed}: found ")
+    assert ", expected " in done.stderr
+    assert not marker.exists()
+
+
+def test_a_taken_port_is_said_and_nothing_serves(trained: TrainedService, tmp_path: Path) -> None:
+    """Two processes on one port would be two versions behind one address."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        asked = command(trained.bundle, tmp_path, port)
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: 127.0.0.1:{port}: expected a free port")
