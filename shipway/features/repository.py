@@ -25,8 +25,7 @@ def feature_store_yaml() -> str:
         {
             "project": PROJECT,
             "provider": "local",
-            # A reader loads the registry once: a refresh would stall one request every ten minutes, and a version
-            # only ever reads the views it was trained with.
+            # Never by the clock: a reader loads the registry again when the file has changed, and only then.
             "registry": {"registry_type": "file", "path": "registry.db", "cache_ttl_seconds": 0},
             "online_store": {"type": "sqlite", "path": "online.db"},
             "offline_store": {"type": "shipway.features.asof.AsofOfflineStore"},
