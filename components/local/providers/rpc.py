@@ -15,7 +15,7 @@ __all__ = ["SupervisorClient", "SupervisorDownError", "wait_until"]
 # Longer than the 20 s that supervisord gives a process to end before it kills it.
 _CALL_SECONDS = 40
 
-_BAD_NAME, _STILL_RUNNING = 10, 91
+_SHUTTING_DOWN, _BAD_NAME, _STILL_RUNNING = 6, 10, 91
 
 
 class SupervisorDownError(ShipwayError):
@@ -63,6 +63,10 @@ class SupervisorClient:
                 return getattr(proxy.supervisor, method)(*args)
         except (OSError, http.client.HTTPException) as error:
             raise SupervisorDownError(f"{self._path}: no supervisord answers ({error!r})") from None
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == _SHUTTING_DOWN:
+                raise SupervisorDownError(f"{self._path}: supervisord is ending") from None
+            raise
 
     def answers(self) -> bool:
         """Returns whether supervisord is up."""

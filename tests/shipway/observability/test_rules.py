@@ -127,7 +127,7 @@ def test_one_error_alone_is_never_above_the_slo(error_ratio: float, expected: in
 
 
 def _check_alert(promtool: str, folder: Path, series: dict[str, str], expected: list[dict[str, Any]]) -> None:
-    """Feeds four samples a minute to the rules and asks promtool which error alerts stand after a quarter of an hour."""
+    """Feeds four samples a minute to the rules and asks promtool which error alerts stand after fifteen minutes."""
     (folder / "model.yml").write_text(model_rules(MODEL, ENVIRONMENT, released=True))
     asked = {"eval_time": "15m", "alertname": "ShipwayErrorRatioAboveSlo", "exp_alerts": expected}
     case = {
