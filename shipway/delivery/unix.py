@@ -16,7 +16,12 @@ class UnixConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         """Connects; raises FileNotFoundError or ConnectionRefusedError when nobody listens."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self._connect_timeout_seconds)
-        self.sock.connect(str(self._path))
-        self.sock.settimeout(self.timeout)
+        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            opened.settimeout(self._connect_timeout_seconds)
+            opened.connect(str(self._path))
+            opened.settimeout(self.timeout)
+        except OSError:
+            opened.close()
+            raise
+        self.sock = opened

@@ -10,9 +10,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
+import yaml
 
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
@@ -280,3 +283,25 @@ def bootstrap(stack: Stack) -> dict[str, object]:
         "admin": {"address": address},
         "dynamic_resources": {"cds_config": source("cds"), "lds_config": source("lds")},
     }
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """A stack with nothing running yet."""
+    made = Stack(tmp_path, free_base())
+    document = {
+        "name": ENVIRONMENT,
+        "tier": "local",
+        "target": "local",
+        "ports": {"base": made.base_port, "span": 40},
+        "cpu_pool": {"cpu_millicores": 2000, "memory_mib": 2000},
+    }
+    (tmp_path / "stacks").mkdir()
+    config = {"config": {"shipway:environment": document}}
+    (tmp_path / "stacks" / f"Pulumi.{ENVIRONMENT}.yaml").write_text(yaml.safe_dump(config))
+    made.layout.envoy.mkdir(parents=True)
+    (made.layout.envoy / "bootstrap.yaml").write_text(json.dumps(bootstrap(made)))
+    try:
+        yield made
+    finally:
+        made.end()

@@ -1,0 +1,146 @@
+"""`shipway release`, `promote` and `rollback` as a person meets them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from shipway.bundle.manifest import Manifest, covered_files
+from shipway.bundle.store import ArtifactStore
+from shipway.contract.metrics import Slot
+from shipway.contract.release import Release, load_release, save_release
+from shipway.contract.route import RolloutState
+from shipway.delivery.ledger import Ledger
+from tests.shipway.cli.project import run, serve
+from tests.shipway.delivery.stack import ENVIRONMENT, Stack
+
+
+def bundle(stack: Stack, content: str, model: str = "digits") -> str:
+    """Returns the digest of a bundle in the store whose only file holds `content`."""
+    files = stack.root / f"files-{content}"
+    files.mkdir()
+    (files / "model.json").write_text(json.dumps(content))
+    manifest = Manifest(model=model, service="digits.service:Digits", files=covered_files(files))
+    return ArtifactStore(stack.layout.artifacts).put(files, manifest)
+
+
+def release_file(stack: Stack) -> Path:
+    return stack.root / "services" / "digits" / "releases" / f"{ENVIRONMENT}.yaml"
+
+
+def test_release_fills_the_idle_slot(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first release goes to blue, the next beside the live one; each is in the ledger, and again is no change."""
+    first, second = bundle(project, "one"), bundle(project, "two")
+    assert run(monkeypatch, "release", "digits", first, "--reason", "start", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "model": "digits",
+        "environment": ENVIRONMENT,
+        "slot": "blue",
+        "digest": first,
+        "changed": True,
+        "message": f"{first[7:19]} is released into blue",
+        "next": f"pulumi up -s {ENVIRONMENT}",
+    }
+    serve(project.layout, RolloutState(live=Slot.BLUE, live_digest=first), first, "")
+    assert run(monkeypatch, "release", "digits", second, "--reason", "better") == 0
+    assert capsys.readouterr().out == f"{second[7:19]} is released into green\nnext: pulumi up -s {ENVIRONMENT}\n"
+    release = load_release(release_file(project))
+    assert release == Release(blue=first, green=second, live=Slot.BLUE, submitted_by="ada", reason="better")
+    for digest, standing in ((first, "is already live in blue"), (second, "is already released into green")):
+        assert run(monkeypatch, "release", "digits", digest, "--reason", "again") == 0
+        assert capsys.readouterr().out == f"{digest[7:19]} {standing}; nothing was changed\n"
+    entries = Ledger(project.layout.ledger).entries()
+    assert [(entry.actor, entry.action, entry.reason) for entry in entries] == [
+        ("ada", "released", "start"),
+        ("ada", "released", "better"),
+    ]
+
+
+def test_release_refuses_what_is_no_bundle_of_the_model(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tag, an unknown digest, a damaged bundle, another model's and an unknown model: one line, nothing written."""
+    good, foreign, damaged = bundle(project, "one"), bundle(project, "two", "flights"), bundle(project, "three")
+    (ArtifactStore(project.layout.artifacts).path(damaged) / "files" / "model.json").write_text("{}")
+    for model, digest, code, message in (
+        ("digits", "latest", 2, "the command line: DIGEST: got 'latest', expected sha256: and 64 hexadecimal digits"),
+        ("digits", good[:19], 2, "DIGEST: got 'sha256:"),
+        ("digits", "sha256:" + "0" * 64, 1, "in this store, expected one of 3 digests; `shipway train` makes one"),
+        ("digits", damaged, 1, "model.json: found sha256"),
+        ("digits", foreign, 1, f"{foreign} is a bundle of 'flights', expected one of 'digits'"),
+        ("digit", good, 1, "did you mean 'digits'?"),
+    ):
+        assert run(monkeypatch, "release", model, digest, "--reason", "why") == code
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert error.count("\n") == 1
+        assert message in error
+    assert not release_file(project).exists()
+    assert Ledger(project.layout.ledger).entries() == []
+
+
+def test_a_release_without_its_ledger_entry_is_undone(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When the ledger cannot be written, the release file is as before."""
+    digest = bundle(project, "one")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Ledger, "append", full)
+    assert run(monkeypatch, "release", "digits", digest, "--reason", "why") == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert not release_file(project).exists()
+
+
+def test_promote_needs_what_was_released_to_be_applied(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While a release waits for `pulumi up`, a promotion would move another version: refused, naming both."""
+    first, second = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+    serve(project.layout, RolloutState(live=Slot.BLUE, live_digest=first), first, "")
+    save_release(release_file(project), Release(blue=first, green=second, live=Slot.BLUE))
+    assert run(monkeypatch, "promote", "digits", "--reason", "why") == 1
+    assert capsys.readouterr().err == (
+        "error: bbbbbbbbbbbb is released into green, which still holds nothing; "
+        f"run `pulumi up -s {ENVIRONMENT}` first\n"
+    )
+
+
+def test_without_a_gateway_nothing_is_promoted(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With everything down both verbs are one line and exit code 1."""
+    for verb in ("promote", "rollback"):
+        assert run(monkeypatch, verb, "digits", "--reason", "why") == 1
+        assert "the gateway does not answer on its admin port" in capsys.readouterr().err
+
+
+@pytest.mark.e2e
+def test_promote_and_rollback_move_the_traffic(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both verbs move real traffic, write `live` into the release file, and say so a second time without acting."""
+    for slot, letter in ((Slot.BLUE, "a"), (Slot.GREEN, "b")):
+        project.start_slot(slot, letter)
+    first, second = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+    project.declare(blue="a", green="b")
+    save_release(release_file(project), Release(blue=first, green=second, live=Slot.BLUE))
+    project.start_gateway()
+    controller = project.controller()
+    while project.state().live is None:
+        controller.tick()
+    for verb, live, changed in (
+        ("promote", "green", True),
+        ("promote", "green", False),
+        ("rollback", "blue", True),
+        ("rollback", "blue", False),
+    ):
+        assert run(monkeypatch, verb, "digits", "--reason", "why", "--json") == 0
+        result = json.loads(capsys.readouterr().out)
+        assert (result["model"], result["live"], result["changed"]) == ("digits", live, changed)
+        assert load_release(release_file(project)).live == live
+        assert project.call().slot == live
