@@ -120,7 +120,9 @@ def fail_clearly(main: Callable[[], int]) -> NoReturn:
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    # SIGINT too: a script's background job starts with it ignored, and could not be stopped in order.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     try:
         sys.exit(main())
     except SpecError as error:

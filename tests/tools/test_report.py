@@ -76,12 +76,13 @@ def test_a_verb_ends_with_one_line(
     def refuse() -> int:
         raise error
 
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with pytest.raises(SystemExit) as ended:
             report.fail_clearly(refuse)
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
     assert ended.value.code == code
     assert capsys.readouterr().err.startswith(line)
 
