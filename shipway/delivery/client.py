@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,12 +11,14 @@ from shipway.contract.layout import LocalLayout
 from shipway.delivery.control import ANSWER_TIMEOUT_SECONDS, Command, carry_out
 from shipway.delivery.controller import Controller, Refused
 from shipway.delivery.envoy.admin import Admin
-from shipway.delivery.lease import hold_lease
+from shipway.delivery.lease import LeaseHeld, hold_lease
 from shipway.delivery.unix import UnixConnection
 
 __all__ = ["act"]
 
 _CONNECT_TIMEOUT_SECONDS = 1.0
+_START_SECONDS = 3.0
+_POLL_SECONDS = 0.05
 
 
 def act(layout: LocalLayout, gateway_port: int, admin_port: int, command: Command) -> dict[str, Any]:
@@ -27,14 +30,22 @@ def act(layout: LocalLayout, gateway_port: int, admin_port: int, command: Comman
         Refused: saying why not; nothing was changed.
         Retryable: when the gateway, or a process that holds the lease, does not answer.
     """
-    try:
-        return _ask(layout.delivery_socket, command)
-    except (FileNotFoundError, ConnectionRefusedError):
-        pass
-    with hold_lease(layout.delivery):
-        controller = Controller(layout, gateway_port, Admin(admin_port).read)
-        controller.load()
-        return carry_out(controller, command)
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            return _ask(layout.delivery_socket, command)
+        except (FileNotFoundError, ConnectionRefusedError):
+            pass
+        try:
+            with hold_lease(layout.delivery):
+                controller = Controller(layout, gateway_port, Admin(admin_port).read)
+                controller.load()
+                return carry_out(controller, command)
+        except LeaseHeld:
+            # The process is about to open its socket, or about to end.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
 
 
 def _ask(path: Path, command: Command) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from shipway.contract.errors import Fatal, Retryable, SpecError
 from shipway.contract.layout import LocalLayout
+from shipway.contract.release import short_digest
 from shipway.contract.route import RolloutState, RouteSpec, SlotEndpoint
 from shipway.delivery import decide
 from shipway.delivery.decide import Action, Readiness, Refusal, Step
@@ -115,6 +116,8 @@ class Controller:
                 self._follow(model, declared, report)
             except (Fatal, Retryable) as error:
                 self.problems[model] = str(error)
+            else:
+                self._watch_live(model)
         self._record(self.served)
 
     def promote(self, model: str, actor: str, reason: str, *, retry: bool = False) -> Step:
@@ -187,6 +190,16 @@ class Controller:
             self._refused[model] = spec
             raise
         self._refused.pop(model, None)
+
+    def _watch_live(self, model: str) -> None:
+        """Reports a live slot whose digest was changed behind delivery's back; its traffic has nowhere better to go."""
+        current = self.served.get(model)
+        if current is None or current.state.live is None:
+            return
+        declared = current.spec.endpoint(current.state.live).digest
+        if declared != current.state.live_digest:
+            proved, held = short_digest(current.state.live_digest), short_digest(declared) or "nothing"
+            self.problems[model] = f"{current.state.live} went live with {proved}, but now {held} is declared in it"
 
     def _ready(self, spec: RouteSpec) -> Readiness:
         """Returns what is ready now, after giving the gateway time to see what the slot itself already says."""

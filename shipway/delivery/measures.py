@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
+from shipway.contract.errors import Fatal
 from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS, Slot
 from shipway.delivery.envoy.routes import weights_percent
 from shipway.delivery.served import ServedModel
@@ -49,8 +50,15 @@ class Measures:
 
     @contextmanager
     def exposed(self, port: int) -> Generator[None]:
-        """Serves the metrics on loopback `port` while the block runs."""
-        server, thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
+        """Serves the metrics on loopback `port` while the block runs.
+
+        Raises:
+            Fatal: when somebody else listens there.
+        """
+        try:
+            server, thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
+        except OSError as error:
+            raise Fatal(f"cannot serve delivery's metrics on port {port} ({error.strerror})") from None
         try:
             yield
         finally:

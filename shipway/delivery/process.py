@@ -14,12 +14,14 @@ from shipway.contract.layout import LocalLayout
 from shipway.delivery.control import Commands, serve_control
 from shipway.delivery.controller import Controller
 from shipway.delivery.envoy.admin import Admin
-from shipway.delivery.lease import hold_lease
+from shipway.delivery.lease import LeaseHeld, hold_lease
 
 __all__ = ["local_ports", "prepare", "serve"]
 
 POLL_SECONDS = 0.25
 PREPARE_TIMEOUT_SECONDS = 10.0
+# A gateway that starts and a command of a person hold the lease for a moment.
+LEASE_PATIENCE_SECONDS = 3.0
 
 
 def local_ports(environment: EnvironmentSpec, path: Path | str) -> PortsSpec:
@@ -53,7 +55,7 @@ def serve(root: Path, environment: str) -> None:
         signal.signal(number, stop)
     measures, commands = Measures(), Commands()
     controller = Controller(layout, ports.gateway, Admin(ports.gateway_admin).read)
-    with hold_lease(layout.delivery):
+    with hold_lease(layout.delivery, LEASE_PATIENCE_SECONDS):
         controller.load()
         controller.prepare()
         with serve_control(layout.delivery_socket, commands), measures.exposed(ports.delivery_metrics):
@@ -99,7 +101,7 @@ def prepare(
                 controller.load()
                 controller.prepare()
                 break
-        except Retryable as error:
+        except LeaseHeld as error:
             # Whoever holds the lease writes missing files itself, as soon as it finds the gateway down.
             if all(path.exists() for path in files):
                 break

@@ -115,6 +115,16 @@ def test_a_broken_declaration_keeps_its_last_route(world: World) -> None:
     assert controller.promote("digits", "ada", "why").state.live is Slot.GREEN
 
 
+def test_a_live_slot_changed_behind_its_back_is_reported(world: World) -> None:
+    """Traffic stays, because there is nowhere proved to send it, and the model is reported with both digests."""
+    controller = two_versions(world)
+    world.declare(B, B)
+    controller.tick()
+    problem = "blue went live with aaaaaaaaaaaa, but now bbbbbbbbbbbb is declared in it"
+    assert controller.problems == {"digits": problem}
+    assert controller.served["digits"].state.live is Slot.BLUE
+
+
 def test_a_model_that_is_not_declared_any_more_goes(world: World) -> None:
     """Removing the declaration removes route and clusters."""
     controller = two_versions(world)
