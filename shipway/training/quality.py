@@ -125,7 +125,7 @@ def _labels(part: str, rows: pd.DataFrame, labels: "pd.Series[Any]", task: Task)
     expected = "0 or 1" if task is Task.BINARY else "a label in every row"
     yield from _failing(f"{part} labels", expected, labels, wrong)
     if task is not Task.REGRESSION and labels.nunique() < 2:
-        shown = f"every label is {labels.iloc[0]!r}"
+        shown = f"every label is {labels.iloc[0]}"
         yield Finding(f"{part} labels", "at least two different labels", len(labels), (shown,))
 
 
@@ -139,5 +139,5 @@ def _freshness(data: TrainingData) -> Iterator[Finding]:
 def _failing(check: str, expected: str, values: "pd.Series[Any]", failing: "pd.Series[bool]") -> Iterator[Finding]:
     positions = [int(position) for position in np.flatnonzero(failing.to_numpy())]
     if positions:
-        shown = tuple(f"{values.index[i]}: {values.iloc[i]!r}" for i in islice(positions, _SHOWN_ROWS))
+        shown = tuple(f"{values.index[i]}: {values.iloc[i]}" for i in islice(positions, _SHOWN_ROWS))
         yield Finding(check, expected, len(positions), shown)

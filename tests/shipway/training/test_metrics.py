@@ -1,0 +1,62 @@
+import doctest
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from sklearn.metrics import log_loss, roc_auc_score
+
+from shipway.training import metrics
+from shipway.training.metrics import auc, base_rate_predictions, calibration_error, evaluate
+from shipway.training.plan import Task
+
+SCORED = st.lists(st.tuples(st.integers(0, 1), st.floats(0.01, 0.99)), min_size=4, max_size=60)
+
+
+def test_the_examples_in_the_docstrings_hold() -> None:
+    """Each formula shows a number, and the number is right."""
+    assert doctest.testmod(metrics).failed == 0
+
+
+@given(SCORED)
+def test_auc_and_log_loss_agree_with_scikit_learn(scored: list[tuple[int, float]]) -> None:
+    """Ties included."""
+    labels = np.array([float(label) for label, _ in scored])
+    predictions = np.array([prediction for _, prediction in scored])
+    assume(0 < labels.sum() < len(labels))
+    measured = evaluate(Task.BINARY, labels, predictions)
+    assert measured["auc"] == pytest.approx(roc_auc_score(labels, predictions))
+    assert measured["log_loss"] == pytest.approx(log_loss(labels, predictions))
+
+
+@given(SCORED)
+def test_auc_turns_over_with_the_predictions(scored: list[tuple[int, float]]) -> None:
+    """Who is wrong about everything is right when read backwards."""
+    labels = np.array([float(label) for label, _ in scored])
+    predictions = np.array([prediction for _, prediction in scored])
+    assume(0 < labels.sum() < len(labels))
+    assert auc(labels, predictions) + auc(labels, -predictions) == pytest.approx(1)
+
+
+def test_calibration_error_of_the_base_rate_on_its_own_data_is_zero() -> None:
+    """One who predicts the observed rate for all rows, in any order of rows, is calibrated."""
+    labels = np.tile([0.0, 0.0, 0.0, 1.0], 100)
+    assert calibration_error(labels, np.full(400, 0.25)) == pytest.approx(0)
+    assert calibration_error(labels, np.full(400, 0.75)) == pytest.approx(0.5)
+
+
+def test_the_base_rate_knows_the_training_labels_only() -> None:
+    """The mean for probabilities and numbers, the commonest class for classes."""
+    assert base_rate_predictions(Task.BINARY, np.array([0, 0, 1, 1, 1]), 2).tolist() == [0.6, 0.6]
+    assert base_rate_predictions(Task.MULTICLASS, np.array([3, 4, 4]), 2).tolist() == [4, 4]
+
+
+def test_each_task_has_its_metrics() -> None:
+    """Classes are counted, numbers are measured."""
+    assert evaluate(Task.MULTICLASS, np.array([1, 2, 3]), np.array([1.0, 2.0, 9.0])) == {
+        "accuracy": pytest.approx(2 / 3)
+    }
+    assert evaluate(Task.REGRESSION, np.array([1.0, 2.0]), np.array([2.0, 2.0])) == {
+        "mae": 0.5,
+        "rmse": pytest.approx(0.5**0.5),
+    }

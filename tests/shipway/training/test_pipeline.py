@@ -1,0 +1,174 @@
+import dataclasses
+import importlib.metadata
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from shipway.bundle.manifest import Manifest
+from shipway.bundle.reference import Reference
+from shipway.bundle.store import ArtifactStore
+from shipway.contract.documents import parse, read_json
+from shipway.contract.errors import ShipwayError, SpecError
+from shipway.contract.metrics import PREDICTION_BINS
+from shipway.training import pipeline
+from shipway.training.champion import champion_predictions
+from shipway.training.packaging import build_bento
+from shipway.training.pipeline import Training, train
+from shipway.training.registry import Registry
+
+
+def with_gates(job: Training, **gate: object) -> Training:
+    spec = job.spec.model_dump(mode="json")
+    spec["evaluation"]["gates"] = [gate]
+    return dataclasses.replace(job, spec=parse(type(job.spec), spec, "model.yaml"))
+
+
+def write_live(job: Training, digest: str) -> None:
+    """Writes the served routes as delivery would: `digest` is live in blue."""
+    state = {"live": "blue", "live_digest": digest}
+    metadata = {"filter_metadata": {"shipway": {"model": job.spec.name, "state": json.dumps(state)}}}
+    routes = {"resources": [{"virtual_hosts": [{"routes": [{"metadata": metadata}]}]}]}
+    job.layout.served_routes.parent.mkdir(parents=True, exist_ok=True)
+    job.layout.served_routes.write_text(json.dumps(routes))
+
+
+@pytest.fixture(autouse=True)
+def nothing_live(job: Training) -> None:
+    job.layout.served_routes.unlink(missing_ok=True)
+
+
+@pytest.fixture(autouse=True)
+def quick_bento(monkeypatch: pytest.MonkeyPatch) -> None:
+    """BentoML takes seconds for each version; one test builds a real one."""
+
+    def build(files: Path, manifest: Manifest, scratch: Path) -> Path:
+        (scratch / "bento").mkdir(parents=True)
+        return scratch / "bento"
+
+    monkeypatch.setattr(pipeline, "build_bento", build)
+
+
+def test_training_twice_gives_one_version(job: Training) -> None:
+    """The same inputs give the same digest, and the registry answers with the version it has."""
+    first, second = train(job), train(job)
+    assert first == second
+    store = ArtifactStore(job.layout.artifacts)
+    assert store.verify(first.digest).model == "toy-train"
+    assert [version.digest for version in Registry(job.layout.registry).versions("toy-train")] == [first.digest]
+
+
+def test_a_bundle_holds_code_model_thresholds_and_reference(job: Training) -> None:
+    """What decides an answer is covered; who is paged for it, tests and releases are not."""
+    digest = train(job).digest
+    files = job.store.path(digest) / "files"
+    assert sorted(path.relative_to(files).as_posix() for path in files.rglob("*") if path.is_file()) == [
+        "model.json",
+        "model/model.skops",
+        "reference.json",
+        "src/toy_train/__init__.py",
+        "src/toy_train/schema.py",
+        "src/toy_train/service.py",
+        "src/toy_train/train.py",
+    ]
+    assert set(read_json(files / "model.json")) == {"name", "slo", "serving", "features", "labels", "evaluation"}
+    reference = parse(Reference, read_json(files / "reference.json"), "reference.json")
+    assert len(reference.predictions.counts) == PREDICTION_BINS
+    assert sum(reference.predictions.counts) == 200
+    assert set(reference.fields) == {"x", "colour"}
+
+
+def test_a_bento_carries_the_version_and_names_no_index(job: Training, tmp_path: Path) -> None:
+    """The Bento is real, and pins packages without saying where they come from."""
+    digest = train(job).digest
+    assert (job.store.path(digest) / "bento").is_dir()
+    bento = build_bento(job.store.path(digest) / "files", job.store.verify(digest), tmp_path)
+    described = (bento / "bento.yaml").read_text()
+    assert f"version: {digest[7:19]}" in described
+    assert (bento / "src" / "model" / "model.skops").exists()
+    written = "".join(path.read_text() for path in (bento / "env").rglob("*.txt"))
+    assert f"scikit-learn=={importlib.metadata.version('scikit-learn')}" in written
+    assert "index-url" not in written
+
+
+@pytest.mark.parametrize("change", ["settings", "code", "thresholds"])
+def test_whatever_decides_an_answer_changes_the_digest(job: Training, change: str) -> None:
+    """Other settings, other code or other thresholds are another version."""
+    before = train(job).digest
+    if change == "settings":
+        job = dataclasses.replace(job, overrides={"noise": "0.1"})
+    elif change == "thresholds":
+        job = with_gates(job, metric="auc", minimum=0.7)
+    else:
+        (job.service / "inputs.py").write_text("X = 1\n")
+    try:
+        assert train(job).digest != before
+    finally:
+        (job.service / "inputs.py").unlink(missing_ok=True)
+
+
+def test_owner_and_resources_do_not_change_the_digest(job: Training) -> None:
+    """A new pager number is no new version."""
+    spec = job.spec.model_copy(update={"owner": job.spec.owner.model_copy(update={"team": "others"})})
+    assert train(dataclasses.replace(job, spec=spec)).digest == train(job).digest
+
+
+def test_a_failed_gate_is_refused_with_both_numbers(job: Training) -> None:
+    """Nothing is stored or registered of a version that is not good enough."""
+    before = job.store.digests()
+    with pytest.raises(
+        ShipwayError, match=r"refused, nothing was registered\nfailed: auc is 0\.\d{4}, expected at least 0\.9999"
+    ):
+        train(with_gates(job, metric="auc", minimum=0.9999))
+    assert job.store.digests() == before
+
+
+def test_a_gate_on_an_unknown_metric_is_refused(job: Training) -> None:
+    """The error names the gate's place and the metrics there are."""
+    with pytest.raises(
+        SpecError, match=r"model\.yaml: evaluation\.gates\.0\.metric: got 'f1', expected one of auc, brier"
+    ):
+        train(with_gates(job, metric="f1", minimum=0.5))
+
+
+def test_the_live_version_is_the_champion(job: Training) -> None:
+    """A version worse than the live one on today's rows is refused with both numbers, unless nobody compares."""
+    write_live(job, train(job).digest)
+    equal = with_gates(job, metric="log_loss", champion_tolerance=0.0)
+    assert train(equal).digest
+    worse = dataclasses.replace(equal, overrides={"penalty": "0.0001"})
+    message = r"failed: log_loss is 0\.\d+, expected at most \(champion 0\.\d+, worse by up to 0\.0\) 0\.\d+"
+    with pytest.raises(ShipwayError, match=message):
+        train(worse)
+    assert train(dataclasses.replace(worse, with_champion=False)).digest
+
+
+def test_a_champion_that_cannot_answer_is_no_pass(job: Training) -> None:
+    """Where the live version fails on today's rows, a person decides to train without it."""
+    digest = train(job).digest
+    write_live(job, digest)
+    rows = pd.DataFrame({"other": [1.0]})
+    with pytest.raises(ShipwayError, match=r"the champion \w{12} cannot answer .*KeyError.*`--without-champion`"):
+        champion_predictions(job.store.path(digest), rows)
+
+
+def test_data_that_fails_its_checks_stops_with_the_rows(job: Training) -> None:
+    """The rows that fail are shown, and nothing is stored."""
+    before = job.store.digests()
+    message = (
+        r"the data fails its checks\ntrain schema: expected rows that schema\.py allows; 1 rows fail\n    train-3: x"
+    )
+    with pytest.raises(ShipwayError, match=message):
+        train(dataclasses.replace(job, overrides={"outlier": "99"}))
+    assert job.store.digests() == before
+
+
+def test_every_phase_is_told_with_its_seconds(job: Training) -> None:
+    """A person who waits sees what for."""
+    said: list[str] = []
+    train(dataclasses.replace(job, progress=said.append))
+    phases = [line.partition(":")[0] for line in said if not line.startswith("gate ")]
+    assert phases == ["import", "load", "check", "fit", "evaluate", "judge", "bundle", "register"]
+    assert all(re.search(r"\d+\.\d s$", line) for line in said if not line.startswith("gate "))
