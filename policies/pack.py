@@ -2,9 +2,16 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from pulumi_policy import EnforcementLevel, ResourceValidationArgs, ResourceValidationPolicy, Severity
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    Severity,
+)
 from pulumi_policy.proxy import UNKNOWN_OBJECT_VALUE, UnknownValueError
 
 import policies.rules as families
@@ -12,8 +19,6 @@ from policies.rule import Rule
 from shipway.contract.environment import Tier
 
 __all__ = ["all_rules", "policies"]
-
-Report = Callable[[str], None]
 
 
 def all_rules() -> list[Rule]:
@@ -27,9 +32,9 @@ def all_rules() -> list[Rule]:
     )
 
 
-def policies(rules: Sequence[Rule]) -> list[ResourceValidationPolicy]:
+def policies(rules: Sequence[Rule]) -> list[Policy]:
     """Returns Pulumi's policies: a rule is mandatory on its own tiers and advice, as `<id>-advice`, on the others."""
-    found: list[ResourceValidationPolicy] = []
+    found: list[Policy] = []
     for rule in rules:
         found.append(_policy(rule, rule.id, EnforcementLevel.MANDATORY, rule.tiers))
         if others := frozenset(Tier) - rule.tiers:
@@ -38,7 +43,7 @@ def policies(rules: Sequence[Rule]) -> list[ResourceValidationPolicy]:
 
 
 def _policy(rule: Rule, name: str, level: EnforcementLevel, tiers: frozenset[Tier]) -> ResourceValidationPolicy:
-    def validate(args: ResourceValidationArgs, report: Report) -> None:
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         if args.resource_type != rule.resource_type or args.props["tier"] not in tiers:
             return
         violations = rule.check(args.props)

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ __all__ = ["PortPair"]
 
 
 @contextmanager
-def _reservations(path: Path) -> Iterator[dict[str, list[int]]]:
+def _reservations(path: Path) -> Generator[dict[str, list[int]], None, None]:
     """Yields model -> its two ports under a lock and writes what the caller leaves there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_suffix(".lock").open("a") as lock:
