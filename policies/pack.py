@@ -51,7 +51,7 @@ def _policy(rule: Rule, name: str, level: EnforcementLevel, tiers: frozenset[Tie
             # Pulumi reports this as "can't run policy during preview"; a pass would be a lie.
             raise UnknownValueError(UNKNOWN_OBJECT_VALUE, [rule.id])
         for violation in violations:
-            report(f"{violation}. {rule.fix}")
+            report(f"{violation}. {rule.fix}", None)
 
     return ResourceValidationPolicy(
         name=name,

@@ -34,7 +34,7 @@ def _validate(
     options = PolicyResourceOptions(False, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
     args = ResourceValidationArgs(resource_type, unknown_checking_proxy(props), "urn", "name", options, None, {}, {})
     reported: list[str] = []
-    policy.validate(args, reported.append)
+    policy.validate(args, lambda message, _urn: reported.append(message))
     return reported
 
 
