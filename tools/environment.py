@@ -12,6 +12,10 @@ from shipway.contract.errors import ShipwayError
 __all__ = ["env_file", "load", "own_backend", "render"]
 
 
+# How the address of such a backend ends, in any checkout: a shell may have sourced another one's file.
+OWN_BACKEND = "/.shipway/pulumi/state"
+
+
 def env_file(root: Path) -> Path:
     """Returns the file to source."""
     return root / ".shipway" / "env"
@@ -19,15 +23,16 @@ def env_file(root: Path) -> Path:
 
 def own_backend(root: Path) -> str:
     """Returns the address of the backend that needs no login: a folder below .shipway/."""
-    return f"file://{root / '.shipway' / 'pulumi' / 'state'}"
+    return f"file://{root}{OWN_BACKEND}"
 
 
 def person_has_a_backend(root: Path, environ: Mapping[str, str]) -> bool:
     """Returns whether the person logged in to a Pulumi backend of their own, by variable or by `pulumi login`."""
-    if environ.get("PULUMI_BACKEND_URL", own_backend(root)) != own_backend(root):
+    named = environ.get("PULUMI_BACKEND_URL")
+    if named and not named.endswith(OWN_BACKEND):
         return True
     home = Path(environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    if home.is_relative_to(root / ".shipway"):
+    if ".shipway" in home.parts:
         home = Path.home() / ".pulumi"
     try:
         credentials = json.loads((home / "credentials.json").read_text(encoding="utf-8"))
@@ -62,12 +67,12 @@ def render(root: Path, environ: Mapping[str, str], *, own_pulumi: bool) -> str:
     if not person_has_a_backend(root, environ):
         backend = shlex.quote(own_backend(root))
         lines += [
-            f'if [ -z "${{PULUMI_BACKEND_URL:-}}" ] || [ "$PULUMI_BACKEND_URL" = {backend} ]; then',
+            f'case "${{PULUMI_BACKEND_URL:-}}" in "" | *{OWN_BACKEND})',
             f"  export PULUMI_BACKEND_URL={backend}",
             f"  {export('PULUMI_HOME', str(base / 'pulumi' / 'home'))}",
             # A local stack holds no secret; the passphrase of this backend protects nothing.
             "  export PULUMI_CONFIG_PASSPHRASE=",
-            "fi",
+            "esac",
         ]
     # The stack file of a local environment carries the salt of that empty passphrase, on any backend.
     default = 'export PULUMI_CONFIG_PASSPHRASE="${PULUMI_CONFIG_PASSPHRASE-}"'

@@ -12,7 +12,7 @@ from tools import disk, locks, report
 from tools.errors import ToolError
 from tools.pins import Tool, Version, parse_version
 
-__all__ = ["Found", "cache_folder", "locate"]
+__all__ = ["Found", "cache_folder", "locate", "machine_path"]
 
 CACHE_VARIABLE = "SHIPWAY_TOOL_CACHE"
 
@@ -45,7 +45,7 @@ def locate(tool: Tool, root: Path, environ: Mapping[str, str], cache: Path) -> F
     Raises:
         ToolError: when it cannot be obtained; it names the three ways to get it.
     """
-    on_path, seen = _on_path(tool, root, environ)
+    on_path, seen = _on_path(tool, environ)
     if on_path:
         return Found(tool, on_path, obtained=False)
     cached = _cached(tool, cache)
@@ -72,6 +72,12 @@ def locate(tool: Tool, root: Path, environ: Mapping[str, str], cache: Path) -> F
     return Found(tool, cached, obtained=True)
 
 
+def machine_path(environ: Mapping[str, str]) -> list[str]:
+    """Returns the folders on PATH without those of a checkout, whose links must not pass for the machine's programs."""
+    entries = environ.get("PATH", os.defpath).split(os.pathsep)
+    return [entry for entry in entries if entry and ".shipway" not in Path(entry).parts]
+
+
 def version_of(executable: Path, tool: Tool) -> Version | None:
     """Returns the version that `executable` prints, None where it does not run or prints none."""
     try:
@@ -83,13 +89,10 @@ def version_of(executable: Path, tool: Tool) -> Version | None:
     return parse_version(printed.stdout + printed.stderr)
 
 
-def _on_path(tool: Tool, root: Path, environ: Mapping[str, str]) -> tuple[Path | None, str]:
+def _on_path(tool: Tool, environ: Mapping[str, str]) -> tuple[Path | None, str]:
     """Returns the folder on PATH with all executables of a fitting version, and what was seen, in words."""
     seen = "none"
-    for entry in environ.get("PATH", os.defpath).split(os.pathsep):
-        # Our own links would otherwise count as the machine's own programs once .shipway/env is sourced.
-        if not entry or Path(entry).is_relative_to(root / ".shipway"):
-            continue
+    for entry in machine_path(environ):
         executable = shutil.which(tool.executables[0], path=entry)
         if executable is None:
             continue

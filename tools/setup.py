@@ -33,7 +33,7 @@ def prepare(root: Path, environ: Mapping[str, str]) -> None:
         binaries = root / ".shipway" / "bin"
         binaries.mkdir(exist_ok=True)
         pulumi = next(each for each in found if each.tool is PULUMI)
-        own_host = not launchers.has_host(pulumi.folder / "pulumi", _path_without(root, environ))
+        own_host = not launchers.has_host(pulumi.folder / "pulumi", os.pathsep.join(programs.machine_path(environ)))
         link([each for each in found if not (own_host and each is pulumi)], binaries)
         launchers.place(binaries, venv.folder(root), pulumi.folder / "pulumi", wanted=own_host)
         # The file backend does not make its own folder.
@@ -57,12 +57,6 @@ def link(found: list[Found], folder: Path) -> None:
             fresh.unlink(missing_ok=True)
             fresh.symlink_to(target)
             fresh.replace(path)
-
-
-def _path_without(root: Path, environ: Mapping[str, str]) -> str:
-    """Returns PATH without our own folders, whose launchers must not pass for the machine's."""
-    entries = environ.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join(entry for entry in entries if entry and not Path(entry).is_relative_to(root / ".shipway"))
 
 
 def _replace(path: Path, text: str) -> None:

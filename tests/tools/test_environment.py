@@ -68,6 +68,15 @@ def test_a_backend_named_after_set_up_is_respected(tmp_path: Path, home: dict[st
     assert printed.stdout == "s3://bucket"
 
 
+def test_another_checkouts_backend_is_not_the_persons_own(tmp_path: Path, home: dict[str, str]) -> None:
+    """In a shell that sourced another checkout's file, this checkout still keeps to its own state and home."""
+    other = sourced(tmp_path / "other", home)
+    found = sourced(tmp_path / "this", other)
+    assert found["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/this/.shipway/pulumi/state"
+    assert found["PULUMI_HOME"] == f"{tmp_path}/this/.shipway/pulumi/home"
+    assert found["PATH"].startswith(f"{tmp_path}/this/.shipway/bin:")
+
+
 def test_modules_are_compiled_into_one_folder(tmp_path: Path, home: dict[str, str]) -> None:
     """Compiling is on whatever the person's shell says, and leaves nothing beside the sources."""
     found = sourced(tmp_path, home | {"PYTHONDONTWRITEBYTECODE": "1"})
