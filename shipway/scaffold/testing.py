@@ -22,6 +22,7 @@ from shipway.contract.errors import ShipwayError
 from shipway.contract.metrics import Slot
 from shipway.contract.model import ModelSpec, load_model
 from shipway.training.artifact import restore
+from shipway.training.champion import fill_defaults
 from shipway.training.drift_reference import build_reference
 from shipway.training.packaging import assemble, make_manifest
 from shipway.training.plan import TrainingData
@@ -63,12 +64,14 @@ def train_service(folder: Path, scratch: Path) -> TrainedService:
     cache = scratch / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     data = plan.load(settings, cache)
-    estimator = plan.fit(data.train, data.train_labels, settings)
+    reads = spec.features.reads
+    estimator = plan.fit(fill_defaults(data.train, reads), data.train_labels, settings)
     store = ArtifactStore(scratch / "artifacts")
     with tempfile.TemporaryDirectory(dir=scratch) as made:
         files = Path(made) / "files"
         assemble(folder, spec, plan, estimator, files)
-        predictions = np.asarray(plan.predict(restore(plan, files / "model", plan.TRUSTED_TYPES), data.validation))
+        shipped = restore(plan, files / "model", plan.TRUSTED_TYPES)
+        predictions = np.asarray(plan.predict(shipped, fill_defaults(data.validation, reads)))
         manifest = make_manifest(spec, plan, build_reference(data.validation, predictions, schema), files)
         digest = store.put(files, manifest)
     return TrainedService(folder, spec, plan, data, predictions, digest, store.path(digest))

@@ -95,6 +95,8 @@ def test_a_slot_predicts_counts_and_logs(trained: TrainedService, tmp_path: Path
             assert client.get(path).status_code == 404
         for path in ("/livez", "/readyz", "/v2/health/live", "/v2/health/ready"):
             assert client.get(path).status_code == 200
+        # Sent in one piece or without waiting for a confirmation: that wait alone would be 40 ms, each time.
+        assert min(client.get("/livez").elapsed.total_seconds() for _ in range(20)) < 0.035
         page = client.get("/metrics").text
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
