@@ -24,7 +24,7 @@ def require_free(layout: LocalLayout, ports: PortsSpec) -> None:
         pid = processes.listener(port)
         if pid in ours:
             continue
-        who = f"process {pid} ({processes.name(pid)})" if pid else "another person's process"
+        who = f"process {pid} ({processes.name(pid)})" if pid else "a process that cannot be seen"
         path: Path = environment_path(layout.root, layout.environment)
         expected = f"a base whose next ports are free: port {port} is taken by {who}; stop that, or choose another base"
         raise SpecError(path, f"config.{ENVIRONMENT_KEY}.ports.base", ports.base, expected)

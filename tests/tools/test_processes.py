@@ -36,9 +36,25 @@ def server(layout: LocalLayout) -> Generator[tuple[int, int]]:
         process.kill()
 
 
+class OnePort(PortsSpec):
+    """Every fixed port is the base: its neighbours belong to whoever runs beside this test."""
+
+    @property
+    def gateway_admin(self) -> int:
+        return self.base
+
+    @property
+    def prometheus(self) -> int:
+        return self.base
+
+    @property
+    def delivery_metrics(self) -> int:
+        return self.base
+
+
 def spec(port: int) -> PortsSpec:
-    """Returns ports counted from a base that a test found."""
-    return PortsSpec.model_construct(base=port, span=40)
+    """Returns ports of which `port` is every fixed one."""
+    return OnePort.model_construct(base=port, span=40)
 
 
 def test_a_stack_knows_its_own_processes(layout: LocalLayout, server: tuple[int, int], tmp_path: Path) -> None:
