@@ -10,7 +10,7 @@ from components.local.providers.process import SupervisedProcess, fingerprint
 from components.local.providers.rendered_file import FILE, RenderedFile
 from components.local.rendering import render
 from components.parts import RoutingOutputs, ServingOutputs
-from shipway.contract.environment import EnvironmentSpec, PortsSpec
+from shipway.contract.environment import PortsSpec
 from shipway.contract.layout import LocalLayout
 
 __all__ = ["Routing"]
@@ -25,7 +25,6 @@ class Routing(pulumi.ComponentResource):
         self,
         name: str,
         layout: LocalLayout,
-        environment: EnvironmentSpec,
         ports: PortsSpec,
         serving: ServingOutputs,
         opts: pulumi.ResourceOptions,
@@ -63,7 +62,8 @@ class Routing(pulumi.ComponentResource):
                 "--disable-hot-restart",
             ],
             ports=[ports.gateway, ports.gateway_admin],
-            reads=fingerprint(text, environment.model_dump_json()),
+            # The listener's port is not in the bootstrap: `prepare` takes it from the stack's file.
+            reads=fingerprint(text, ports.model_dump_json()),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[serving.ready, bootstrap]),
         )
         self.outputs = RoutingOutputs(f"http://127.0.0.1:{ports.gateway}")

@@ -53,7 +53,7 @@ def build_parts(parent: pulumi.Resource, root: Path, environment: EnvironmentSpe
     serving = Serving("serving", layout, machine, part).outputs
     monitoring = Monitoring("monitoring", layout, environment, ports, serving, part).outputs
     delivery = Delivery("delivery", layout, environment, ports, serving, part).outputs
-    routing = Routing("routing", layout, environment, ports, serving, part).outputs
+    routing = Routing("routing", layout, ports, serving, part).outputs
     return PlatformOutputs(root, environment, gpu_pool, registry, feature_store, serving, monitoring, delivery, routing)
 
 

@@ -75,9 +75,12 @@ class Engine:
         document = yaml.safe_load((REPOSITORY / "stacks" / "Pulumi.local.yaml").read_text())
         spec = document["config"]["shipway:environment"]
         spec |= {"name": stack, "ports": {"base": base, "span": 40}}
-        self.path = root / "stacks" / f"Pulumi.{stack}.yaml"
-        self.path.write_text(yaml.safe_dump(document))
+        path = root / "stacks" / f"Pulumi.{stack}.yaml"
+        path.write_text(yaml.safe_dump(document))
+        before = path.read_text()
         self.run("stack", "init", stack, "--no-select")
+        # The file is tracked: its salt belongs to the empty passphrase, so that Pulumi has nothing to write.
+        assert path.read_text() == before
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(

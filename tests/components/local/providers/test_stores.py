@@ -1,11 +1,13 @@
 """What outlives a stack: the artifact folder, the registry's tables, the feature views."""
 
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from components.local.providers import feature_views
 from components.local.providers.base import IN_PLACE
 from components.local.providers.directory import DirectoryProvider
 from components.local.providers.feature_views import FeatureViewsProvider
@@ -57,3 +59,16 @@ def test_features_that_are_refused_say_why(tmp_path: Path) -> None:
     assert provider.look(props) == "not registered as declared"
     with pytest.raises(ShipwayError, match=r"pricing: its features are refused: .+"):
         provider.create(props)
+
+
+def test_features_registered_before_are_not_registered_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Views outlive the stack, so the next stack only looks."""
+    asked: list[str] = []
+
+    def answer(action: str, props: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        asked.append(action)
+        return subprocess.CompletedProcess([], 0, "", "")
+
+    monkeypatch.setattr(feature_views, "_features", answer)
+    FeatureViewsProvider().create({"service": str(tmp_path), "store": str(tmp_path), "source": ""})
+    assert asked == ["check"]
