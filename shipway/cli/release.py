@@ -1,13 +1,15 @@
 """`shipway release`, `promote` and `rollback`: a version's way into a slot, into traffic and out of it again."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from shipway.cli.context import actor, emit, project, service
+from shipway.cli.context import actor, emit, progress, project, service
 from shipway.contract.environment import PortsSpec, load_environment
-from shipway.contract.errors import ArtifactError, DeliveryError
+from shipway.contract.errors import ArtifactError, DeliveryError, Retryable
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
 from shipway.contract.release import Release, check_digest, load_release, release_path, save_release, short_digest
@@ -25,6 +27,7 @@ __all__ = ["register"]
 
 Model = Annotated[str, typer.Argument(help="the model's name, such as flight-delay")]
 Reason = Annotated[str, typer.Option(help="why, for the ledger")]
+NO_REASON = "no reason given"
 Env = Annotated[str, typer.Option(help="the environment")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON")]
 
@@ -32,7 +35,7 @@ Json = Annotated[bool, typer.Option("--json", help="print the result as one line
 def register(app: typer.Typer) -> None:
     """Adds the group's verbs to `app`."""
     app.command(epilog='Example: shipway release flight-delay sha256:0123... --reason "April data"')(release)
-    app.command(epilog='Example: shipway promote flight-delay --reason "looked at it"')(promote)
+    app.command(epilog='Example: shipway promote flight-delay --env local --reason "looked at it"')(promote)
     app.command(epilog='Example: shipway rollback flight-delay --reason "errors since noon"')(rollback)
 
 
@@ -72,21 +75,22 @@ def release(
 
 def promote(
     model: Model,
-    reason: Reason,
     env: Env = "local",
+    reason: Reason = NO_REASON,
+    wait_seconds: Annotated[float, typer.Option(min=0, help="how long to wait for a candidate that still loads")] = 60,
     retry: Annotated[bool, typer.Option("--retry", help="promote a digest that was rolled back before")] = False,
     as_json: Json = False,
 ) -> None:
     """Give the candidate in the idle slot all traffic; the version before it stays warm."""
-    _act("promote", model, env, reason, retry=retry, as_json=as_json)
+    _act("promote", model, env, reason, retry=retry, wait_seconds=wait_seconds, as_json=as_json)
 
 
-def rollback(model: Model, reason: Reason, env: Env = "local", as_json: Json = False) -> None:
+def rollback(model: Model, env: Env = "local", reason: Reason = NO_REASON, as_json: Json = False) -> None:
     """Take the traffic back: from a candidate, or from the live version to the one before it."""
-    _act("rollback", model, env, reason, retry=False, as_json=as_json)
+    _act("rollback", model, env, reason, retry=False, wait_seconds=0, as_json=as_json)
 
 
-def _act(verb: str, model: str, env: str, reason: str, *, retry: bool, as_json: bool) -> None:
+def _act(verb: str, model: str, env: str, reason: str, *, retry: bool, wait_seconds: float, as_json: bool) -> None:
     root = project()
     layout, ports = _local(root, env)
     path = release_path(service(root, model)[0], env)
@@ -94,7 +98,7 @@ def _act(verb: str, model: str, env: str, reason: str, *, retry: bool, as_json: 
     if verb == "promote":
         _refuse_unapplied(layout, written, model, env)
     command = Command(verb=verb, model=model, actor=actor(), reason=reason, retry=retry)
-    done = act(layout, ports.gateway, ports.gateway_admin, command)
+    done = _patiently(lambda: act(layout, ports.gateway, ports.gateway_admin, command), wait_seconds)
     live = Slot(done["state"]["live"])
     # Where no route state exists, as after a move to another machine, this line says which slot to start with.
     if written.live is not live:
@@ -102,6 +106,22 @@ def _act(verb: str, model: str, env: str, reason: str, *, retry: bool, as_json: 
     changed = done["action"] != Action.NONE
     result: dict[str, Any] = done | {"environment": env, "changed": changed, "live": str(live)}
     emit(result, done["message"], as_json=as_json)
+
+
+def _patiently(ask: Callable[[], dict[str, Any]], wait_seconds: float) -> dict[str, Any]:
+    """Returns the answer to `ask`, asked again while it may still be granted, for `wait_seconds` at the most."""
+    deadline = time.monotonic() + wait_seconds
+    said = ""
+    while True:
+        try:
+            return ask()
+        except Retryable as error:
+            if time.monotonic() + error.after_seconds > deadline:
+                raise
+            if str(error) != said:
+                said = str(error)
+                progress(f"waiting up to {wait_seconds:g} s: {said}")
+            time.sleep(error.after_seconds)
 
 
 def _local(root: Path, env: str) -> tuple[LocalLayout, PortsSpec]:

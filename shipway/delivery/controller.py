@@ -28,6 +28,8 @@ __all__ = ["Controller", "Refused", "load_served"]
 ACTOR = "delivery"
 # How long a slot may be ready before the gateway's own health check says so.
 GATEWAY_LAG_SECONDS = 2.0
+# When to ask again about a slot that is still loading.
+AGAIN_SECONDS = 0.5
 
 
 class Refused(Fatal):
@@ -125,7 +127,7 @@ class Controller:
 
         Raises:
             Refused: saying why not; nothing was changed.
-            Retryable: when the gateway does not answer; nothing was changed.
+            Retryable: when the candidate is not ready yet or the gateway does not answer; nothing was changed.
         """
 
         def promotion(spec: RouteSpec, state: RolloutState, ready: Readiness) -> Step | Refusal:
@@ -161,6 +163,8 @@ class Controller:
         current = self.served[model]
         outcome = decision(current.spec, current.state, self._ready(current.spec))
         if isinstance(outcome, Refusal):
+            if outcome.passing:
+                raise Retryable(outcome.sentence, AGAIN_SECONDS)
             raise Refused(outcome.sentence)
         if outcome.action is not Action.NONE:
             self._serve(model, ServedModel(current.spec, outcome.state, self._change(outcome, actor, reason)))

@@ -58,9 +58,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A request that is not carried out, and why, in one sentence."""
+    """A request that is not carried out, and why, in one sentence.
+
+    Args:
+        sentence: for the person who asked.
+        passing: whether the same request may be granted soon, as when a slot is still loading its model.
+    """
 
     sentence: str
+    passing: bool = False
 
 
 def observe(spec: RouteSpec, state: RolloutState, ready: Readiness) -> Step:
@@ -129,7 +135,7 @@ def promote(spec: RouteSpec, state: RolloutState, ready: Readiness, *, retry: bo
     if state.phase is Phase.ROLLED_BACK and not retry:
         return Refusal(f"{candidate} in {idle} was rolled back; release another digest, or promote with --retry")
     if problem := ready.problem(idle):
-        return Refusal(f"{candidate} in {idle} is not ready: {problem}")
+        return Refusal(f"{candidate} in {idle} is not ready: {problem}", passing=True)
     promoted = {"live": idle, "live_digest": state.candidate_digest, "previous_digest": state.live_digest}
     following = _next(state, **_NO_CANDIDATE, **promoted)
     return Step(following, Action.PROMOTED, f"{candidate} in {idle} takes 100 % of the traffic")

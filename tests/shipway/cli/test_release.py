@@ -7,6 +7,7 @@ import pytest
 
 from shipway.bundle.manifest import Manifest, covered_files
 from shipway.bundle.store import ArtifactStore
+from shipway.contract.errors import Retryable
 from shipway.contract.metrics import Slot
 from shipway.contract.release import Release, load_release, save_release
 from shipway.contract.route import RolloutState
@@ -115,8 +116,28 @@ def test_without_a_gateway_nothing_is_promoted(
 ) -> None:
     """With everything down both verbs are one line and exit code 1."""
     for verb in ("promote", "rollback"):
-        assert run(monkeypatch, verb, "digits", "--reason", "why") == 1
+        patience = ["--wait-seconds", "0"] if verb == "promote" else []
+        assert run(monkeypatch, verb, "digits", *patience) == 1
         assert "the gateway does not answer on its admin port" in capsys.readouterr().err
+
+
+def test_promote_waits_for_a_candidate_that_still_loads(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A candidate that becomes ready within the patience is promoted; what it waits for is said once."""
+    answers = iter([Retryable("b in green is not ready", 0.01)] * 3)
+    done = {"action": "promoted", "message": "b takes all", "state": {"live": "green"}}
+
+    def act(*_arguments: object) -> dict[str, object]:
+        for answer in answers:
+            raise answer
+        return done
+
+    monkeypatch.setattr("shipway.cli.release.act", act)
+    assert run(monkeypatch, "promote", "digits", "--wait-seconds", "5") == 0
+    printed = capsys.readouterr()
+    assert printed.out == "b takes all\n"
+    assert printed.err == "waiting up to 5 s: b in green is not ready\n"
 
 
 @pytest.mark.e2e

@@ -137,11 +137,11 @@ def test_a_model_that_is_not_declared_any_more_goes(world: World) -> None:
 
 
 def test_a_slot_that_is_not_ready_is_not_promoted(world: World) -> None:
-    """A refusal changes nothing and says what the slot answered."""
+    """Nothing is changed; the answer says what the slot answered and that asking again may help."""
     controller = two_versions(world)
     before = world.layout.served_routes.read_bytes()
     world.down.add(2001)
-    with pytest.raises(Refused, match="bbbbbbbbbbbb in green is not ready: it is not up"):
+    with pytest.raises(Retryable, match="bbbbbbbbbbbb in green is not ready: it is not up"):
         controller.promote("digits", "ada", "why")
     assert world.layout.served_routes.read_bytes() == before
 
