@@ -11,6 +11,7 @@ from shipway.contract.errors import SpecError
 from shipway.contract.layout import LocalLayout, services
 from tools import environment, locks, processes, report, venv
 from tools.engine import Stack
+from tools.errors import CommandError
 
 __all__ = ["main"]
 
@@ -27,7 +28,7 @@ def take_down(root: Path, name: str) -> None:
     layout = LocalLayout(root, name)
     if environment.env_file(root).exists() and venv.python(root).exists():
         require_local(root, name)
-        destroy(root, name)
+        destroy(layout)
     # What a killed run, or a removed .shipway/, left behind outside the engine's knowledge.
     if stray := processes.stop(layout.state):
         report.say("down", f"stopped processes that no stack knew of: {', '.join(map(str, stray))}")
@@ -50,17 +51,23 @@ def require_local(root: Path, name: str) -> None:
         )
 
 
-def destroy(root: Path, name: str) -> None:
+def destroy(layout: LocalLayout) -> None:
     """Has the engine take away the stack, and removes its release files, which only this machine has."""
     from shipway.contract.release import release_path
 
-    stack = Stack(root, name, environment.load(root))
+    stack = Stack(layout.root, layout.environment, environment.load(layout.root))
     if stack.exists():
-        with report.step("pulumi", f"destroying stack {name}"):
+        with report.step("pulumi", f"destroying stack {stack.name}"):
             stack.unlock()
-            stack.destroy()
-    for folder in services(root):
-        release_path(folder, name).unlink(missing_ok=True)
+            try:
+                stack.destroy()
+            except CommandError:
+                # A process that lost its files refuses what it is told; one that is gone refuses nothing.
+                report.say("down", "the stack resists; ending its processes and trying once more")
+                processes.stop(layout.state)
+                stack.destroy()
+    for folder in services(layout.root):
+        release_path(folder, stack.name).unlink(missing_ok=True)
 
 
 def main() -> int:
