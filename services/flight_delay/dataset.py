@@ -51,7 +51,7 @@ def data_version() -> str:
 
 
 def flights() -> pd.DataFrame:
-    """Returns every flight, ordered by when it is asked about, under its own id such as `2013-05-01-UA1545-EWR`.
+    """Returns every flight, ordered by when it is asked about, under its own id such as `2013-05-01-UA521-EWR`.
 
     Columns: carrier, origin, destination, tail_number (null for some), distance_miles, departs_at (as scheduled),
     asked_at, landed_at and arrival_delay_minutes (both null for a flight that never arrived where it was bound).

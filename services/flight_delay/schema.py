@@ -22,7 +22,7 @@ SCHEMA = Schema(
             name="scheduled_departure",
             kind=FieldKind.TIMESTAMP,
             description="as announced, with an offset",
-            example="2013-05-01T08:15:00-04:00",
+            example="2013-05-01T10:59:00-04:00",
         ),
         FieldSpec(name="distance_miles", kind=FieldKind.NUMBER, minimum=0, maximum=6000, example=1400.0),
         FieldSpec(
@@ -31,7 +31,7 @@ SCHEMA = Schema(
             length=10,
             nullable=True,
             description="the aircraft, null while none is assigned",
-            example="N14228",
+            example="N838UA",
         ),
     )
 )

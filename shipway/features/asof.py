@@ -21,6 +21,7 @@ from feast.infra.offline_stores.offline_store import RetrievalMetadata
 __all__ = ["AsofOfflineStore", "AsofOfflineStoreConfig"]
 
 _EVENT_TIME = "event_timestamp"
+_TIME_TYPE = "datetime64[ns, UTC]"
 
 
 class AsofOfflineStoreConfig(DaskOfflineStoreConfig):
@@ -54,7 +55,10 @@ class AsofOfflineStore(DaskOfflineStore):
             wanted.setdefault(view, []).append(feature)
 
         def evaluate() -> Any:
-            joined = entity_df.assign(_row=range(len(entity_df))).sort_values(_EVENT_TIME, kind="stable")
+            # One unit of time on both sides: pandas joins no seconds with nanoseconds.
+            times = entity_df[_EVENT_TIME].astype(_TIME_TYPE)
+            joined = entity_df.assign(**{_EVENT_TIME: times, "_row": range(len(entity_df))})
+            joined = joined.sort_values(_EVENT_TIME, kind="stable")
             for view in feature_views:
                 joined = _join(joined, view, wanted[view.projection.name_to_use()], config.repo_path)
             joined = joined.sort_values("_row").drop(columns="_row").reset_index(drop=True)
@@ -82,7 +86,7 @@ def _join(examples: pd.DataFrame, view: Any, features: list[str], repo_path: Any
     renamed = {feature: f"{view.projection.name_to_use()}__{feature}" for feature in features}
     values = values.rename(columns={**renamed, source.timestamp_field: "_value_time"})
     # Of two values with the same time the one written later counts, in the online store as here.
-    values = values.sort_values("_value_time", kind="stable")
+    values = values.astype({"_value_time": _TIME_TYPE}).sort_values("_value_time", kind="stable")
     ttl: timedelta | None = view.ttl
     joined = pd.merge_asof(
         examples,
