@@ -32,13 +32,8 @@ __all__ = ["RUNTIME", "ModelFiles", "ModelService", "Row"]
 # A validated request row: the fields of the schema, then the features by the names in model.yaml (`view:feature`).
 Row = Mapping[str, Any]
 
-# BentoML's own request timeout would answer before ours and in its own words, so it only nets a hung handler. Its
-# access log writes 0.4 kB a request to say what the metrics say.
-RUNTIME: dict[str, Any] = {
-    "workers": 1,
-    "traffic": {"timeout": 3600},
-    "logging": {"access": {"enabled": False}},
-}
+# The access log would write 0.4 kB a request to say what the metrics say.
+RUNTIME: dict[str, Any] = {"workers": 1, "logging": {"access": {"enabled": False}}}
 
 
 class ModelService:

@@ -11,7 +11,8 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from shipway.bundle.store import verify_bundle
 from shipway.contract.environment import Tier
@@ -41,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--features", type=Path, required=True, help="the feature store's folder")
     parser.add_argument("--tier", type=Tier, choices=list(Tier), default=Tier.LOCAL, help="local, nonprod or prod")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.getLogger("shipway").setLevel(logging.INFO)
     configuration = SlotConfiguration(
         bundle=options.bundle.resolve(),
         slot=options.slot,
@@ -75,7 +77,17 @@ def asgi_application(configuration: SlotConfiguration, state: Path) -> Any:
     module, _, name = manifest.service.partition(":")
     package, _, submodule = module.partition(".")
     service = getattr(import_from(configuration.bundle / "files" / "src", package, submodule), name)
-    return _KnownPaths(service.to_asgi())
+    application = service.to_asgi()
+    _drop_timeouts(application)
+    return _KnownPaths(application)
+
+
+def _drop_timeouts(application: Any) -> None:
+    # BentoML's timeout would answer in its own words, and it leaves a timer behind for each finished request: at 500
+    # requests a second that is 200 MB within its 60 seconds. Ours bounds the model and the feature store themselves.
+    from bentoml._internal.server.http.traffic import TimeoutMiddleware
+
+    application.user_middleware = [one for one in application.user_middleware if one.cls is not TimeoutMiddleware]
 
 
 def _environment(state: Path) -> dict[str, str]:
@@ -124,10 +136,14 @@ def _serve(application: Any, listener: socket.socket) -> None:
     )
     server = uvicorn.Server(config)
     # uvicorn drains on SIGTERM and then raises it again for this handler: being told to stop is no failure.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGTERM, _leave)
     asyncio.run(server.serve(sockets=[listener]))
     if not server.started:
         raise ArtifactError("the model could not be loaded; the lines above say why")
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
 
 
 class _KnownPaths:

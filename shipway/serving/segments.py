@@ -29,7 +29,12 @@ _SEGMENT_RECORDS = 5000
 @dataclass
 class _Segment:
     path: Path
-    records: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    # As Arrow tables: the records of a full segment would be twenty times as large as Python objects.
+    tables: list[pa.Table] = field(default_factory=list[pa.Table])
+
+    @property
+    def records(self) -> int:
+        return sum(table.num_rows for table in self.tables)
 
 
 class SegmentLog:
@@ -112,18 +117,18 @@ class SegmentLog:
 
     def _write(self, hour: str, records: list[dict[str, Any]]) -> None:
         segment = self._open.get(hour)
-        if segment is None or len(segment.records) + len(records) > _SEGMENT_RECORDS:
+        if segment is None or segment.records + len(records) > _SEGMENT_RECORDS:
             self._number += 1
             segment = _Segment(self._folder / hour / f"{self._writer}-{self._number:06d}.parquet")
-        whole = [*segment.records, *records]
+        tables = [*segment.tables, pa.Table.from_pylist(records, schema=self._schema)]
         segment.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = segment.path.with_name(f".{segment.path.name}.tmp")
         try:
-            pq.write_table(pa.Table.from_pylist(whole, schema=self._schema), temporary, compression="zstd")
+            pq.write_table(pa.concat_tables(tables), temporary, compression="zstd")
             temporary.rename(segment.path)
         finally:
             temporary.unlink(missing_ok=True)
-        segment.records = whole
+        segment.tables = tables
         self._open.pop(hour, None)
         self._open[hour] = segment
         # Only the hours written to last stay in memory; a late record of an older one begins a new segment.
