@@ -3,7 +3,8 @@
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+import tempfile
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pulumi
@@ -41,17 +42,25 @@ class RegistryProvider(LocalProvider):
         if _has_schema(path):
             return {}
         path.parent.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
-            [sys.executable, "-c", _CREATE, f"sqlite:///{path}"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        if done.returncode != 0 or not _has_schema(path):
-            said = done.stderr.strip().splitlines()
-            raise ShipwayError(f"{path}: MLflow does not create its tables: {said[-1] if said else 'it said nothing'}")
+        # Made beside and moved in whole: a migration that was interrupted half-way cannot be continued.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".new-") as folder:
+            made = Path(folder) / path.name
+            done = subprocess.run(
+                [sys.executable, "-c", _CREATE, f"sqlite:///{made}"],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            if done.returncode != 0 or not _has_schema(made):
+                said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+                raise ShipwayError(f"{path}: MLflow does not create its tables: {said}")
+            # A training run may have been faster: its registry stays.
+            with suppress(FileExistsError):
+                path.hardlink_to(made)
+        if not _has_schema(path):
+            raise ShipwayError(f"{path}: found a file without MLflow's tables, expected a registry or no file; move it")
         return {}
 
     def look(self, props: Props) -> str:

@@ -43,11 +43,16 @@ def test_the_registrys_tables_are_made_once_and_stay(tmp_path: Path) -> None:
         assert database.execute("select name from registered_models").fetchall() == [("kept",)]
 
 
-def test_a_file_that_is_no_registry_is_drift(tmp_path: Path) -> None:
-    """A truncated or foreign file has no tables of MLflow's."""
+@pytest.mark.e2e
+def test_a_file_that_is_no_registry_is_drift_and_is_never_overwritten(tmp_path: Path) -> None:
+    """A truncated or foreign file has no tables of MLflow's; what it holds is for a person to judge."""
     path = tmp_path / "mlflow.db"
     path.write_text("not a database")
     assert RegistryProvider().look({"path": str(path)}) == "removed"
+    with pytest.raises(ShipwayError, match=r"mlflow.db: found a file without MLflow's tables, .*; move it"):
+        RegistryProvider().create({"path": str(path)})
+    assert [path] == list(tmp_path.iterdir())
+    assert path.read_text() == "not a database"
 
 
 @pytest.mark.e2e
