@@ -1,5 +1,6 @@
 """How the model is trained: on January to March of 2013, validated on April; names as in shipway.training.plan."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -139,7 +140,8 @@ def _build_offline(frame: pd.DataFrame, repository: Path) -> None:
         data.mkdir(parents=True, exist_ok=True)
         for view, rows in views.items():
             whole = data / f"{view}.parquet"
-            part = whole.with_suffix(".part")
+            # A name of its own, for two trainings at once.
+            part = whole.with_suffix(f".{os.getpid()}.part")
             rows.to_parquet(part, index=False)
             part.rename(whole)
     open_offline(repository, OBJECTS)

@@ -48,10 +48,11 @@ def replay(
     ports = load_environment(root, env).ports
     if ports is None:
         raise SpecError("--env", "", env, "a local environment: only there is a request's own time believed")
+    first = None if start is None else _time(start)
     from shipway.traffic.replay import Pace
 
     progress(f"reading the traffic of {model}")
-    events = _events(root, folder, start)
+    events = _events(root, folder, first)
     address = f"http://127.0.0.1:{ports.gateway}/{model}/"
     summary = asyncio.run(_run(LocalLayout(root, env), spec, events, requests, Pace(rate, speed), address))
     result = summary.to_json()
@@ -78,12 +79,12 @@ def _publisher(layout: LocalLayout, spec: ModelSpec) -> "AbstractContextManager[
     return ProcessPublisher(layout.features)
 
 
-def _events(root: Path, folder: Path, start: str | None) -> "Iterable[Event]":
+def _events(root: Path, folder: Path, start: datetime | None) -> "Iterable[Event]":
     from shipway.bundle.source import import_from
 
     if (folder / "traffic.py").exists():
         traffic: Any = import_from(folder.parent, folder.name, "traffic")
-        return traffic.events(_time(start or traffic.START))
+        return traffic.events(start or _time(traffic.START))
     from shipway.traffic.sampled import sampled_events
 
     plan: Any = import_from(folder.parent, folder.name, "train")
@@ -91,8 +92,7 @@ def _events(root: Path, folder: Path, start: str | None) -> "Iterable[Event]":
     cache = root / ".shipway" / "cache" / "training" / folder.name
     cache.mkdir(parents=True, exist_ok=True)
     data = plan.load(plan.SETTINGS(), cache)
-    at = _time(start) if start else datetime.now(UTC)
-    return sampled_events(data.validation[list(names)], data.validation_labels, at)
+    return sampled_events(data.validation[list(names)], data.validation_labels, start or datetime.now(UTC))
 
 
 def _time(text: str) -> datetime:
