@@ -1,3 +1,3 @@
 """The `shipway` command, one file a verb group; it talks to the layers below and holds no logic of its own."""
 
-__all__ = ["context", "main", "new", "release", "replay", "status", "train"]
+__all__ = ["app", "context", "main", "new", "release", "replay", "status", "train"]

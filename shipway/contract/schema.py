@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self, cast
 
@@ -80,7 +80,8 @@ class FieldSpec(Spec):
         whole = self.kind is FieldKind.INTEGER
         if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
             return "type", "an integer" if whole else "a number"
-        if not math.isfinite(value):
+        # A whole number is finite however long it is; as a float it would overflow.
+        if isinstance(value, float) and not math.isfinite(value):
             return "finite", "a finite number"
         if (self.minimum is not None and value < self.minimum) or (self.maximum is not None and value > self.maximum):
             return "range", f"a value from {self.minimum} to {self.maximum}"
@@ -114,7 +115,13 @@ def _check_timestamp(value: str) -> tuple[str, str] | None:
         stamp = datetime.fromisoformat(value)
     except ValueError:
         return "timestamp", "an ISO 8601 time with an offset, such as 2013-05-01T12:00:00Z"
-    return None if stamp.tzinfo else ("timezone", "a time with an offset, such as 2013-05-01T12:00:00Z")
+    if stamp.tzinfo is None:
+        return "timezone", "a time with an offset, such as 2013-05-01T12:00:00Z"
+    try:
+        stamp.astimezone(UTC)
+    except OverflowError:
+        return "timestamp", "a time that exists in UTC too"
+    return None
 
 
 class Schema(Spec):

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from shipway.cli.main import app
+from shipway.cli.app import app
 from shipway.contract.errors import SpecError
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from shipway.cli.main import app
+from shipway.cli.app import app
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.training import pipeline
 from shipway.training.registry import RegisteredVersion

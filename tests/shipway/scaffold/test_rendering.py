@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from shipway.cli.main import app
+from shipway.cli.app import app
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.model import load_model
 from shipway.scaffold.rendering import questions, render, template_folder

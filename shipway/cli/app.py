@@ -1,0 +1,17 @@
+"""The verb groups, put together."""
+
+import typer
+
+from shipway.cli import new, release, replay, status, train
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="shipway",
+    help="Put a model on the road: train, release, promote, roll back, watch.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for group in (new, train, release, status, replay):
+    group.register(app)
