@@ -24,7 +24,8 @@ def load_services(root: Path, environment: str) -> tuple[Service, ...]:
     """Returns every service of the project at `root` with its release to `environment`, sorted by folder.
 
     Raises:
-        SpecError: when a document is wrong, or a folder is not called after its model (so no name is taken twice).
+        SpecError: when a document is wrong, a folder is not called after its model (so no name is taken twice), or
+            a model reads features and declares none.
     """
     found: list[Service] = []
     for folder in services(root):
@@ -33,5 +34,8 @@ def load_services(root: Path, environment: str) -> tuple[Service, ...]:
             raise SpecError(
                 folder / "model.yaml", "name", spec.name, f"{folder.name.replace('_', '-')!r}, after its folder"
             )
+        if spec.features.reads and not (folder / "features.py").exists():
+            read = spec.features.reads[0].name
+            raise SpecError(folder / "model.yaml", "features.reads", read, f"{folder / 'features.py'} to declare it")
         found.append(Service(folder, spec, load_release(release_path(folder, environment))))
     return tuple(found)

@@ -40,7 +40,9 @@ def build_model(
     processes = [
         _slot(slot, service, layout, slot_ports[slot], child, waits) for slot in Slot if service.release.digest(slot)
     ]
-    _route(service, layout, slot_ports, pulumi.ResourceOptions.merge(child, _after(processes)))
+    # Declared last and removed first: delivery never hears of a slot that Pulumi has not yet made or has already ended.
+    after = pulumi.ResourceOptions.merge(child, pulumi.ResourceOptions(depends_on=processes))
+    _route(service, layout, slot_ports, after)
     _monitoring(service, platform, layout, slot_ports, child)
     return ModelOutputs(
         f"{platform.routing.url}/{model}/predict",
@@ -49,10 +51,6 @@ def build_model(
             for slot, port in slot_ports.items()
         },
     )
-
-
-def _after(resources: list[SupervisedProcess]) -> pulumi.ResourceOptions:
-    return pulumi.ResourceOptions(depends_on=resources)
 
 
 def _feature_views(

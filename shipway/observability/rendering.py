@@ -22,7 +22,7 @@ def render_template(folder: Path, name: str, **values: object) -> str:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - the output is configuration, never HTML
     )
-    # Jinja's own `tojson` escapes for HTML: an alert's `>` would reach a person as >.
+    # Jinja's own `tojson` escapes for HTML: an alert's `>` would become `\u003e`.
     environment.filters["tojson"] = _to_json
     environment.filters["seconds"] = seconds
     return environment.get_template(name).render(**values)

@@ -101,6 +101,17 @@ def test_a_folder_is_called_after_its_model(project: Any) -> None:
         _check(project)
 
 
+def test_a_model_that_reads_features_declares_them(project: Any) -> None:
+    """A read without a features.py to register is found before anything runs."""
+    service = project.add_model("first")
+    reads = 'features: {reads: [{name: "weather_v1:wind", default: 1.0, ttl_seconds: 60}]}\n'
+    (service / "model.yaml").write_text((service / "model.yaml").read_text() + reads)
+    with pytest.raises(
+        SpecError, match=r"features.reads: got 'weather_v1:wind', expected .*first/features.py to declare"
+    ):
+        _check(project)
+
+
 def test_a_missing_program_is_named_with_the_way_to_get_it(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Envoy nothing is started."""
     monkeypatch.setenv("PATH", "/nonexistent")
