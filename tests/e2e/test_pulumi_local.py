@@ -34,6 +34,14 @@ evaluation: {{gates: [{{metric: auc, minimum: 0.5}}]}}
 """
 
 
+def _alive(pid: int) -> bool:
+    """Returns whether the process runs; one that has ended but was not yet reaped by its parent does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _free_base() -> int:
     """Returns the first of forty ports that nobody holds."""
     for _ in range(200):
@@ -219,7 +227,7 @@ def test_after_supervisord_died_up_brings_everything_back(engine: Engine) -> Non
     os.kill(engine.client._call("getPID"), signal.SIGKILL)
     assert wait_until(lambda: not engine.client.answers(), 5)
     engine.up()
-    assert not any(psutil.pid_exists(pid) for pid in orphans.values())
+    assert not any(_alive(pid) for pid in orphans.values())
     assert all(engine.pids().values())
     assert engine.changes() == {}
 

@@ -19,6 +19,14 @@ from shipway.contract.layout import PROCESS_MARKER
 PROVIDER = SupervisorProvider()
 
 
+def _alive(pid: int) -> bool:
+    """Returns whether the process runs; one that has ended but was not yet reaped by its parent does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _status(props: dict[str, Any]) -> str:
     return PROVIDER.read("", props).outs["status"]
 
@@ -41,9 +49,9 @@ def test_after_kill_9_the_strays_are_ended_and_every_process_comes_back(
     stray = int((client.info("sleeper") or {})["pid"])
     os.kill(client._call("getPID"), signal.SIGKILL)
     assert wait_until(lambda: _status(supervisor) == "down", 5)
-    assert psutil.pid_exists(stray)
+    assert _alive(stray)
     PROVIDER.update("", supervisor, supervisor)
-    assert not psutil.pid_exists(stray)
+    assert not _alive(stray)
     assert wait_until(lambda: ProcessProvider().look(process()) == IN_PLACE, 5)
 
 
@@ -89,6 +97,6 @@ def test_a_delete_leaves_no_process_socket_or_file(
     pids = [client._call("getPID"), int((client.info("sleeper") or {})["pid"])]
     for _ in range(2):
         PROVIDER.delete("", supervisor)
-    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
+    assert [pid for pid in pids if _alive(pid)] == []
     assert not Path(supervisor["socket"]).parent.exists()
     assert not Path(supervisor["config"]).parent.exists()
