@@ -11,7 +11,7 @@ VENV := .shipway/venv/bin
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.shipway/cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up down preview test ci lock clean python
+.PHONY: help setup up down preview test ci bench lock clean python
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ preview: setup ## show what the next deployment would change (ENV=local; JSON=1:
 
 test: setup ## lint, types, layers, unit tests, tests with real processes (ONLY="lint unit" for some)
 	@$(VENV)/python -m tools.checks $(ONLY)
+
+bench: setup ## measure how long the road takes, in a clone of its own
+	@$(VENV)/python -m benchmarks.road
 
 ci: test ## what the build server runs
 

@@ -6,6 +6,7 @@ Set-up and teardown run before, or without, any installed package, on the standa
 __all__ = [
     "checks",
     "disk",
+    "docs",
     "down",
     "engine",
     "environment",
