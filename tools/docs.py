@@ -17,8 +17,8 @@ def policy_table() -> str:
     lines = [
         "# Policies",
         "",
-        "Made from `policies/rules/`. Run with `pulumi preview --policy-pack policies`. A mandatory rule stops the deployment;",
-        "a value that is not known yet is reported as such, never passed.",
+        "Made from `policies/rules/`. Run with `pulumi preview --policy-pack policies`. A mandatory rule stops the",
+        "deployment; a value that is not known yet is reported as such, never passed.",
         "",
         "| id | rule | severity | mandatory on | what it demands | what to do |",
         "|---|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""How the model is trained: on the digits of 30 people, validated on those of 13 others; names as in shipway.training.plan."""
+"""How the model is trained: on 30 people's digits, validated on 13 others'; names as in shipway.training.plan."""
 
 import hashlib
 from datetime import UTC, datetime
