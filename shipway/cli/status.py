@@ -16,7 +16,7 @@ from shipway.delivery.envoy.routes import weights_percent
 from shipway.delivery.ledger import Entry, Ledger
 from shipway.delivery.process import local_ports
 from shipway.delivery.served import ServedModel
-from shipway.delivery.survey import RUNNING, Rates, expected_processes, process_states, request_rates
+from shipway.delivery.survey import RUNNING, UP, Rates, expected_processes, process_states, request_rates
 
 __all__ = ["register"]
 
@@ -48,7 +48,7 @@ def status(model: ModelOrAll = None, env: Env = "local", as_json: Json = False) 
         "environment": env,
         "supervisor": "RUNNING" if running is not None else "ABSENT",
         "processes": processes,
-        "down": [name for name, state in processes.items() if state != RUNNING],
+        "down": [name for name, state in processes.items() if state not in UP],
         "models": [
             _model(name, served.get(name), owners.get(name), (rates or {}).get(name), processes) for name in chosen
         ],
@@ -117,7 +117,10 @@ def _text(result: dict[str, Any]) -> str:
     elif result["down"]:
         lines.append("down: " + ", ".join(f"{name} ({result['processes'][name]})" for name in result["down"]))
     else:
-        lines.append(f"all {len(result['processes'])} processes run")
+        starting = [name for name, state in result["processes"].items() if state != RUNNING]
+        lines.append(
+            f"all {len(result['processes'])} processes run" + (f"; starting: {', '.join(starting)}" if starting else "")
+        )
     return "\n".join(lines)
 
 

@@ -15,11 +15,13 @@ from shipway.contract.metrics import Outcome, Slot
 from shipway.contract.route import RouteSpec
 from shipway.delivery.unix import UnixConnection
 
-__all__ = ["Rates", "expected_processes", "process_states", "request_rates"]
+__all__ = ["RUNNING", "UP", "Rates", "expected_processes", "process_states", "request_rates"]
 
 TIMEOUT_SECONDS = 1.0
 RATE_WINDOW = "1m"
 RUNNING = "RUNNING"
+# A slot that loads its model is STARTING for its first seconds; one that keeps failing is in BACKOFF.
+UP = frozenset({RUNNING, "STARTING"})
 
 _PLATFORM = ("gateway", "prometheus", "delivery")
 _QUERY = f"sum by (model, outcome) (rate(shipway:requests_total[{RATE_WINDOW}]))"
