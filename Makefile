@@ -32,7 +32,7 @@ test: setup ## lint, types, layers, unit tests, tests with real processes (ONLY=
 	@$(VENV)/python -m tools.checks $(ONLY)
 
 bench: setup ## measure how long the road takes, in a clone of its own
-	@$(VENV)/python -m benchmarks.road
+	@. .shipway/env && $(VENV)/python -m benchmarks.gateway_hop && $(VENV)/python -m benchmarks.road
 
 ci: test ## what the build server runs
 

@@ -1,0 +1,15 @@
+"""Ports nobody listens on now."""
+
+import socket
+from contextlib import ExitStack
+
+__all__ = ["free_ports"]
+
+
+def free_ports(count: int) -> list[int]:
+    """Returns `count` different loopback ports, free at this moment."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
