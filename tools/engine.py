@@ -1,5 +1,6 @@
 """Pulumi's command, as the verbs use it: one stack, made when missing, unlocked when its holder is dead."""
 
+import contextlib
 import json
 import socket
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shipway.contract.errors import ShipwayError
-from tools import processes, report
+from tools import environment, processes, report
 from tools.errors import BusyError, CommandError
 
 __all__ = ["Stack"]
@@ -83,6 +84,7 @@ class Stack:
 
     def preview(self, *, as_json: bool, policies: bool) -> int:
         """Prints to standard output what `up` would do and returns the engine's exit status."""
+        self._mend()
         options = ["--json"] if as_json else []
         options += ["--policy-pack", "policies"] if policies else []
         return report.attend(
@@ -98,11 +100,30 @@ class Stack:
         folder = Path(backend.removeprefix("file://")).expanduser() / ".pulumi" / "locks"
         return sorted(folder.glob(f"organization/*/{self.name}/*.json"))
 
+    def _mend(self) -> None:
+        """Removes what a killed run had begun to write into our own backend, and no command would read past.
+
+        The backend keeps a file's attributes beside it. Without them the file is fine; with none in them it is not.
+        """
+        if self.variables.get("PULUMI_BACKEND_URL") != environment.own_backend(self.root):
+            return
+        folder = Path(environment.own_backend(self.root).removeprefix("file://"))
+        removed: list[str] = []
+        for path in sorted(folder.rglob("*.attrs")):
+            with contextlib.suppress(FileNotFoundError):  # a run that is alive takes its own away
+                if path.stat().st_size == 0:
+                    path.unlink()
+                    removed.append(path.name)
+        if removed:
+            report.say("pulumi", f"a run that was killed left empty files; removed {', '.join(removed)}")
+
     def _ask(self, *arguments: str) -> str:
+        self._mend()
         command = ["pulumi", *arguments, "--non-interactive"]
         return report.run(command, subject="pulumi", cwd=self.root, env=self.variables, merge=False)
 
     def _do(self, *arguments: str) -> None:
+        self._mend()
         command = ["pulumi", *arguments, "--non-interactive"]
         code = report.attend(command, cwd=self.root, env=self.variables, stdout=report.STDERR)
         if code:
