@@ -1,6 +1,7 @@
 """`make setup`: the Python environment, the external programs, and `.shipway/env` that puts them on PATH."""
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from tools.language_host import launchers
 from tools.pins import PULUMI, TOOLS
 from tools.programs import Found
 
-__all__ = ["main", "prepare"]
+__all__ = ["main", "make_stacks", "prepare"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,10 +40,29 @@ def prepare(root: Path, environ: Mapping[str, str]) -> None:
         # The file backend does not make its own folder.
         (root / ".shipway" / "pulumi" / "state").mkdir(parents=True, exist_ok=True)
         _replace(environment.env_file(root), environment.render(root, environ, own_pulumi=pulumi.obtained))
+        make_stacks(root)
         for each in found:
             origin = "the cache" if each.obtained else "PATH"
             report.say(each.tool.name, f"{each.folder} ({origin})")
     report.say("setup", f"ready after {time.monotonic() - start:.1f} s; `source .shipway/env` for a shell of your own")
+
+
+def make_stacks(root: Path) -> None:
+    """Makes the stack of each local environment in the project's own state, so that `pulumi up -s local` finds it.
+
+    Which stacks a person's own backend holds is theirs to say; `make up` makes the one it needs.
+    """
+    variables = environment.load(root)
+    if variables.get("PULUMI_BACKEND_URL") != environment.own_backend(root):
+        return
+    known = root / ".shipway" / "pulumi" / "state" / ".pulumi" / "stacks" / "shipway"
+    for path in sorted((root / "stacks").glob("Pulumi.*.yaml")):
+        name = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+        # Read as text: this runs on whatever Python there is, before any package is.
+        is_local = re.search(r"^\s+target:\s*local\s*$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        if is_local and not (known / f"{name}.json").exists():
+            command = ["pulumi", "stack", "init", name, "--no-select", "--non-interactive"]
+            report.run(command, subject="pulumi", cwd=root, env=variables)
 
 
 def link(found: list[Found], folder: Path) -> None:
