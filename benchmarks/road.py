@@ -130,17 +130,21 @@ def boot_seconds(here: Clone, layout: LocalLayout, model: str) -> float:
     """Returns how long a slot's process took from its start to its first 200 on /readyz, restarted alone."""
     route = json.loads((layout.routes / f"{model}.json").read_text())
     url = f"http://127.0.0.1:{route['blue']['port']}/readyz"
-    start = time.monotonic()
     control = ["supervisorctl", "-c", str(layout.supervisor / "supervisord.conf")]
-    here.run(*control, "restart", layout.process(model, Slot.BLUE))
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return time.monotonic() - start
-        except OSError:
-            if time.monotonic() - start > 120:
-                raise
-            time.sleep(0.05)
+    name = layout.process(model, Slot.BLUE)
+    here.run(*control, "stop", name)
+    env = here.environment
+    start = time.monotonic()
+    # `supervisorctl start` itself returns only once the process has lived for ten seconds.
+    with subprocess.Popen([*control, "start", name], env=env, stdout=subprocess.DEVNULL):
+        while True:
+            try:
+                with urllib.request.urlopen(url, timeout=2):
+                    return time.monotonic() - start
+            except OSError:
+                if time.monotonic() - start > 120:
+                    raise
+                time.sleep(0.05)
 
 
 def measure(here: Clone, figures: Figures) -> None:
