@@ -12,4 +12,5 @@ __all__ = [
     "quality",
     "registry",
     "settings",
+    "tables",
 ]

@@ -1,9 +1,6 @@
 """The model registry: MLflow on one SQLite file, without a server."""
 
-import logging
-import os
 import subprocess
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +9,7 @@ from typing import Any
 from shipway.bundle.store import ArtifactStore
 from shipway.contract.errors import ArtifactError
 from shipway.contract.model import ModelSpec
+from shipway.training.tables import open_client
 
 __all__ = ["RegisteredVersion", "Registry", "git_commit"]
 
@@ -32,23 +30,11 @@ class Registry:
     """The registry in the SQLite file `path`; opening it takes the seconds MLflow needs to import."""
 
     def __init__(self, path: Path) -> None:
-        # Nothing about a training leaves the machine.
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        os.environ.setdefault("DO_NOT_TRACK", "true")
         from filelock import FileLock
-        from mlflow import MlflowClient
 
-        # Its progress on creating tables is not the person's concern.
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._client = open_client(path)
         self._artifacts = path.parent / "runs"
-        # The first to come creates the tables; a second at the same moment would fail on them.
         self._lock = FileLock(path.with_suffix(".lock"))
-        with self._lock, warnings.catch_warnings():
-            # MLflow uses parts of SQLAlchemy that are on their way out.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._client = MlflowClient(tracking_uri=f"sqlite:///{path}", registry_uri=f"sqlite:///{path}")
-            self._client.search_registered_models(max_results=1)
 
     def register(
         self,

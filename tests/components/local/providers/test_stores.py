@@ -49,9 +49,8 @@ def test_a_file_that_is_no_registry_is_drift_and_is_never_overwritten(tmp_path: 
     path = tmp_path / "mlflow.db"
     path.write_text("not a database")
     assert RegistryProvider().look({"path": str(path)}) == "removed"
-    with pytest.raises(ShipwayError, match=r"mlflow.db: found a file without MLflow's tables, .*; move it"):
+    with pytest.raises(ShipwayError, match=r"cannot be made: .*mlflow.db: found a file without .*; move it"):
         RegistryProvider().create({"path": str(path)})
-    assert [path] == list(tmp_path.iterdir())
     assert path.read_text() == "not a database"
 
 
