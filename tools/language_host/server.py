@@ -165,6 +165,9 @@ async def main(engine_address: str) -> None:
     print(port, flush=True)
     await ended.wait()
     await server.stop(grace=GRACE_SECONDS)
+    # A cancelled call still ends its process; of one that is cut short in that, gRPC prints a traceback.
+    if calls := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(calls, timeout=GRACE_SECONDS)
 
 
 if __name__ == "__main__":
