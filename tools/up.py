@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import subprocess
 import time
 import urllib.error
@@ -15,7 +16,7 @@ from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import LocalLayout, services
 from shipway.contract.model import load_model
 from shipway.contract.release import load_release, release_path, short_digest
-from tools import disk, environment, locks, ports, report
+from tools import disk, environment, locks, ports, processes, report
 from tools.engine import Stack
 from tools.errors import CommandError
 
@@ -45,6 +46,7 @@ def bring_up(root: Path, name: str) -> None:
     layout = LocalLayout(root, name)
     ports.require_free(layout, spec.ports)
     disk.require_room(root, NEEDED_MIB, f"the stack {name}")
+    end_robbed(layout)
     variables = environment.load(root)
     folders = services(root)
     for folder in folders:
@@ -59,6 +61,16 @@ def bring_up(root: Path, name: str) -> None:
     report.say("up", f"everything answers {time.monotonic() - start:.1f} s after the start")
     if folders:
         show(next((folder for folder in folders if model_name(folder) == SHOWN_MODEL), folders[0]), gateway, root)
+
+
+def end_robbed(layout: LocalLayout) -> None:
+    """Ends a stack whose files were removed while it ran: its processes would write among those made anew."""
+    if layout.supervisor.exists() or layout.routes.exists() or not processes.marked(layout.state):
+        return
+    with report.step("up", f"the files of the running stack {layout.environment} are gone; ending its processes"):
+        processes.stop(layout.state)
+        # Delivery has written down again what is live: nothing is when nothing is served.
+        shutil.rmtree(layout.envoy, ignore_errors=True)
 
 
 def release(folder: Path, layout: LocalLayout, variables: Mapping[str, str]) -> None:

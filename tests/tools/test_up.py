@@ -2,14 +2,16 @@
 
 import json
 import shutil
-from collections.abc import Callable
+import signal
+import subprocess
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from shipway.contract.errors import ShipwayError, SpecError
-from shipway.contract.layout import LocalLayout
+from shipway.contract.layout import PROCESS_MARKER, LocalLayout
 from shipway.contract.release import Release, load_release, release_path, save_release
 from tools import disk, down, ports, up
 from tools.errors import CommandError, DiskError
@@ -107,6 +109,37 @@ def test_a_training_that_fails_ends_it(
     with pytest.raises(CommandError, match=r"`shipway train flight-delay .*` ended with status 4"):
         up.release(service, layout, variables)
     assert not (layout.root / "released").exists()
+
+
+@pytest.fixture
+def running(layout: LocalLayout) -> Generator[subprocess.Popen[bytes]]:
+    """A process of that stack, with the files that it and its like write again when they are removed."""
+    served = layout.served_routes
+    served.parent.mkdir(parents=True)
+    served.touch()
+    environ = {PROCESS_MARKER: str(layout.state)}
+    with subprocess.Popen(["/bin/sleep", "600"], env=environ) as process:
+        yield process
+        process.kill()
+
+
+def test_a_stack_that_lost_its_files_is_ended_first(
+    layout: LocalLayout, running: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After `rm -rf .shipway/local` nothing of the old stack writes among the new one's files, or says what is live."""
+    up.end_robbed(layout)
+    assert running.wait(timeout=5) == -signal.SIGTERM
+    assert not layout.envoy.exists()
+    assert "the files of the running stack local are gone; ending its processes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", ["supervisor", "routes"])
+def test_a_stack_that_has_its_files_goes_on(layout: LocalLayout, running: subprocess.Popen[bytes], folder: str) -> None:
+    """A second `make up` ends no process and keeps what is live."""
+    (layout.state / folder).mkdir()
+    up.end_robbed(layout)
+    assert running.poll() is None
+    assert layout.served_routes.exists()
 
 
 def test_an_unknown_environment_is_said(checkout: Path) -> None:

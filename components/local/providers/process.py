@@ -4,6 +4,7 @@ import hashlib
 import shlex
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pulumi
@@ -156,14 +157,10 @@ class ProcessProvider(LocalProvider):
         return IN_PLACE if state in ("RUNNING", "STARTING") else state.lower()
 
     def drop(self, props: Props) -> None:
-        client = SupervisorClient(Path(props["socket"]))
-        try:
-            client.remove(props["name"])
-            Path(props["conf"]).unlink(missing_ok=True)
-            client.reread()
-        except SupervisorDownError:
-            # Without supervisord the process is a stray; Supervisor ends those when it starts or goes.
-            Path(props["conf"]).unlink(missing_ok=True)
+        # Without supervisord the process is a stray; Supervisor ends those when it starts or goes.
+        with suppress(SupervisorDownError):
+            SupervisorClient(Path(props["socket"])).remove(props["name"])
+        Path(props["conf"]).unlink(missing_ok=True)
 
 
 class SupervisedProcess(LocalResource, module="shipway", name="SupervisedProcess"):

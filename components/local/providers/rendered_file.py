@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -18,6 +19,8 @@ __all__ = ["FILE", "RenderedFile"]
 
 # Stands for the file in a check's command.
 FILE = "{file}"
+
+_RELOAD_SECONDS = 10
 
 
 def _sha256(text: str) -> str:
@@ -43,12 +46,19 @@ def _check(path: Path, text: str, command: Sequence[str]) -> None:
         raise ShipwayError(f"{path}: refused by {Path(command[0]).name} before it was written: {said}")
 
 
-def _reload(url: str) -> None:
+def _reload(path: Path, url: str) -> None:
+    """Tells who reads `path` of its change.
+
+    What is refused is never this file, which passed its check, but another one that the server reads with it, as when
+    the stack's files were removed under it: that one's own resource puts it right and tells the server again.
+    """
     try:
         request = urllib.request.Request(url, method="POST")  # noqa: S310 - the url is this stack's own
-        urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
+        urllib.request.urlopen(request, timeout=_RELOAD_SECONDS).close()  # noqa: S310
     except urllib.error.HTTPError as error:
-        raise ShipwayError(f"{url}: got status {error.code}, expected the new file to be accepted") from None
+        said = " ".join(error.read(500).decode(errors="replace").split())
+        # The engine shows what its provider prints here; there is no other way for a warning.
+        print(f"warning: {path.name} is changed, and {url} refuses to load it: {said}", file=sys.stderr, flush=True)
     except OSError:
         pass  # Nobody listens yet: it reads the file when it starts.
 
@@ -67,7 +77,7 @@ class FileProvider(LocalProvider):
             _check(path, text, props["check"])
         write_atomic(path, text)
         if props["reload_url"]:
-            _reload(props["reload_url"])
+            _reload(path, props["reload_url"])
         return {"sha256": _sha256(text)}
 
     def look(self, props: Props) -> str:
@@ -77,9 +87,10 @@ class FileProvider(LocalProvider):
         return IN_PLACE if path.read_text(encoding="utf-8", errors="replace") == props["text"] else "edited"
 
     def drop(self, props: Props) -> None:
-        Path(props["path"]).unlink(missing_ok=True)
+        path = Path(props["path"])
+        path.unlink(missing_ok=True)
         if props["reload_url"]:
-            _reload(props["reload_url"])
+            _reload(path, props["reload_url"])
 
 
 class RenderedFile(LocalResource, module="shipway", name="RenderedFile"):
@@ -91,7 +102,8 @@ class RenderedFile(LocalResource, module="shipway", name="RenderedFile"):
         text: its content.
         opts: Pulumi's options.
         check: a command that must accept the content before it replaces the file; FILE stands for it.
-        reload_url: where to POST after a change, when somebody listens there.
+        reload_url: where to POST after a change, when somebody listens there; a refusal is a warning, for it is the
+            check that judges the content.
     """
 
     sha256: pulumi.Output[str]

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -198,6 +199,20 @@ def test_a_deleted_process_is_gone_and_a_second_delete_is_fine(process: Make, cl
         PROVIDER.delete("", props)
     assert client.info("sleeper") is None
     assert not Path(props["conf"]).exists()
+    assert not _alive(pid)
+
+
+@pytest.mark.e2e
+def test_a_process_goes_also_when_the_stacks_files_are_gone(
+    process: Make, client: SupervisorClient, supervisor: dict[str, Any]
+) -> None:
+    """Whoever removed the state's folder first can still destroy the stack: ending a process needs no file."""
+    props = process()
+    PROVIDER.create(props)
+    pid = _pid(client, "sleeper")
+    shutil.rmtree(Path(supervisor["config"]).parent)
+    PROVIDER.delete("", props)
+    assert client.info("sleeper") is None
     assert not _alive(pid)
 
 

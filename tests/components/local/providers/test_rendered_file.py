@@ -71,6 +71,8 @@ def server() -> Iterator[Any]:
             self.server.posts += 1
             self.send_response(self.server.status)
             self.end_headers()
+            if self.server.status != 200:
+                self.wfile.write(b"another file\nis missing\n")
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -94,12 +96,20 @@ def test_who_listens_is_told_of_each_change(tmp_path: Path, server: Any) -> None
     assert server.posts == 3
 
 
-def test_a_refused_reload_is_an_error(tmp_path: Path, server: Any) -> None:
-    """A server that does not take the new file must not look as if it had."""
+def test_a_refused_reload_is_told_and_stops_nothing(
+    tmp_path: Path, server: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A checked file is not what the server minds: create, update and delete go on, with what it said as a warning."""
     server.status = 500
-    url = f"http://127.0.0.1:{server.server_port}/-/reload"
-    with pytest.raises(ShipwayError, match=f"{url}: got status 500, expected the new file to be accepted"):
-        PROVIDER.create(_props(tmp_path / "file", reload_url=url))
+    path, url = tmp_path / "file", f"http://127.0.0.1:{server.server_port}/-/reload"
+    props = _props(path, reload_url=url)
+    PROVIDER.create(props)
+    PROVIDER.update("", props, {**props, "text": "b"})
+    assert path.read_text() == "b"
+    PROVIDER.delete("", props)
+    assert not path.exists()
+    warnings = capsys.readouterr().err.splitlines()
+    assert warnings == [f"warning: file is changed, and {url} refuses to load it: another file is missing"] * 3
 
 
 def test_a_reload_without_a_listener_is_fine(tmp_path: Path) -> None:
