@@ -6,6 +6,7 @@ import shlex
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 from shipway.contract.errors import ShipwayError
 
@@ -35,10 +36,10 @@ def person_has_a_backend(root: Path, environ: Mapping[str, str]) -> bool:
     if ".shipway" in home.parts:
         home = Path.home() / ".pulumi"
     try:
-        credentials = json.loads((home / "credentials.json").read_text(encoding="utf-8"))
+        credentials: object = json.loads((home / "credentials.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(credentials, dict) and bool(credentials.get("current"))
+    return isinstance(credentials, dict) and bool(cast(dict[str, object], credentials).get("current"))
 
 
 def render(root: Path, environ: Mapping[str, str], *, own_pulumi: bool) -> str:

@@ -111,7 +111,8 @@ def _cached(tool: Tool, cache: Path) -> Path | None:
     fitting = {
         version: folder
         for folder in cache.glob(f"{tool.name}-*")
-        if tool.accepts(version := parse_version(folder.name))
+        if (version := parse_version(folder.name))
+        and tool.accepts(version)
         and all(os.access(folder / name, os.X_OK) for name in tool.executables)
     }
     return fitting[max(fitting)] if fitting else None

@@ -5,17 +5,21 @@ import tomllib
 from pathlib import Path
 
 ENGINE_PACKAGES = {"components", "policies", "pulumi", "pulumi_aws", "pulumi_kubernetes", "pulumi_policy", "stacks"}
+# What is the same for every file of a target: how it finds a program and fills a template.
+SHARED = {"programs", "rendering"}
+COMPOSER = "target"
 
 
-def test_parts_of_a_target_do_not_know_each_other(root: Path) -> None:
-    """A part of components/<target>/ imports what it is given, never another part of its target."""
+def test_files_of_a_target_do_not_know_each_other(root: Path) -> None:
+    """A file of components/<target>/ imports what it is given, none of its siblings: only target.py sees them all."""
     found = [
-        f"{part.relative_to(root)} imports {name}"
+        f"{path.relative_to(root)} imports {name}"
         for target in folders(root / "components")
-        for part in parts(target)
-        for name in sorted(imported(part))
-        for other in parts(target)
-        if f"{name}.".startswith(f"components.{target.name}.{other.stem}.")
+        for path in sorted(target.glob("*.py"))
+        if path.stem != COMPOSER
+        for name in sorted(imported(path))
+        for sibling in target.glob("*.py")
+        if sibling.stem not in SHARED and f"{name}.".startswith(f"components.{target.name}.{sibling.stem}.")
     ]
     assert not found
 
@@ -43,14 +47,11 @@ def test_every_package_has_its_layer(root: Path) -> None:
     assert {folder.name for folder in folders(root / "shipway")} - named == set()
 
 
-def parts(target: Path) -> list[Path]:
-    """Returns the files of a target that define a component."""
-    return [
-        path
-        for path in sorted(target.glob("*.py"))
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef) and any("ComponentResource" in ast.unparse(base) for base in node.bases)
-    ]
+def test_every_folder_of_sources_is_type_checked(root: Path, sources: list[Path]) -> None:
+    """pyright looks at all of the platform's code; how strictly a service is typed is its owner's choice."""
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pyright"]
+    assert set(settings["include"]) == {path.relative_to(root).parts[0] for path in sources} - {"services"}
+    assert settings["typeCheckingMode"] == "strict"
 
 
 def folders(parent: Path) -> list[Path]:

@@ -45,8 +45,12 @@ def configure(request: RunRequest, engine_address: str) -> None:
 
 async def execute(program: Path, threads: int) -> None:
     """Runs the file `program` as the stack's program, with `threads` calls to the engine under way at most."""
+
+    def run() -> None:
+        runpy.run_path(str(program), run_name="__main__")
+
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads))
-    await runtime.run_in_stack(lambda: runpy.run_path(str(program), run_name="__main__"))
+    await runtime.run_in_stack(run)
 
 
 def describe(error: BaseException, folder: str) -> str:

@@ -11,10 +11,10 @@ import os
 import signal
 import sys
 import types
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf import empty_pb2, json_format
@@ -40,8 +40,11 @@ def load_protocol() -> None:
     sys.modules["pulumirpc"] = package
 
 
-load_protocol()
-from pulumirpc import language_pb2, language_pb2_grpc, plugin_pb2  # noqa: E402 - importable from here on
+if TYPE_CHECKING:
+    from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+else:
+    load_protocol()
+    from pulumirpc import language_pb2, language_pb2_grpc, plugin_pb2
 
 
 def virtualenv(info: Any) -> Path:
@@ -107,14 +110,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
     async def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Names the provider plugins that the environment's packages say they need."""
-        response = language_pb2.GetRequiredPackagesResponse()
+        packages: list[dict[str, Any]] = []
         for path in sorted(virtualenv(request.info).glob("lib/python3*/site-packages/*/pulumi-plugin.json")):
             plugin = json.loads(path.read_text(encoding="utf-8"))
             if plugin.get("resource"):
-                json_format.ParseDict(
-                    plugin | {"kind": "resource"}, response.packages.add(), ignore_unknown_fields=True
-                )
-        return response
+                packages.append(plugin | {"kind": "resource"})
+        response = language_pb2.GetRequiredPackagesResponse()
+        return json_format.ParseDict({"packages": packages}, response, ignore_unknown_fields=True)
 
     async def Run(self, request: Any, context: Any) -> Any:  # noqa: N802
         arguments = (str(PROGRAM), self._engine_address)
@@ -126,8 +128,10 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             return language_pb2.RunResponse(bail=True)
         return language_pb2.RunResponse(error=f"the program exited with code {code}" if code else "")
 
-    async def RunPlugin(self, request: Any, context: Any) -> None:  # noqa: N802
+    # gRPC also takes a method that writes its answers itself; the generated base class knows only one that yields them.
+    async def RunPlugin(self, request: Any, context: Any) -> None:  # noqa: N802 # pyright: ignore[reportIncompatibleMethodOverride]
         """Runs a policy pack (the engine's word is analyzer) or another plugin written in Python."""
+        answer = language_pb2.RunPluginResponse
         folder = request.info.program_directory
         is_policy_pack = request.kind == "analyzer"
         arguments = ["-m", "pulumi.policy", *request.args, folder] if is_policy_pack else [folder, *request.args]
@@ -136,13 +140,16 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         async with python(context, request.info, *arguments, environ=environ, cwd=request.pwd, **pipes) as process:
             one_write_at_a_time = asyncio.Lock()  # the call's own rule
 
-            async def relay(name: str, stream: asyncio.StreamReader) -> None:
-                while chunk := await stream.read(CHUNK_BYTES):
+            async def relay(stream: asyncio.StreamReader | None, wrap: Callable[[bytes], Any]) -> None:
+                while stream and (chunk := await stream.read(CHUNK_BYTES)):
                     async with one_write_at_a_time:
-                        await context.write(language_pb2.RunPluginResponse(**{name: chunk}))
+                        await context.write(wrap(chunk))
 
-            await asyncio.gather(relay("stdout", process.stdout), relay("stderr", process.stderr))
-            await context.write(language_pb2.RunPluginResponse(exitcode=await process.wait()))
+            await asyncio.gather(
+                relay(process.stdout, lambda chunk: answer(stdout=chunk)),
+                relay(process.stderr, lambda chunk: answer(stderr=chunk)),
+            )
+            await context.write(answer(exitcode=await process.wait()))
 
 
 def end_with_engine() -> None:
