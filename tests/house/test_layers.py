@@ -1,7 +1,10 @@
 """Who may know whom, where import-linter cannot see it: targets, services, and packages that are new."""
 
 import ast
+import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ENGINE_PACKAGES = {"components", "policies", "pulumi", "pulumi_aws", "pulumi_kubernetes", "pulumi_policy", "stacks"}
@@ -45,6 +48,22 @@ def test_every_package_has_its_layer(root: Path) -> None:
     layers = next(contract for contract in settings["contracts"] if contract["type"] == "layers")["layers"]
     named = {name.strip(" ()") for layer in layers for name in layer.split("|")}
     assert {folder.name for folder in folders(root / "shipway")} - named == set()
+
+
+def test_what_runs_without_extras_needs_none(root: Path) -> None:
+    """The wheel alone, installed without an extra, has whatever the delivery process and the layers below it import."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    base = {re.split(r"[^\w-]", requirement)[0] for requirement in project["dependencies"]}
+    distributions = packages_distributions()
+    found = [
+        f"{path.relative_to(root)} imports {name}"
+        for package in ("bundle", "contract", "delivery", "observability")
+        for path in sorted((root / "shipway" / package).rglob("*.py"))
+        for name in sorted(imported(path))
+        if (top := name.partition(".")[0]) not in sys.stdlib_module_names | {"shipway"}
+        and not base & {each.lower().replace("_", "-") for each in distributions[top]}
+    ]
+    assert not found
 
 
 def test_every_folder_of_sources_is_type_checked(root: Path, sources: list[Path]) -> None:
