@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shlex
 import shutil
 import subprocess
 import time
@@ -16,6 +17,7 @@ from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import LocalLayout, services
 from shipway.contract.model import load_model
 from shipway.contract.release import load_release, release_path, short_digest
+from shipway.features.repository import has_values
 from tools import disk, environment, locks, ports, processes, report
 from tools.engine import Stack
 from tools.errors import CommandError
@@ -59,8 +61,12 @@ def bring_up(root: Path, name: str) -> None:
     for folder in folders:
         await_answer(folder, gateway, layout)
     report.say("up", f"everything answers {time.monotonic() - start:.1f} s after the start")
+    for folder in folders:
+        publish_first(folder, layout, variables)
     if folders:
-        show(next((folder for folder in folders if model_name(folder) == SHOWN_MODEL), folders[0]), gateway, root)
+        shown = next((folder for folder in folders if model_name(folder) == SHOWN_MODEL), folders[0])
+        show(shown, gateway, root)
+        hint(model_name(shown), name)
 
 
 def end_robbed(layout: LocalLayout) -> None:
@@ -116,7 +122,7 @@ def await_answer(folder: Path, gateway: str, layout: LocalLayout) -> None:
     model = model_name(folder)
     deadline = time.monotonic() + ANSWER_DEADLINE_SECONDS
     request = urllib.request.Request(  # noqa: S310 - the address is ours
-        f"{gateway}/{model}/predict", request_path(folder).read_bytes(), {"content-type": "application/json"}
+        f"{gateway}/{model}/predict", request_path(folder).read_bytes(), request_headers(folder)
     )
     with report.step(model, "waiting for its first answer"):
         while True:
@@ -135,21 +141,59 @@ def await_answer(folder: Path, gateway: str, layout: LocalLayout) -> None:
             time.sleep(0.1)
 
 
+def publish_first(folder: Path, layout: LocalLayout, variables: Mapping[str, str]) -> None:
+    """Has the service's own traffic publish what its model reads, where the online store holds nothing of it yet.
+
+    One request is sent with it; without the values every feature of every request would be its default.
+
+    Raises:
+        CommandError: when they cannot be published.
+    """
+    spec = load_model(folder / "model.yaml")
+    views = {read.name.partition(":")[0] for read in spec.features.reads}
+    if not views or not (folder / "traffic.py").exists() or has_values(layout.features, views):
+        return
+    words = ["shipway", "replay", spec.name, "--requests", "1", "--rate", "1", "--env", layout.environment]
+    with report.step(spec.name, "publishing the first features"):
+        code = report.attend(words, cwd=layout.root, env=variables, stdout=subprocess.DEVNULL)
+    if code:
+        raise CommandError(words, code)
+
+
 def show(folder: Path, gateway: str, root: Path) -> None:
     """Prints a request that a person can repeat, and what it gives."""
-    body = request_path(folder).relative_to(root)
     words = ["curl", "-s", f"{gateway}/{model_name(folder)}/predict"]
-    words += ["-H", "content-type: application/json", "-d", f"@{body}"]
-    print(f"$ curl -s {words[2]} -H '{words[4]}' -d {words[6]}", flush=True)
+    for name, value in request_headers(folder).items():
+        words += ["-H", f"{name}: {value}"]
+    words += ["-d", f"@{request_path(folder).relative_to(root)}"]
+    print(f"$ {shlex.join(words)}", flush=True)
     try:
         print(subprocess.run(words, cwd=root, capture_output=True, text=True, check=True).stdout.rstrip(), flush=True)
     except FileNotFoundError:
         report.say("up", "there is no curl on PATH to show the answer with")
 
 
+def hint(model: str, name: str) -> None:
+    """Says what a person may do next."""
+    option, variable = ("", "") if name == "local" else (f" --env {name}", f" ENV={name}")
+    report.say("next", f"source .shipway/env; shipway status{option}")
+    report.say("", f"shipway replay {model} --requests 500 --rate 50{option}")
+    report.say("", f"make down{variable}")
+
+
 def request_path(folder: Path) -> Path:
     """Returns the file with the service's example request."""
     return folder / "tests" / "request.json"
+
+
+def request_headers(folder: Path) -> dict[str, str]:
+    """Returns the headers of the example request: its body's type, and each line of request.headers where there is one.
+
+    A request about the past needs the time at which it was asked (x-event-time), or every feature would be too old.
+    """
+    path = request_path(folder).with_suffix(".headers")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {"content-type": "application/json"} | dict(line.split(": ", 1) for line in lines)
 
 
 def model_name(folder: Path) -> str:

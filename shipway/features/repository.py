@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +14,7 @@ from shipway.bundle.source import import_from
 from shipway.contract.documents import read_json, write_atomic
 from shipway.contract.errors import FeatureError
 
-__all__ = ["PROJECT", "apply", "apply_objects", "check", "feature_store_yaml", "open_store"]
+__all__ = ["PROJECT", "apply", "apply_objects", "check", "feature_store_yaml", "has_values", "open_store"]
 
 PROJECT = "shipway"
 
@@ -101,6 +101,19 @@ def check(service: Path, folder: Path) -> list[str]:
         if f"{PROJECT}_{view}" not in tables:
             problems.append(f"{folder / 'online.db'}: no table of view {view}")
     return problems
+
+
+def has_values(folder: Path, views: Iterable[str]) -> bool:
+    """Returns whether every one of `views` has a value online; it reads the file only, without Feast."""
+    path = folder / "online.db"
+    tables = {f"{PROJECT}_{view}" for view in views}
+    if not tables <= _tables(path):
+        return False
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        return all(
+            connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone()  # noqa: S608 - a table that is there
+            for table in tables
+        )
 
 
 def _tables(path: Path) -> set[str]:

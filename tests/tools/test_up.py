@@ -1,10 +1,13 @@
 """What `make up` and `make down` decide before, and between, the programs they start."""
 
 import json
+import shlex
 import shutil
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,7 +32,8 @@ def checkout(tmp_path: Path, root: Path) -> Path:
     service = tmp_path / "services" / "flight_delay"
     (service / "tests").mkdir(parents=True)
     shutil.copy(source / "model.yaml", service)
-    shutil.copy(source / "tests" / "request.json", service / "tests")
+    for name in ("request.json", "request.headers"):
+        shutil.copy(source / "tests" / name, service / "tests")
     return tmp_path
 
 
@@ -193,6 +197,72 @@ def test_a_model_that_never_answers_is_said(
         up.await_answer(service, "http://127.0.0.1:1", layout)
 
 
+@pytest.mark.parametrize(("published", "calls_expected"), [(3, True), (4, False)], ids=["not all", "all"])
+def test_features_are_published_once(
+    layout: LocalLayout,
+    service: Path,
+    calls: Callable[[], list[str]],
+    variables: dict[str, str],
+    published: int,
+    calls_expected: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The first `make up`, and one after a replay that was interrupted, sends one request of the service's traffic."""
+    (service / "traffic.py").touch()
+    layout.features.mkdir(parents=True)
+    with closing(sqlite3.connect(layout.features / "online.db")) as database, database:
+        views = ("aircraft_v1", "aircraft_arrival_v1", "carrier_origin_v1", "origin_weather_v1")
+        for number, view in enumerate(views):
+            database.execute(f"create table shipway_{view} (value blob)")
+            database.executemany(f"insert into shipway_{view} values (?)", [("x",)] * (number < published))
+    up.publish_first(service, layout, variables)
+    assert calls() == ["replay flight-delay --requests 1 --rate 1 --env local"] * calls_expected
+    assert ("publishing the first features" in capsys.readouterr().err) is calls_expected
+
+
+def test_a_service_without_traffic_of_its_own_is_left_alone(
+    layout: LocalLayout, service: Path, calls: Callable[[], list[str]], variables: dict[str, str]
+) -> None:
+    """Where nobody says what the features were, nothing is sent."""
+    up.publish_first(service, layout, variables)
+    assert calls() == []
+
+
+def test_features_that_cannot_be_published_are_said(
+    layout: LocalLayout, service: Path, program: Program, variables: dict[str, str]
+) -> None:
+    """The error names the command to repeat."""
+    (service / "traffic.py").touch()
+    program("shipway", "exit 3")
+    with pytest.raises(CommandError, match=r"`shipway replay flight-delay .*` ended with status 3"):
+        up.publish_first(service, layout, variables)
+
+
+def test_the_shown_request_can_be_repeated(
+    service: Path, checkout: Path, program: Program, only_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The printed curl carries the time at which the request was asked, and its answer follows."""
+    program("curl", 'echo "$#" arguments')
+    up.show(service, "http://127.0.0.1:1", checkout)
+    command, answer = capfd.readouterr().out.splitlines()
+    assert shlex.split(command) == [
+        *("$", "curl", "-s", "http://127.0.0.1:1/flight-delay/predict"),
+        *("-H", "content-type: application/json", "-H", "x-event-time: 2013-05-01T03:59:00-04:00"),
+        *("-d", "@services/flight_delay/tests/request.json"),
+    ]
+    assert answer == "8 arguments"
+
+
+@pytest.mark.parametrize(("name", "option"), [("local", ""), ("mine", " --env mine")])
+def test_what_to_do_next_is_said(name: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The last lines are commands for the environment that was brought up."""
+    up.hint("digits", name)
+    said = capsys.readouterr().err
+    assert f"source .shipway/env; shipway status{option}\n" in said
+    assert f"shipway replay digits --requests 500 --rate 50{option}\n" in said
+    assert said.endswith("make down\n" if name == "local" else "make down ENV=mine\n")
+
+
 def pretend_set_up(checkout: Path) -> None:
     """Leaves what tells `make down` that the checkout was set up."""
     (checkout / ".shipway" / "venv" / "bin").mkdir(parents=True)
@@ -205,3 +275,4 @@ def test_every_service_has_a_request_to_show(root: Path) -> None:
     for model in sorted((root / "services").glob("*/model.yaml")):
         body = json.loads(up.request_path(model.parent).read_text(encoding="utf-8"))
         assert body["rows"], model
+        assert set(up.request_headers(model.parent)) <= {"content-type", "x-event-time"}, model

@@ -1,6 +1,7 @@
+import asyncio
 import shutil
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from shipway.bundle.source import import_from
 from shipway.contract.documents import read_json
 from shipway.contract.model import ModelSpec, load_model
 from shipway.features.online import OnlineStore
+from shipway.serving.features import FeatureReader, FeatureStatus
 from shipway.traffic.events import Ask, Label, Publish
 
 SERVICE = Path(__file__).resolve().parents[1]
+REQUEST = SERVICE / "tests" / "request.json"
 
 
 def module(name: str) -> Any:
@@ -48,7 +51,7 @@ def test_model_and_views_agree(spec: ModelSpec, views: Mapping[str, Any]) -> Non
 def test_the_example_request_is_valid() -> None:
     """Whoever copies it gets a prediction."""
     schema = module("schema").SCHEMA
-    assert schema.check(read_json(SERVICE / "tests" / "request.json")["rows"]) == []
+    assert schema.check(read_json(REQUEST)["rows"]) == []
     assert schema.check([{field.name: field.example for field in schema.fields}]) == []
 
 
@@ -121,6 +124,36 @@ def test_offline_and_online_say_the_same(
             fresh = found.timestamp is not None and at - found.timestamp <= ttl[name]
             assert (found.value if fresh else np.nan) == pytest.approx(row[name], nan_ok=True), (unit, name)
     assert offline[reads].notna().mean().min() > 0.5
+
+
+def test_the_example_request_meets_features_after_one_replayed_request(
+    repository: Path, flights: pd.DataFrame, spec: ModelSpec, tmp_path: Path
+) -> None:
+    """It is a real flight, its header the time it is asked about; by then every feature is known, none a default."""
+    request, (header,) = read_json(REQUEST), REQUEST.with_suffix(".headers").read_text().splitlines()
+    at = datetime.fromisoformat(header.removeprefix("x-event-time: "))
+    [row] = request["rows"]
+    flight = flights.loc[request["unit_id"]]
+    assert flight["asked_at"] == at
+    assert {name: flight[name] for name in row if name in flight.index}.items() <= row.items()
+
+    shutil.copytree(repository, tmp_path / "features")
+    store = OnlineStore(tmp_path / "features")
+    known: dict[str, list[Mapping[str, Any]]] = {}
+    traffic = module("traffic")
+    for event in traffic.events(datetime.fromisoformat(traffic.START)):
+        if isinstance(event, Ask):
+            break
+        if isinstance(event, Publish):
+            known.setdefault(event.view, []).append(event.row)
+    for view, rows in known.items():
+        store.publish(view, rows)
+    reader = FeatureReader(spec.features.model_copy(update={"timeout_seconds": 30}), store, lambda seconds: None)
+    [served] = asyncio.run(reader.read([module("features").ENTITIES(row)], at))
+    reader.close()
+    assert {feature.name: feature.status for feature in served} == {
+        read.name: FeatureStatus.FRESH for read in spec.features.reads
+    }
 
 
 def test_traffic_is_in_the_order_of_its_time() -> None:

@@ -1,13 +1,15 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from shipway.contract.errors import FeatureError
 from shipway.features.__main__ import main
-from shipway.features.repository import apply, check, open_store
+from shipway.features.online import OnlineStore
+from shipway.features.repository import apply, check, has_values, open_store
 
 
 @pytest.fixture
@@ -63,3 +65,16 @@ def test_a_folder_without_a_repository_is_named(tmp_path: Path) -> None:
     """The error says what makes one."""
     with pytest.raises(FeatureError, match=r"found no feature_store\.yaml, expected .*`pulumi up` makes it"):
         open_store(tmp_path)
+
+
+def test_a_store_has_values_when_every_view_has_some(copy: Path, tmp_path: Path) -> None:
+    """One that a replay was interrupted in, or that is not there yet, has none: publishing starts again."""
+    views, at = ["sales_v1", "visits_v1"], datetime(2020, 1, 1, tzinfo=UTC)
+    assert not has_values(tmp_path / "none", views)
+    assert not has_values(copy, views)
+    store = OnlineStore(copy)
+    store.publish("sales_v1", [{"shop": "a", "event_timestamp": at, "items": 1.0, "price": 2.0}])
+    assert not has_values(copy, views)
+    store.publish("visits_v1", [{"shop": "a", "day": "monday", "event_timestamp": at, "visits": 3.0}])
+    assert has_values(copy, views)
+    assert not has_values(copy, [*views, "unknown_v1"])
