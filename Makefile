@@ -41,7 +41,7 @@ lock: setup ## compile requirements.lock anew from pyproject.toml
 	  --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 clean: down ## also remove .shipway/: environment, bundles, registry, state (the tool cache stays)
-	@rm -rf .shipway
+	@rm -rf .shipway && echo "  clean        .shipway/ is removed, bundles and all; the tool cache stays" >&2
 
 python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else \
