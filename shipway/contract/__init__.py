@@ -4,6 +4,7 @@ __all__ = [
     "documents",
     "environment",
     "errors",
+    "evidence",
     "layout",
     "metrics",
     "model",

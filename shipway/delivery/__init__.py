@@ -7,6 +7,7 @@ __all__ = [
     "decide",
     "declared",
     "envoy",
+    "evidence",
     "lease",
     "ledger",
     "measures",

@@ -1,0 +1,226 @@
+"""Evidence and verdicts: what a rollout has seen, what each gate made of it, and why, in one sentence."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from shipway.contract.documents import Spec
+from shipway.contract.metrics import PREDICTION_BINS
+
+__all__ = [
+    "ABSOLUTE_GATES",
+    "RELATIVE_GATES",
+    "EvidenceState",
+    "Gate",
+    "GuardrailState",
+    "Judgement",
+    "Pause",
+    "Progress",
+    "Sample",
+    "ShiftState",
+    "SlotCounts",
+    "UnitState",
+    "Verdict",
+]
+
+Count = Annotated[int, Field(ge=0)]
+Bins = Annotated[tuple[Count, ...], Field(min_length=PREDICTION_BINS, max_length=PREDICTION_BINS)]
+LogWeights = tuple[float, ...]
+
+_NO_BINS = (0,) * PREDICTION_BINS
+
+
+class Judgement(StrEnum):
+    """How one judgement ends; what is missing is never a pass."""
+
+    PASS = "pass"  # noqa: S105
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+
+
+class Gate(StrEnum):
+    """What a rollout is judged by."""
+
+    ERRORS = "errors"
+    INVALID_OUTPUTS = "invalid_outputs"
+    SLOW_SLO = "slow_slo"
+    SLOW_LIVE = "slow_live"
+    FALLBACKS = "fallbacks"
+    MISSING_FEATURES = "missing_features"
+    SLO_ERRORS = "slo_errors"
+    SLO_LATENCY = "slo_latency"
+    SAMPLE_RATIO = "sample_ratio"
+    PREDICTION_SHIFT = "prediction_shift"
+    EVIDENCE = "evidence"
+    HARM_BUDGET = "harm_budget"
+
+
+# The candidate against live, which takes its traffic at the same time.
+RELATIVE_GATES = (
+    Gate.ERRORS,
+    Gate.INVALID_OUTPUTS,
+    Gate.SLOW_SLO,
+    Gate.SLOW_LIVE,
+    Gate.FALLBACKS,
+    Gate.MISSING_FEATURES,
+)
+# One slot against the service level objective itself.
+ABSOLUTE_GATES = (Gate.SLO_ERRORS, Gate.SLO_LATENCY)
+
+
+# What of a slot's counts is bad for each of them.
+_EVENTS = {gate: str(gate) for gate in RELATIVE_GATES} | {Gate.SLO_ERRORS: "harm", Gate.SLO_LATENCY: "slow_slo"}
+
+
+class Pause(StrEnum):
+    """Why a rollout waits for a person."""
+
+    MANUAL = "manual"
+    PREDICTION_SHIFT = "prediction_shift"
+    SAMPLE_RATIO = "sample_ratio"
+    BOTH_SLOTS_BAD = "both_slots_bad"
+
+
+class SlotCounts(Spec):
+    """What one slot did between two looks; every event is counted once a request, so that a ratio is one.
+
+    Args:
+        requests: completed requests that were not the caller's fault.
+        errors: of these, the ones that ended in an error or a timeout.
+        invalid_outputs: of these, the ones whose answer broke the schema.
+        slow_slo: of these, the ones slower than the SLO's edge of the latency grid.
+        slow_live: of these, the ones slower than live's p95 edge, which is frozen before the first step.
+        fallbacks: of these, the ones a fallback answered.
+        missing_features: of these, the ones that got the default of at least one feature.
+        units: distinct units (callers) seen for the first time in this step.
+        prediction_bins: predictions by bin of live's edges, one for each unit.
+    """
+
+    requests: Count = 0
+    errors: Count = 0
+    invalid_outputs: Count = 0
+    slow_slo: Count = 0
+    slow_live: Count = 0
+    fallbacks: Count = 0
+    missing_features: Count = 0
+    units: Count = 0
+    prediction_bins: Bins = _NO_BINS
+
+    @model_validator(mode="after")
+    def _events_are_requests(self) -> Self:
+        worst = max(self.harm, self.slow_slo, self.slow_live, self.fallbacks, self.missing_features)
+        if worst > self.requests:
+            name = next(name for name in _EVENTS.values() if getattr(self, name) == worst)
+            raise ValueError(f"{name} ({worst}) to be at most requests ({self.requests})")
+        return self
+
+    @property
+    def harm(self) -> int:
+        """The requests that hurt their caller; no request is both an error and an invalid output."""
+        return self.errors + self.invalid_outputs
+
+    def events(self, gate: Gate) -> int:
+        """Returns how many requests count against `gate`, one of the relative or the absolute gates."""
+        count: int = getattr(self, _EVENTS[gate])
+        return count
+
+
+class Sample(Spec):
+    """What both slots did between two looks."""
+
+    candidate: SlotCounts = SlotCounts()
+    live: SlotCounts = SlotCounts()
+
+
+class Verdict(Spec):
+    """What one gate says at one look.
+
+    Args:
+        gate: who says it.
+        judgement: what it says.
+        metric: what `bound` and `threshold` measure, with its unit.
+        bound: the evidence, None when there is none.
+        threshold: what the bound is held against.
+        sentence: for a person, with the counts.
+    """
+
+    gate: Gate
+    judgement: Judgement
+    metric: str
+    candidate_events: Count = 0
+    candidate_requests: Count = 0
+    live_events: Count = 0
+    live_requests: Count = 0
+    bound: float | None = None
+    threshold: float
+    sentence: Annotated[str, Field(min_length=1)]
+
+
+class GuardrailState(Spec):
+    """One e-process and the counts it saw since the rollout began."""
+
+    gate: Gate
+    log_weights: LogWeights
+    candidate_events: Count = 0
+    candidate_requests: Count = 0
+    live_events: Count = 0
+    live_requests: Count = 0
+
+
+class UnitState(Spec):
+    """The e-process of the sample ratio; its counts are those of the current step."""
+
+    log_weights: LogWeights
+    candidate_units: Count = 0
+    live_units: Count = 0
+
+
+class ShiftState(Spec):
+    """What the bound on the shift between the slots' predictions remembers.
+
+    Args:
+        candidate, live: predictions by bin that are already counted.
+        open_candidate, open_live: predictions by bin that wait until their batch is large enough.
+        weighted_difference: sum of size times difference over the batches.
+        size: sum of n_c n_l / (n_c + n_l) over the batches.
+    """
+
+    candidate: Bins = _NO_BINS
+    live: Bins = _NO_BINS
+    open_candidate: Bins = _NO_BINS
+    open_live: Bins = _NO_BINS
+    weighted_difference: float = 0.0
+    size: Annotated[float, Field(ge=0)] = 0.0
+
+
+class EvidenceState(Spec):
+    """All that a rollout has seen of one candidate; a new digest starts a new one."""
+
+    guardrails: tuple[GuardrailState, ...]
+    live_slo: tuple[GuardrailState, ...]
+    units: UnitState
+    shift: ShiftState = ShiftState()
+    step_candidate_requests: Count = 0
+    step_candidate_harm: Count = 0
+    step_live_requests: Count = 0
+    step_live_harm: Count = 0
+
+
+class Progress(Spec):
+    """How far a rollout has come.
+
+    Args:
+        step_index: which of `steps_percent` is served.
+        step_elapsed_seconds: sum of monotonic deltas since the step began; a reboot adds nothing.
+        evidence: what was seen.
+        paused: why it waits for a person, None when it does not.
+        approved: pauses that a person has lifted; they do not come back for this candidate.
+    """
+
+    step_index: Count = 0
+    step_elapsed_seconds: Annotated[float, Field(ge=0)] = 0.0
+    evidence: EvidenceState
+    paused: Pause | None = None
+    approved: tuple[Pause, ...] = ()

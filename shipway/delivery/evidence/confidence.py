@@ -1,0 +1,127 @@
+"""Bounds on a ratio that hold at every look at once, and the harm budget they are held against.
+
+The confidence sequence is {p : M(k, n) / L(p) < 1 / alpha} with the binomial likelihood L(p) = p^k (1 - p)^(n - k) and
+its Beta(1/2, 1/2) mixture M = B(k + 1/2, n - k + 1/2) / B(1/2, 1/2). M / L(p) is a martingale under p that starts at 1,
+so the true p is ever outside with a probability of at most alpha (Robbins 1970; Howard, Ramdas, McAuliffe & Sekhon,
+Annals of Statistics 2021, arXiv 1810.08240).
+"""
+
+import math
+
+__all__ = ["fits_budget", "lower_bound", "requests_needed", "upper_bound", "worst_excess"]
+
+_BISECTIONS = 50
+# More than any step will ever wait for; the search must end somewhere.
+_MOST_REQUESTS = 100_000_000
+_LOG_BETA_HALVES = math.log(math.pi)
+
+
+def upper_bound(events: float, trials: float, alpha: float) -> float:
+    """Returns the greatest ratio compatible with `events` of `trials`; 1 without trials.
+
+    >>> round(upper_bound(0, 27, 0.025), 4), round(upper_bound(0, 754, 0.025), 5)
+    (0.1967, 0.00999)
+    >>> upper_bound(0, 0, 0.025)
+    1.0
+
+    Args:
+        events: bad requests; a fraction is allowed, for planning with expected counts.
+        trials: all requests.
+        alpha: the probability with which the true ratio may ever exceed the bound.
+    """
+    _check(events, trials, alpha)
+    return _root(events, trials, alpha, inside=events / trials, outside=1.0) if trials else 1.0
+
+
+def lower_bound(events: float, trials: float, alpha: float) -> float:
+    """Returns the least ratio compatible with `events` of `trials`; 0 without trials or without events.
+
+    >>> round(lower_bound(10, 1000, 0.025), 5)
+    0.0022
+    """
+    _check(events, trials, alpha)
+    return _root(events, trials, alpha, inside=events / trials, outside=0.0) if events else 0.0
+
+
+def _check(events: float, trials: float, alpha: float) -> None:
+    if not 0 <= events <= trials or not 0 < alpha < 1:
+        raise ValueError(
+            f"events ({events}) of trials ({trials}) at alpha ({alpha}): expected 0 <= events <= trials "
+            "and alpha between 0 and 1"
+        )
+
+
+def _root(events: float, trials: float, alpha: float, inside: float, outside: float) -> float:
+    rest = trials - events
+    log_mixture = math.lgamma(events + 0.5) + math.lgamma(rest + 0.5) - math.lgamma(trials + 1.0) - _LOG_BETA_HALVES
+    least = log_mixture + math.log(alpha)
+    log, log1p = math.log, math.log1p
+    # The bound is reported from outside, so that rounding never makes it too tight. The ends, where the likelihood
+    # is zero, are never evaluated unless they are the estimate itself.
+    for _ in range(_BISECTIONS):
+        ratio = (inside + outside) / 2
+        if ratio in (inside, outside):
+            break
+        likelihood = (events * log(ratio) if events else 0.0) + (rest * log1p(-ratio) if rest else 0.0)
+        if likelihood > least:
+            inside = ratio
+        else:
+            outside = ratio
+    return outside
+
+
+def worst_excess(
+    candidate_events: float, candidate_trials: float, live_events: float, live_trials: float, alpha: float
+) -> float:
+    """Returns X = max(0, U - L): by how much the candidate's bad ratio may exceed live's, at worst.
+
+    U is the candidate's upper bound and L is live's lower bound, at alpha / 2 each.
+
+    >>> round(worst_excess(0, 357, 0, 0, 0.05), 5)
+    0.01997
+    """
+    upper = upper_bound(candidate_events, candidate_trials, alpha / 2)
+    return max(0.0, upper - lower_bound(live_events, live_trials, alpha / 2))
+
+
+def fits_budget(excess_ratio: float, next_percent: int, harm_budget_ratio: float) -> bool:
+    """Returns whether the worst excess, on the next step's share of the traffic, stays within the budget."""
+    return excess_ratio * next_percent / 100 <= harm_budget_ratio
+
+
+def requests_needed(
+    next_percent: int,
+    harm_budget_ratio: float,
+    harm_alpha: float,
+    error_ratio: float = 0.0,
+    live_per_candidate: float = 0.0,
+) -> int | None:
+    """Returns after how many candidate requests a healthy version may take `next_percent`; None for never.
+
+    >>> [requests_needed(percent, harm_budget_ratio=0.01, harm_alpha=0.05) for percent in (5, 25, 50, 100)]
+    [27, 168, 357, 754]
+
+    Args:
+        next_percent: the weight that is asked for.
+        harm_budget_ratio: H of the harm budget.
+        harm_alpha: alpha of the two bounds together.
+        error_ratio: the expected ratio of bad requests, the same in both slots.
+        live_per_candidate: live's requests for each one of the candidate: (1 - w) / w at weight w.
+    """
+
+    def enough(requests: int) -> bool:
+        bad = requests * error_ratio
+        live = requests * live_per_candidate
+        excess = worst_excess(bad, requests, live * error_ratio, live, harm_alpha)
+        return fits_budget(excess, next_percent, harm_budget_ratio)
+
+    most = 1
+    while not enough(most):
+        if most >= _MOST_REQUESTS:
+            return None
+        most *= 2
+    least = most // 2
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (least, middle) if enough(middle) else (middle, most)
+    return most

@@ -1,0 +1,161 @@
+"""The step machine: what each look leads to, and the laws over random histories."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shipway.contract.documents import parse
+from shipway.contract.evidence import Judgement, Pause, Progress, Sample, SlotCounts
+from shipway.contract.model import RolloutSpec, SloSpec
+from shipway.delivery.evidence import steps
+from shipway.delivery.evidence.gate import NoEvidence, Rules
+from shipway.delivery.evidence.steps import Move, advance, resume, step_needs
+
+SPEC = RolloutSpec()
+RULES = Rules(SPEC, SloSpec())
+NOTHING = NoEvidence(Judgement.INCONCLUSIVE, "candidate evidence missing")
+
+
+def look(candidate: int = 0, bad: int = 0, live: int = 0, live_bad: int = 0, **more: int) -> Sample:
+    return Sample(
+        candidate=SlotCounts(requests=candidate, errors=bad, units=more.get("units", 0)),
+        live=SlotCounts(requests=live, errors=live_bad, units=more.get("live_units", 0)),
+    )
+
+
+def at(index: int) -> Progress:
+    return steps.begin(RULES).model_copy(update={"step_index": index})
+
+
+def test_a_flawless_version_earns_every_step() -> None:
+    """27, 168, 357 and 754 requests lead from 1 to 5, 25, 50 and 100 %; the last move is the promotion."""
+    progress, seen = steps.begin(RULES), []
+    for requests in (27, 168, 357, 754):
+        decision = advance(RULES, progress, look(requests, live=100), 5)
+        seen.append((decision.move, decision.weight_percent))
+        progress = decision.progress
+    assert seen == [(Move.ADVANCE, 5), (Move.ADVANCE, 25), (Move.ADVANCE, 50), (Move.PROMOTE, 100)]
+
+
+def test_a_step_waits_for_evidence_and_says_so() -> None:
+    """One request too few holds; the sentence tells how far it is."""
+    decision = advance(RULES, at(0), look(26, live=100), 60)
+    assert (decision.move, decision.weight_percent) == (Move.HOLD, 1)
+    assert decision.sentence == (
+        "harm_budget: worst excess 20.29% after 0 bad of 26 candidate requests against 0 of 100 of live; "
+        "5 % allows 20.00%"
+    )
+
+
+def test_a_step_lasts_as_long_as_it_must() -> None:
+    """All the evidence in the world does not shorten `min_step_seconds`."""
+    decision = advance(RULES, at(0), look(500, live=500), 4.5)
+    assert decision.move is Move.HOLD
+    assert decision.sentence.endswith("; 4.5 of at least 5 s")
+    assert advance(RULES, decision.progress, look(1, live=1), 0.5).move is Move.ADVANCE
+
+
+def test_missing_evidence_holds_and_then_rolls_back() -> None:
+    """A look without evidence never moves forward, even when enough was seen; at the deadline it goes back."""
+    enough = advance(RULES, at(0), look(500, live=500), 1).progress
+    held = advance(RULES, enough, NOTHING, 3598)
+    assert (held.move, held.sentence) == (Move.HOLD, "evidence: candidate evidence missing")
+    late = advance(RULES, held.progress, NOTHING, 1)
+    assert (late.move, late.weight_percent) == (Move.ROLL_BACK, 0)
+    assert late.sentence == "not earned within 3600 s: evidence: candidate evidence missing"
+
+
+def test_a_bad_version_goes_back_at_once() -> None:
+    """Proof of harm rolls back whatever else is missing or paused."""
+    dead = look(20, bad=20, live=400, live_bad=4)
+    decision = advance(RULES, at(1), dead, 0.25)
+    assert (decision.move, decision.weight_percent) == (Move.ROLL_BACK, 0)
+    assert decision.sentence.startswith("errors: harm is proved: 20 of 20 candidate requests against 4 of 400 of live")
+    paused = at(1).model_copy(update={"paused": Pause.MANUAL})
+    assert advance(RULES, paused, dead, 0.25).move is Move.ROLL_BACK
+
+
+def test_when_both_slots_are_bad_the_weights_freeze() -> None:
+    """A cause that both share is no reason to go back: it pauses once, and stays paused."""
+    down = look(1000, bad=500, live=1000, live_bad=500)
+    decision = advance(RULES, at(3), down, 5)
+    assert (decision.move, decision.weight_percent) == (Move.PAUSE, 50)
+    assert decision.progress.paused is Pause.BOTH_SLOTS_BAD
+    assert decision.sentence == "both slots miss their objective (slo_errors); the weights stay"
+    again = advance(RULES, decision.progress, down, 5)
+    assert (again.move, again.sentence) == (Move.HOLD, "paused (both_slots_bad): waits for a person")
+
+
+def test_a_mismatch_of_units_pauses() -> None:
+    """It stops the rollout, it does not roll it back; a person may go on, and it does not pause again."""
+    uneven = look(1000, live=1000, units=600, live_units=400)
+    decision = advance(RULES, at(3), uneven, 5)
+    assert (decision.move, decision.progress.paused) == (Move.PAUSE, Pause.SAMPLE_RATIO)
+    lifted = resume(decision.progress)
+    assert (lifted.paused, lifted.approved) == (None, (Pause.SAMPLE_RATIO,))
+    assert advance(RULES, lifted, uneven, 5).move is Move.PROMOTE
+
+
+def test_a_manual_gate_waits_for_a_person() -> None:
+    """With everything earned the gate pauses; the clock stops; approval lets it go on."""
+    rules = Rules(RolloutSpec(manual_gate_before_percent=50), SloSpec())
+    earned = look(10_000, live=10_000)
+    decision = advance(rules, at(1), earned, 5)
+    assert decision.move is Move.ADVANCE
+    decision = advance(rules, decision.progress, earned, 5)
+    assert (decision.move, decision.weight_percent) == (Move.PAUSE, 25)
+    assert decision.sentence.endswith("; 50 % waits for `shipway approve`")
+    waiting = advance(rules, decision.progress, earned, 1e6)
+    assert (waiting.move, waiting.progress.step_elapsed_seconds) == (Move.HOLD, 5)
+    assert advance(rules, resume(waiting.progress), earned, 1).move is Move.ADVANCE
+
+
+def test_progress_survives_being_written() -> None:
+    """What is written on the route is read back as it was, to the last bit."""
+    progress = advance(RULES, at(1), look(20, bad=1, live=380, live_bad=3), 1.25).progress
+    assert parse(Progress, json.loads(progress.model_dump_json()), "route") == progress
+
+
+def test_what_each_step_will_need() -> None:
+    """A flawless version at 200 requests/s needs the known counts; without traffic no step is ever in time."""
+    needs = step_needs(RULES, requests_per_second=200, error_ratio=0)
+    assert [(need.next_percent, need.candidate_requests) for need in needs] == [
+        (5, 27),
+        (25, 168),
+        (50, 357),
+        (100, 754),
+    ]
+    assert [need.seconds for need in needs] == [pytest.approx(s) for s in (13.5, 16.8, 7.14, 7.54)]
+    assert all(need.in_time for need in needs)
+    idle = step_needs(RULES, requests_per_second=0, error_ratio=0)
+    assert [(need.seconds, need.in_time) for need in idle] == [(None, False)] * 4
+
+
+COUNTS = st.tuples(st.integers(0, 200), st.integers(0, 200)).map(sorted)
+LOOKS = st.one_of(
+    st.tuples(COUNTS, COUNTS).map(lambda both: look(both[0][1], both[0][0] // 20, both[1][1], both[1][0] // 20)),
+    st.just(NOTHING),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(LOOKS, st.floats(0, 30)), max_size=40))
+def test_the_laws_hold_over_any_history(history: list[tuple[Sample | NoEvidence, float]]) -> None:
+    """The weight never skips a step, moves forward only on a look with evidence, and ends where it may end."""
+    progress = steps.begin(RULES)
+    for seen, elapsed in history:
+        before = progress.step_index
+        decision = advance(RULES, progress, seen, elapsed)
+        progress = decision.progress
+        if decision.move in (Move.ADVANCE, Move.PROMOTE):
+            assert isinstance(seen, Sample)
+            assert decision.weight_percent == SPEC.steps_percent[before + 1]
+            assert progress.step_elapsed_seconds == 0
+            verdicts = {verdict.judgement for verdict in decision.verdicts[-2:]}
+            assert verdicts == {Judgement.PASS}
+        else:
+            assert decision.weight_percent == (0 if decision.move is Move.ROLL_BACK else SPEC.steps_percent[before])
+        if decision.move in (Move.PROMOTE, Move.ROLL_BACK):
+            break
