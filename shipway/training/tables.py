@@ -73,10 +73,14 @@ def open_client(path: Path) -> "MlflowClient":
     return _client(path)
 
 
-def _client(path: Path) -> "MlflowClient":
-    # Nothing about a training leaves the machine.
+def _forbid_telemetry() -> None:
+    """Sees to it that nothing about a training leaves the machine: MLflow asks when it is first imported."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
+
+
+def _client(path: Path) -> "MlflowClient":
+    _forbid_telemetry()
     from mlflow import MlflowClient
 
     # Its progress on creating tables is not the person's concern.
@@ -92,6 +96,7 @@ def _client(path: Path) -> "MlflowClient":
 
 def _make(path: Path) -> None:
     """Has MLflow make its tables in the new file `path`: opening it does."""
+    _forbid_telemetry()
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +14,23 @@ from shipway.training.tables import create_tables, has_tables
 
 @pytest.mark.e2e
 def test_two_at_once_make_one_registry(tmp_path: Path) -> None:
-    """A training and a `pulumi up` that start together both succeed and leave one registry, nothing half-made."""
-    path = tmp_path / "mlflow.db"
+    """A training and a `pulumi up` that start together both succeed and leave one registry, nothing half-made.
+
+    Nor does MLflow leave its telemetry's file in the person's home, as it does when it means to report.
+    """
+    path, home = tmp_path / "registry" / "mlflow.db", tmp_path / "home"
+    home.mkdir()
+    # In a test or on a build server, which it knows by other variables, MLflow never reports.
+    variables = {name: value for name, value in os.environ.items() if name.startswith(("PATH", "PYTHON"))}
     command = [sys.executable, "-m", "shipway.training.tables", "create", str(path)]
-    racers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    racers = [
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables | {"HOME": str(home)})
+        for _ in range(2)
+    ]
     assert [(racer.communicate()[1], racer.returncode) for racer in racers] == [("", 0)] * 2
     assert has_tables(path)
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["mlflow.db", "mlflow.lock"]
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["mlflow.db", "mlflow.lock"]
+    assert list(home.rglob("*")) == []
 
 
 def test_an_interrupted_creation_leaves_no_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
