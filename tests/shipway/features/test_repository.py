@@ -70,6 +70,9 @@ def test_a_folder_without_a_repository_is_named(tmp_path: Path) -> None:
 def test_a_store_has_values_when_every_view_has_some(copy: Path, tmp_path: Path) -> None:
     """One that a replay was interrupted in, or that is not there yet, has none: publishing starts again."""
     views, at = ["sales_v1", "visits_v1"], datetime(2020, 1, 1, tzinfo=UTC)
+    with closing(sqlite3.connect(copy / "online.db")) as connection, connection:
+        for view in views:
+            connection.execute(f"DELETE FROM shipway_{view}")
     assert not has_values(tmp_path / "none", views)
     assert not has_values(copy, views)
     store = OnlineStore(copy)
