@@ -17,19 +17,18 @@ STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (REPOSITORY / "sta
 DIGEST = "sha256:" + "a" * 64
 SNAPSHOT = Path(__file__).with_name("urns.json")
 
+# By name: resources of several models are registered in no certain order.
+BLUE_PORTS = {"first-ports": 20_000, "second-one-ports": 20_002, "third-ports": 20_004}
+
 
 class _Outputs(Mocks):
-    def __init__(self) -> None:
-        self.pairs = 0
-
     def call(self, args: Any) -> dict[str, Any]:
         raise AssertionError(f"the program calls {args.token}")
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
         computed: dict[str, Any] = {"status": "in place"}
         if args.typ.endswith(":PortPair"):
-            computed |= {"blue": 20_000 + 2 * self.pairs, "green": 20_001 + 2 * self.pairs}
-            self.pairs += 1
+            computed |= {"blue": BLUE_PORTS[args.name], "green": BLUE_PORTS[args.name] + 1}
         return f"{args.name}-id", {**args.inputs, **computed}
 
 
