@@ -2,7 +2,8 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def render(root: Path, answers: Mapping[str, str]) -> Path:
     from cookiecutter.main import cookiecutter  # pyright: ignore[reportMissingTypeStubs]
 
     services.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="shipway-new-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="shipway-new-") as scratch, _temporary_files_in(scratch):
         # By default cookiecutter keeps every answer ever given, and its own settings, in the person's home folder.
         settings = Path(scratch) / "settings.yaml"
         settings.write_text(json.dumps({"replay_dir": scratch, "cookiecutters_dir": scratch}), encoding="utf-8")
@@ -76,3 +77,13 @@ def render(root: Path, answers: Mapping[str, str]) -> Path:
         except CookiecutterException as error:
             raise ShipwayError(f"{template}: cannot be rendered: {error}") from error
     return Path(made)
+
+
+@contextmanager
+def _temporary_files_in(folder: str) -> Generator[None]:
+    """Has this process put its temporary files into `folder`: cookiecutter leaves the hooks it rendered among them."""
+    before, tempfile.tempdir = tempfile.tempdir, folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -32,14 +33,19 @@ def test_the_template_asks_at_most_six_questions() -> None:
     assert all(text != key for key, text, _ in asked)
 
 
-def test_answers_reach_the_model_and_defaults_follow_from_them(project: Path) -> None:
-    """Whatever a person types is a valid document afterwards; nothing is left in their home folder."""
+def test_answers_reach_the_model_and_defaults_follow_from_them(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever a person types is a valid document afterwards; nothing is left at home or among temporary files."""
+    temporary = tmp_path_factory.mktemp("temporary")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     description = 'Will "they" leave: #1 {yes}? \\n'
     folder = render(project, {"name": "churn-2", "team": "growth & co", "description": description})
     spec = load_model(folder / "model.yaml")
     assert (spec.name, spec.description, spec.owner.team) == ("churn-2", description, "growth & co")
     assert spec.owner.runbook_url == "https://example.com/runbooks/churn-2"
     assert not (project / "home").exists()
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(
