@@ -91,10 +91,12 @@ def _drop_timeouts(application: Any) -> None:
 
 
 def _environment(state: Path) -> dict[str, str]:
-    # Counters live in files of this folder; a former process's would be added to ours.
-    metrics = state / "metrics"
-    shutil.rmtree(metrics, ignore_errors=True)
-    metrics.mkdir(parents=True)
+    # Counters live in files of the first folder; a former process's would be added to ours. In the second it may have
+    # left what it had no time to remove when it was killed.
+    metrics, temporary = state / "metrics", state / "tmp"
+    for folder in (metrics, temporary):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
     home = state / "bentoml"
     home.mkdir(exist_ok=True)
     return {
@@ -104,6 +106,7 @@ def _environment(state: Path) -> dict[str, str]:
         # Requests run side by side already; a pool of threads below each would only make them wait for each other.
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "TMPDIR": str(temporary),
     }
 
 

@@ -146,6 +146,23 @@ def test_requests_in_flight_finish_after_sigterm(trained: TrainedService, tmp_pa
     assert results == [200] * 4
 
 
+def test_a_killed_slot_leaves_nothing_outside_its_folders(
+    trained: TrainedService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its temporary files lie below its state, where the next start removes them."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    left = tmp_path / "state" / "tmp" / "left"
+    with slot(trained.bundle, tmp_path) as (_, process):
+        process.kill()
+        process.wait(20)
+    left.touch()
+    with slot(trained.bundle, tmp_path) as (_, process):
+        assert not left.exists()
+    assert list(temporary.iterdir()) == []
+
+
 @pytest.mark.parametrize("change", ["model", "code", "extra"])
 def test_a_bundle_that_is_not_what_its_digest_says_is_refused(
     trained: TrainedService, tmp_path: Path, change: str
