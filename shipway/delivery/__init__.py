@@ -15,6 +15,7 @@ __all__ = [
     "process",
     "readiness",
     "served",
+    "simulate",
     "survey",
     "unix",
 ]

@@ -20,7 +20,7 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 
-__all__ = ["GREATER", "START", "UNEQUAL", "log_e_value", "relative_null", "update"]
+__all__ = ["GREATER", "START", "UNEQUAL", "forget", "log_e_value", "relative_null", "update"]
 
 _POINTS = 64
 _LARGEST_RATIO = 1e4
@@ -90,6 +90,16 @@ def update(
 @lru_cache(maxsize=64)
 def _costs(null_ratio: float, grid: tuple[float, ...]) -> list[float]:
     return [math.log1p(null_ratio * excess) for excess in _EXCESS[grid]]
+
+
+def forget(log_weights: Sequence[float]) -> tuple[float, ...]:
+    """Returns the log weights with all evidence *for* the null dropped: what counts is the worst recent stretch.
+
+    A plain e-process lets a long good past excuse a bad present. Called before every update this makes it a detector
+    of change instead (an e-detector of the CUSUM kind: Shin, Ramdas & Rinaldo, arXiv 2203.03532): it is wrong once in
+    1 / alpha looks on average, which is enough to judge where a rollback may go, and too weak to cause one.
+    """
+    return tuple(map(max, log_weights, START))
 
 
 def log_e_value(log_weights: Sequence[float]) -> float:

@@ -22,7 +22,7 @@ from shipway.contract.evidence import (
 )
 from shipway.contract.model import ModelSpec, RolloutSpec, SloSpec
 from shipway.delivery.evidence.confidence import fits_budget, worst_excess
-from shipway.delivery.evidence.eprocess import START, UNEQUAL, log_e_value, relative_null, update
+from shipway.delivery.evidence.eprocess import START, UNEQUAL, forget, log_e_value, relative_null, update
 from shipway.delivery.evidence.shift import add_predictions, shift_estimate, shift_lower_bound
 
 __all__ = [
@@ -111,7 +111,13 @@ def add_sample(rules: Rules, evidence: EvidenceState, sample: Sample, weight_per
     units = evidence.units
     return EvidenceState(
         guardrails=tuple([_add(rules, state, candidate, live) for state in evidence.guardrails]),
-        live_slo=tuple([_add(rules, state, live, SlotCounts()) for state in evidence.live_slo]),
+        # Live was there long before: what it did well earlier must not hide that it is bad now.
+        live_slo=tuple(
+            [
+                _add(rules, state.model_copy(update={"log_weights": forget(state.log_weights)}), live, SlotCounts())
+                for state in evidence.live_slo
+            ]
+        ),
         units=UnitState(
             log_weights=update(
                 units.log_weights, candidate.units, candidate.units + live.units, weight_percent / 100, UNEQUAL

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from shipway.delivery.evidence import eprocess
-from shipway.delivery.evidence.eprocess import GREATER, START, UNEQUAL, log_e_value, relative_null, update
+from shipway.delivery.evidence.eprocess import GREATER, START, UNEQUAL, forget, log_e_value, relative_null, update
 
 INCREMENTS = st.lists(
     st.tuples(st.integers(0, 40), st.integers(0, 40), st.floats(0, 1)).map(lambda one: (*sorted(one[:2]), one[2])),
@@ -132,6 +132,15 @@ def test_it_is_rarely_wrong_however_often_it_is_looked_at() -> None:
         paths = np.logaddexp.reduce(np.cumsum(steps, axis=0), axis=1) - math.log(64)
         rejected += bool((paths >= math.log(1 / alpha)).any())
     assert rejected / rollouts <= alpha + 3 * math.sqrt(alpha * (1 - alpha) / rollouts)
+
+
+def test_a_detector_forgets_the_good_past() -> None:
+    """After 10,000 good requests, 30 bad ones of 100 are evidence to a detector and none to a plain e-process."""
+    good = update(START, 0, 10_000, 0.01)
+    assert log_e_value(update(good, 30, 100, 0.01)) < 0
+    assert log_e_value(update(forget(good), 30, 100, 0.01)) > math.log(800)
+    bad = update(START, 30, 100, 0.01)
+    assert all(kept >= start for kept, start in zip(forget(bad), START, strict=True))
 
 
 def test_nonsense_is_refused() -> None:
