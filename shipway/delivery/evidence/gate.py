@@ -5,8 +5,12 @@ shown to hold yet; a reading that was rejected is an error.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
+
+from pydantic import ValidationError
 
 from shipway.contract.evidence import (
     ABSOLUTE_GATES,
@@ -35,6 +39,7 @@ __all__ = [
     "guardrail_verdict",
     "harm_verdict",
     "rejected",
+    "sample_of",
     "shift_verdict",
     "unit_verdict",
 ]
@@ -80,6 +85,25 @@ class NoEvidence:
 
     judgement: Judgement
     sentence: str
+
+
+def sample_of(candidate: Mapping[str, Any], live: Mapping[str, Any]) -> Sample | NoEvidence:
+    """Returns what both slots did, or why their counts cannot be true.
+
+    A process that restarted and overtook its old count between two looks is not seen as restarted in one metric while
+    it is in another; then there are more events than requests, and the increment says nothing.
+
+    Args:
+        candidate, live: the fields of `SlotCounts`.
+    """
+    slots: list[SlotCounts] = []
+    for name, counts in (("candidate", candidate), ("live", live)):
+        try:
+            slots.append(SlotCounts(**counts))
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+            return NoEvidence(Judgement.ERROR, f"counts of {name} cannot be: expected {problem}")
+    return Sample(candidate=slots[0], live=slots[1])
 
 
 def begin(rules: Rules) -> EvidenceState:

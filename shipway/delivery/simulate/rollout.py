@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from shipway.contract.evidence import Judgement, Sample, SlotCounts
+from shipway.contract.evidence import Judgement, Sample
 from shipway.contract.metrics import Outcome, Slot
 from shipway.contract.model import RolloutSpec, SloSpec
 from shipway.delivery.evidence import steps
 from shipway.delivery.evidence.counters import Counters, Delta, Family, Flawed, Reading, read
-from shipway.delivery.evidence.gate import NoEvidence, Rules
+from shipway.delivery.evidence.gate import NoEvidence, Rules, sample_of
 from shipway.delivery.evidence.steps import Move
 from shipway.delivery.simulate.scenarios import FAULT_BEGINS_WITHIN_SECONDS, Fault, Scenario
 from shipway.delivery.simulate.traffic import SlotTraffic
@@ -81,17 +81,16 @@ class _Wire:
             return NoEvidence(Judgement.ERROR, outcome.sentence)
         if not isinstance(outcome, Delta):
             return NoEvidence(Judgement.INCONCLUSIVE, outcome.sentence)
-        return Sample(candidate=self._counts(outcome, Slot.GREEN), live=self._counts(outcome, Slot.BLUE))
+        return sample_of(self._counts(outcome, Slot.GREEN), self._counts(outcome, Slot.BLUE))
 
-    def _counts(self, delta: Delta, slot: Slot) -> SlotCounts:
+    def _counts(self, delta: Delta, slot: Slot) -> dict[str, Any]:
         pending, self._pending[slot] = self._pending[slot], SlotTraffic()
-        waited: dict[str, Any] = {name: getattr(pending, name) for name in _PENDING}
-        return SlotCounts(
-            requests=delta.count(slot, Outcome.OK, Outcome.ERROR, Outcome.INVALID_OUTPUT),
-            errors=delta.count(slot, Outcome.ERROR),
-            invalid_outputs=delta.count(slot, Outcome.INVALID_OUTPUT),
-            **waited,
-        )
+        counts: dict[str, Any] = {name: getattr(pending, name) for name in _PENDING}
+        return counts | {
+            "requests": delta.count(slot, Outcome.OK, Outcome.ERROR, Outcome.INVALID_OUTPUT),
+            "errors": delta.count(slot, Outcome.ERROR),
+            "invalid_outputs": delta.count(slot, Outcome.INVALID_OUTPUT),
+        }
 
     def _silent(self, at_seconds: float) -> bool:
         if self.fault is Fault.GAPS:

@@ -1,13 +1,14 @@
 """Verdicts: what each gate says, in words, and that nothing missing ever passes."""
 
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.contract.evidence import ABSOLUTE_GATES, EvidenceState, Gate, Judgement, Sample, SlotCounts, Verdict
-from shipway.contract.model import RolloutSpec, SloSpec
+from shipway.contract.model import RolloutSpec, SloSpec, load_model
 from shipway.delivery.evidence import gate
 from shipway.delivery.evidence.gate import NoEvidence, Rules
 
@@ -39,6 +40,23 @@ def test_without_a_request_no_gate_passes() -> None:
     flawed = gate.evidence_verdict(NoEvidence(Judgement.ERROR, "ok of blue is nan, expected a count"))
     assert flawed.judgement is Judgement.ERROR
     assert flawed.sentence == "evidence: ok of blue is nan, expected a count"
+
+
+def test_counts_that_cannot_be_are_an_error() -> None:
+    """More events than requests are no evidence, and the sentence names slot, field and counts."""
+    assert gate.sample_of({"requests": 2}, {}) == Sample(candidate=SlotCounts(requests=2))
+    assert gate.sample_of({"requests": 2}, {"slow_slo": 1}) == NoEvidence(
+        Judgement.ERROR, "counts of live cannot be: expected slow_slo (1) to be at most requests (0)"
+    )
+
+
+def test_rules_come_from_the_model() -> None:
+    """A model's own objective and budgets are what its rollout is judged by."""
+    model = load_model(Path(__file__).parents[4] / "services" / "digits" / "model.yaml")
+    rules = Rules.of(model)
+    assert (rules.rollout, rules.slo) == (model.rollout, model.slo)
+    assert rules.objective_ratio(Gate.SLO_ERRORS) == model.slo.error_ratio
+    assert rules.objective_ratio(Gate.SLO_LATENCY) == pytest.approx(1 - model.slo.latency_quantile)
 
 
 def test_a_guardrail_says_what_it_saw() -> None:
