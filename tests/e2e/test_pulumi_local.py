@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 import signal
 import socket
@@ -18,6 +17,7 @@ import yaml
 
 from components.local.providers.rpc import SupervisorClient, wait_until
 from shipway.contract.layout import PROCESS_MARKER, LocalLayout
+from tests.e2e.machine import PORTS, free_base, listening
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -42,24 +42,6 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def _free_base() -> int:
-    """Returns the first of forty ports that nobody holds."""
-    for _ in range(200):
-        base = random.randrange(20_000, 60_000, 40)
-        sockets: list[socket.socket] = []
-        try:
-            for port in range(base, base + 40):
-                sockets.append(socket.socket())
-                sockets[-1].bind(("127.0.0.1", port))
-            return base
-        except OSError:
-            continue
-        finally:
-            for probe in sockets:
-                probe.close()
-    raise AssertionError("no forty free ports in a row")
-
-
 class Engine:
     """Pulumi on one stack of a project with the real program and a backend of its own."""
 
@@ -82,7 +64,7 @@ class Engine:
         }
         document = yaml.safe_load((REPOSITORY / "stacks" / "Pulumi.local.yaml").read_text())
         spec = document["config"]["shipway:environment"]
-        spec |= {"name": stack, "ports": {"base": base, "span": 40}}
+        spec |= {"name": stack, "ports": {"base": base, "span": PORTS}}
         path = root / "stacks" / f"Pulumi.{stack}.yaml"
         path.write_text(yaml.safe_dump(document))
         before = path.read_text()
@@ -153,11 +135,7 @@ class Engine:
                     found.append(" ".join(process.cmdline()))
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
-        for port in range(self.base, self.base + 40):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    found.append(f"port {port}")
-        return found + [str(path) for path in [self.layout.sockets] if path.exists()]
+        return found + listening(self.base) + [str(path) for path in [self.layout.sockets] if path.exists()]
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +150,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def engine(project: Path) -> Iterator[Engine]:
     """Yields a stack that is up, with one model that was never released."""
-    found = Engine(project, "local", _free_base())
+    found = Engine(project, "local", free_base())
     found.add_model("first")
     try:
         found.up()
@@ -266,7 +244,7 @@ def test_a_violated_policy_stops_the_preview(engine: Engine) -> None:
 def test_a_second_stack_runs_beside_and_a_failed_or_interrupted_up_is_resumed(project: Path, engine: Engine) -> None:
     """A taken port is named; after Ctrl-C the same command goes on; the first stack does not notice."""
     before = engine.pids()
-    other = Engine(project, "other", _free_base())
+    other = Engine(project, "other", free_base())
     try:
         with socket.socket() as holder:
             holder.bind(("127.0.0.1", other.base))
