@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -229,3 +230,18 @@ def held(stack: Stack, project: Path) -> Generator[subprocess.Popen[bytes]]:
             yield engine
         finally:
             hold.unlink()
+
+
+def test_a_host_that_is_told_to_end_again_and_again_ends_quietly(root: Path) -> None:
+    """What it printed at its end would be shown to the person as an error of their deployment."""
+    command = [sys.executable, str(root / "tools" / "language_host" / "server.py"), "127.0.0.1:1"]
+    pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    for _ in range(5):
+        with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as host:
+            assert host.stdout
+            assert int(host.stdout.readline()) > 0
+            deadline = time.monotonic() + DEADLINE_SECONDS
+            while host.poll() is None and time.monotonic() < deadline:
+                host.send_signal(signal.SIGINT)
+                time.sleep(0.0005)
+            assert (host.returncode, host.communicate()[1]) == (0, "")

@@ -171,6 +171,10 @@ async def main(engine_address: str) -> None:
     await server.start()
     print(port, flush=True)
     await ended.wait()
+    # More of them say nothing new, and one that comes while the loop is being closed would be reported as an error.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
     await server.stop(grace=GRACE_SECONDS)
     # A cancelled call still ends its process; of one that is cut short in that, gRPC prints a traceback.
     if calls := asyncio.all_tasks() - {asyncio.current_task()}:
