@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from shipway.contract.environment import load_environment
 from tools import environment, report
 from tools.engine import Stack
 
@@ -18,6 +19,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--policies", action="store_true", help="under the policy pack of this repository")
     options = parser.parse_args()
+    # Before the engine makes a file and a stack for a name that was mistyped.
+    load_environment(ROOT, options.env)
     stack = Stack(ROOT, options.env, environment.load(ROOT))
     stack.ensure()
     return stack.preview(as_json=options.json, policies=options.policies)

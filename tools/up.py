@@ -17,6 +17,7 @@ from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import LocalLayout, services
 from shipway.contract.model import load_model
 from shipway.contract.release import load_release, release_path, short_digest
+from shipway.delivery.ledger import Ledger
 from shipway.features.repository import has_values
 from tools import disk, environment, locks, ports, processes, report
 from tools.engine import Stack
@@ -90,11 +91,23 @@ def release(folder: Path, layout: LocalLayout, variables: Mapping[str, str]) -> 
     if digests:
         report.say(model, f"{path.name} names {short_digest(digests[0])}, whose bundle is gone; releasing anew")
         path.unlink()
-    digest = train(model, layout, variables)
+    digest = last_live(model, layout, store) or train(model, layout, variables)
     words = ["shipway", "release", model, digest, "--env", layout.environment, "--reason", "make up"]
     code = report.attend(words, cwd=layout.root, env=variables, stdout=report.STDERR)
     if code:
         raise CommandError(words, code)
+
+
+def last_live(model: str, layout: LocalLayout, store: ArtifactStore) -> str:
+    """Returns the digest that took the model's traffic last, empty where there is none whose bundle is still there.
+
+    A stack brought down and up again starts with what it ended with; its newest bundle may be one that was rolled back.
+    """
+    told = [entry.digests["live"] for entry in Ledger(layout.ledger).entries(model) if "live" in entry.digests]
+    if not told or not store.path(told[-1]).is_dir():
+        return ""
+    report.say(model, f"{short_digest(told[-1])} was live last")
+    return told[-1]
 
 
 def train(model: str, layout: LocalLayout, variables: Mapping[str, str]) -> str:

@@ -1,6 +1,7 @@
 """Registry: MLflow on SQLite, and the bundles in a folder by digest."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pulumi
 
@@ -8,6 +9,7 @@ from components.local.providers.directory import Directory
 from components.local.providers.registry import RegistrySchema
 from components.parts import RegistryOutputs
 from components.services import Service
+from shipway.contract.documents import read_json
 from shipway.contract.errors import SpecError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
@@ -17,7 +19,7 @@ __all__ = ["Registry", "refuse_missing_bundles"]
 
 
 def refuse_missing_bundles(layout: LocalLayout, services: Sequence[Service]) -> None:
-    """Refuses a release of a digest that is not in the artifact store.
+    """Refuses a release of a digest that is not in the artifact store, or there for another model.
 
     Raises:
         SpecError: naming the release file, the slot and the digest.
@@ -25,13 +27,27 @@ def refuse_missing_bundles(layout: LocalLayout, services: Sequence[Service]) -> 
     for service in services:
         for slot in Slot:
             digest = service.release.digest(slot)
-            if digest and not (layout.bundle(digest) / "manifest.json").exists():
+            manifest = layout.bundle(digest) / "manifest.json" if digest else None
+            if manifest and manifest.exists():
+                _refuse_another_models(layout, service, slot, manifest)
+            elif digest:
                 raise SpecError(
                     release_path(service.folder, layout.environment),
                     str(slot),
                     digest,
                     f"the digest of a bundle in {layout.artifacts}; `shipway train {service.spec.name}` makes one",
                 )
+
+
+def _refuse_another_models(layout: LocalLayout, service: Service, slot: Slot, manifest: Path) -> None:
+    found = read_json(manifest).get("model")
+    if found != service.spec.name:
+        raise SpecError(
+            release_path(service.folder, layout.environment),
+            str(slot),
+            service.release.digest(slot),
+            f"the digest of a bundle of {service.spec.name}; this one is of {found}",
+        )
 
 
 class Registry(pulumi.ComponentResource):

@@ -97,7 +97,7 @@ def _act(verb: str, model: str, env: str, reason: str, *, retry: bool, wait_seco
     written = load_release(path)
     if verb == "promote":
         _refuse_unapplied(layout, written, model, env)
-    command = Command(verb=verb, model=model, actor=actor(), reason=reason, retry=retry)
+    command = Command(verb=verb, model=model, actor=actor(), reason=reason.strip() or NO_REASON, retry=retry)
     done = _patiently(lambda: act(layout, ports.gateway, ports.gateway_admin, command), wait_seconds)
     live = Slot(done["state"]["live"])
     # Where no route state exists, as after a move to another machine, this line says which slot to start with.

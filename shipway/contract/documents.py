@@ -38,7 +38,9 @@ def parse(kind: type[T], data: object, path: Path | str) -> T:
         # JSON mode keeps scalars strict ("500" is no int) while lists may become tuples and text may become enums.
         return kind.model_validate_json(json.dumps(data))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        found = error.errors(include_url=False)
+        # A misspelt key is also a missing one; the one that was written says where to look.
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         key = ".".join(str(part) for part in first["loc"])
         got = "nothing" if first["type"] == "missing" else first["input"]
         raise SpecError(path, key, got, _expected(first, kind)) from None

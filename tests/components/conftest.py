@@ -38,10 +38,10 @@ class Project:
         text = "".join(f"{key}: {value}\n" for key, value in slots.items())
         (service / "releases" / f"{environment}.yaml").write_text(text)
 
-    def add_bundle(self, digest: str, environment: str = "local") -> None:
+    def add_bundle(self, digest: str, environment: str = "local", model: str = "first") -> None:
         folder = self.root / ".shipway" / environment / "artifacts" / digest.replace(":", "/")
         folder.mkdir(parents=True)
-        (folder / "manifest.json").write_text("{}")
+        (folder / "manifest.json").write_text(f'{{"model": "{model}"}}')
 
 
 @pytest.fixture

@@ -76,6 +76,14 @@ def test_a_digest_without_a_bundle_is_refused(project: Any) -> None:
     assert refused.value.expected.endswith("`shipway train first` makes one")
 
 
+def test_another_models_bundle_is_refused(project: Any) -> None:
+    """A digest copied into the wrong file is found before its slot starts, naming both models."""
+    project.add_bundle(DIGEST, model="other")
+    project.add_model("first", green=DIGEST)
+    with pytest.raises(SpecError, match="expected the digest of a bundle of first; this one is of other"):
+        _check(project)
+
+
 def test_a_model_that_does_not_fit_the_pool_is_refused_with_both_numbers(project: Any) -> None:
     """Both slots count; the first model leaves too little for the second."""
     project.add_model("first", cpu=3000)

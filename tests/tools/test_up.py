@@ -16,6 +16,7 @@ import yaml
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import PROCESS_MARKER, LocalLayout
 from shipway.contract.release import Release, load_release, release_path, save_release
+from shipway.delivery.ledger import Ledger
 from tools import disk, down, ports, up
 from tools.errors import CommandError, DiskError
 
@@ -77,6 +78,25 @@ def test_a_model_without_a_release_gets_its_newest_bundle(
         "train flight-delay --env local --if-missing --json",
         f"release flight-delay {DIGEST} --env local --reason make up",
     ]
+
+
+def test_a_stack_comes_up_again_with_what_was_live(
+    layout: LocalLayout, service: Path, calls: Callable[[], list[str]], variables: dict[str, str]
+) -> None:
+    """After a rollback the ledger's last live version is released, not the newer one that was taken back."""
+    store(layout, DIGEST)
+    store(layout, OTHER)
+    for action, roles in (("promoted", {"live": DIGEST}), ("rolled_back", {"live": OTHER, "candidate": DIGEST})):
+        Ledger(layout.ledger).append(
+            time="2013-05-01T00:00:00+00:00",
+            actor="ada",
+            action=action,
+            model="flight-delay",
+            digests=roles,
+            reason="errors",
+        )
+    up.release(service, layout, variables)
+    assert calls() == [f"release flight-delay {OTHER} --env local --reason make up"]
 
 
 def test_a_release_whose_bundle_is_there_is_kept(

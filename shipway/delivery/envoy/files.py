@@ -93,7 +93,8 @@ class EnvoyFiles:
             if self._clock() > deadline:
                 raise Retryable(
                     f"the gateway neither accepted nor refused {kind}.yaml within {CONFIRM_TIMEOUT_SECONDS:g} s; "
-                    "the last good one is back in place",
+                    "the last good one is back in place. If its folder was removed under it, start the gateway anew: "
+                    "`supervisorctl -c .shipway/ENV/supervisor/supervisord.conf restart gateway`",
                     CONFIRM_TIMEOUT_SECONDS,
                 )
             self._sleep(POLL_SECONDS)

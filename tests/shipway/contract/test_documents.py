@@ -45,6 +45,10 @@ def test_lists_become_tuples() -> None:
             {**GOOD, "inner": {"size_gib": 1, "sizegib": 2}},
             "f.yaml: inner.sizegib: got 2, expected no such key; known keys are size_gib",
         ),
+        (
+            {"nmae": "a", "inner": {"size_gib": 1}},
+            "f.yaml: nmae: got 'a', expected no such key; known keys are inner, name, steps",
+        ),
         ({**GOOD, "steps": [3, -1]}, "f.yaml: steps.1: got -1, expected greater than 0"),
         ({**GOOD, "name": None}, "f.yaml: name: got None, expected a valid string"),
     ],
