@@ -14,7 +14,7 @@ import types
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 from google.protobuf import empty_pb2, json_format
@@ -158,8 +158,8 @@ def end_with_engine() -> None:
         os.killpg(0, signal.SIGINT)
 
 
-async def main(engine_address: str) -> None:
-    """Serves until the engine wants no more; prints the port first, which the engine waits for."""
+async def main(engine_address: str) -> NoReturn:
+    """Serves until the engine wants no more, then ends the process; prints the port first: the engine waits for it."""
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
@@ -171,14 +171,12 @@ async def main(engine_address: str) -> None:
     await server.start()
     print(port, flush=True)
     await ended.wait()
-    # More of them say nothing new, and one that comes while the loop is being closed would be reported as an error.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.remove_signal_handler(number)
-        signal.signal(number, signal.SIG_IGN)
     await server.stop(grace=GRACE_SECONDS)
     # A cancelled call still ends its process; of one that is cut short in that, gRPC prints a traceback.
     if calls := asyncio.all_tasks() - {asyncio.current_task()}:
         await asyncio.wait(calls, timeout=GRACE_SECONDS)
+    # At once: another signal of the engine's, while Python takes the loop down, would be printed as an error.
+    os._exit(0)
 
 
 if __name__ == "__main__":
