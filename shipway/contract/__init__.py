@@ -10,6 +10,7 @@ __all__ = [
     "model",
     "naming",
     "release",
+    "rollout",
     "route",
     "schema",
 ]

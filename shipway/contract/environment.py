@@ -107,6 +107,18 @@ class PortsSpec(Spec):
         return self.base + 3
 
     @property
+    def alertmanager(self) -> int:
+        return self.base + 4
+
+    @property
+    def alert_receiver(self) -> int:
+        return self.base + 5
+
+    @property
+    def labels_metrics(self) -> int:
+        return self.base + 6
+
+    @property
     def model_slots(self) -> range:
         return range(self.base + 20, self.base + self.span)
 

@@ -10,9 +10,11 @@ from shipway.contract.metrics import PREDICTION_BINS
 
 __all__ = [
     "ABSOLUTE_GATES",
+    "LATE_GATES",
     "RELATIVE_GATES",
     "EvidenceState",
     "Gate",
+    "GateAction",
     "GuardrailState",
     "Judgement",
     "Pause",
@@ -27,6 +29,8 @@ __all__ = [
 Count = Annotated[int, Field(ge=0)]
 Bins = Annotated[tuple[Count, ...], Field(min_length=PREDICTION_BINS, max_length=PREDICTION_BINS)]
 LogWeights = tuple[float, ...]
+# slot, instance, event, value, scraped at (seconds since the epoch)
+CounterRow = tuple[str, str, str, Count, float]
 
 _NO_BINS = (0,) * PREDICTION_BINS
 
@@ -49,6 +53,7 @@ class Gate(StrEnum):
     SLOW_LIVE = "slow_live"
     FALLBACKS = "fallbacks"
     MISSING_FEATURES = "missing_features"
+    LABEL_ERRORS = "label_errors"
     SLO_ERRORS = "slo_errors"
     SLO_LATENCY = "slo_latency"
     SAMPLE_RATIO = "sample_ratio"
@@ -66,21 +71,37 @@ RELATIVE_GATES = (
     Gate.FALLBACKS,
     Gate.MISSING_FEATURES,
 )
+# The candidate against live, on predictions both made at the same time and whose labels came later.
+LATE_GATES = (Gate.LABEL_ERRORS,)
 # One slot against the service level objective itself.
 ABSOLUTE_GATES = (Gate.SLO_ERRORS, Gate.SLO_LATENCY)
 
 
 # What of a slot's counts is bad for each of them.
-_EVENTS = {gate: str(gate) for gate in RELATIVE_GATES} | {Gate.SLO_ERRORS: "harm", Gate.SLO_LATENCY: "slow_slo"}
+_EVENTS = {gate: str(gate) for gate in (*RELATIVE_GATES, *LATE_GATES)} | {
+    Gate.SLO_ERRORS: "harm",
+    Gate.SLO_LATENCY: "slow_slo",
+}
+_REQUEST_EVENTS = tuple(name for gate, name in _EVENTS.items() if gate not in LATE_GATES)
+
+
+class GateAction(StrEnum):
+    """What a gate that fails does: what model.yaml may say under `rollout.gates`."""
+
+    ROLLBACK = "rollback"
+    PAUSE = "pause"
+    OFF = "off"
 
 
 class Pause(StrEnum):
     """Why a rollout waits for a person."""
 
     MANUAL = "manual"
+    GUARDRAIL = "guardrail"
     PREDICTION_SHIFT = "prediction_shift"
     SAMPLE_RATIO = "sample_ratio"
     BOTH_SLOTS_BAD = "both_slots_bad"
+    LIVE_BAD = "live_bad"
 
 
 class SlotCounts(Spec):
@@ -96,6 +117,8 @@ class SlotCounts(Spec):
         missing_features: of these, the ones that got the default of at least one feature.
         units: distinct units (callers) seen for the first time in this step.
         prediction_bins: predictions by bin of live's edges, one for each unit.
+        labelled: predictions made while both slots served whose label has come.
+        label_errors: of these, the ones that were wrong.
     """
 
     requests: Count = 0
@@ -107,13 +130,17 @@ class SlotCounts(Spec):
     missing_features: Count = 0
     units: Count = 0
     prediction_bins: Bins = _NO_BINS
+    labelled: Count = 0
+    label_errors: Count = 0
 
     @model_validator(mode="after")
     def _events_are_requests(self) -> Self:
         worst = max(self.harm, self.slow_slo, self.slow_live, self.fallbacks, self.missing_features)
         if worst > self.requests:
-            name = next(name for name in _EVENTS.values() if getattr(self, name) == worst)
+            name = next(name for name in _REQUEST_EVENTS if getattr(self, name) == worst)
             raise ValueError(f"{name} ({worst}) to be at most requests ({self.requests})")
+        if self.label_errors > self.labelled:
+            raise ValueError(f"label_errors ({self.label_errors}) to be at most labelled ({self.labelled})")
         return self
 
     @property
@@ -122,9 +149,13 @@ class SlotCounts(Spec):
         return self.errors + self.invalid_outputs
 
     def events(self, gate: Gate) -> int:
-        """Returns how many requests count against `gate`, one of the relative or the absolute gates."""
+        """Returns how many requests count against `gate`, one of the relative, late or absolute gates."""
         count: int = getattr(self, _EVENTS[gate])
         return count
+
+    def trials(self, gate: Gate) -> int:
+        """Returns how many requests `gate` judges; late labels have their own."""
+        return self.labelled if gate in LATE_GATES else self.requests
 
 
 class Sample(Spec):
@@ -209,14 +240,20 @@ class EvidenceState(Spec):
 
 
 class Progress(Spec):
-    """How far a rollout has come.
+    """How far a rollout has come, from the moment its candidate is declared to the end of its guard.
 
     Args:
         step_index: which of `steps_percent` is served.
-        step_elapsed_seconds: sum of monotonic deltas since the step began; a reboot adds nothing.
+        step_elapsed_seconds: sum of monotonic deltas since the step (or the preparation, or the guard) began; a reboot
+            adds nothing.
         evidence: what was seen.
         paused: why it waits for a person, None when it does not.
         approved: pauses that a person has lifted; they do not come back for this candidate.
+        slow_live_edge_seconds: live's p95 edge on the latency grid, frozen before the first step; None until then.
+        counters: the last sound reading, the base of the next delta (`evidence.counters.Counters.rows`), by metric.
+        settling: the next increment straddles a change of weight, so it is no evidence about the split or the step.
+        unready_seconds: for how long the candidate has not been ready while it should serve.
+        silent_seconds: for how long no look has brought evidence.
     """
 
     step_index: Count = 0
@@ -224,3 +261,8 @@ class Progress(Spec):
     evidence: EvidenceState
     paused: Pause | None = None
     approved: tuple[Pause, ...] = ()
+    slow_live_edge_seconds: float | None = None
+    counters: dict[str, tuple[CounterRow, ...]] = Field(default_factory=dict)
+    settling: bool = True
+    unready_seconds: Annotated[float, Field(ge=0)] = 0.0
+    silent_seconds: Annotated[float, Field(ge=0)] = 0.0

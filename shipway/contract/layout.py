@@ -55,6 +55,25 @@ class LocalLayout:
         return self.state / "delivery"
 
     @property
+    def history(self) -> Path:
+        """Every look at every rollout: `<model>/<rollout>.jsonl`, one `contract.rollout.Look` a line."""
+        return self.delivery / "history"
+
+    @property
+    def rollout_targets(self) -> Path:
+        """Slots that Prometheus scrapes often while their rollout is judged; delivery writes them."""
+        return self.prometheus / "rollout"
+
+    @property
+    def alertmanager(self) -> Path:
+        return self.state / "alertmanager"
+
+    @property
+    def alerts(self) -> Path:
+        """Every notification the local receiver got, one JSON object a line."""
+        return self.state / "alerts" / "alerts.jsonl"
+
+    @property
     def ledger(self) -> Path:
         return self.state / "ledger"
 

@@ -5,10 +5,12 @@ from enum import StrEnum
 __all__ = [
     "FALLBACKS_TOTAL",
     "FEATURE_AGE_SECONDS",
+    "FEATURE_MISSING_REQUESTS_TOTAL",
     "FEATURE_MISSING_TOTAL",
     "FEATURE_SECONDS",
     "HEARTBEAT_TIMESTAMP_SECONDS",
     "INFERENCE_SECONDS",
+    "LABELLED_TOTAL",
     "LATENCY_EDGES_SECONDS",
     "MODEL_INFO",
     "PREDICTION_BINS",
@@ -18,6 +20,10 @@ __all__ = [
     "RECORDED",
     "REQUESTS_TOTAL",
     "REQUEST_SECONDS",
+    "ROLLOUT_HEADER",
+    "UNITS_TOTAL",
+    "UNIT_HEADER",
+    "UNIT_PREDICTION_BIN_TOTAL",
     "VIOLATIONS_TOTAL",
     "Outcome",
     "Slot",
@@ -57,7 +63,15 @@ REQUESTS_TOTAL = "shipway_requests_total"
 REQUEST_SECONDS = "shipway_request_seconds"
 FALLBACKS_TOTAL = "shipway_fallbacks_total"
 FEATURE_MISSING_TOTAL = "shipway_feature_missing_total"
+# Requests that got the default of at least one feature; the counter above counts each feature, so it is no ratio.
+FEATURE_MISSING_REQUESTS_TOTAL = "shipway_feature_missing_requests_total"
 PREDICTION_BIN_TOTAL = "shipway_prediction_bin_total"
+# Units (callers) seen for the first time in the current step of a rollout, and the first prediction of each unit in
+# the rollout by bin; label `reference` is the short digest of the bundle whose edges these are.
+UNITS_TOTAL = "shipway_units_total"
+UNIT_PREDICTION_BIN_TOTAL = "shipway_unit_prediction_bin_total"
+# Predictions made while both slots served whose label has come, by `rollout` and `outcome` (right or wrong).
+LABELLED_TOTAL = "shipway_labelled_total"
 VIOLATIONS_TOTAL = "shipway_violations_total"
 INFERENCE_SECONDS = "shipway_inference_seconds"
 FEATURE_SECONDS = "shipway_feature_seconds"
@@ -67,6 +81,11 @@ PREDICTION_LOG_DROPPED_TOTAL = "shipway_prediction_log_dropped_total"
 MODEL_INFO = "shipway_model_info"
 HEARTBEAT_TIMESTAMP_SECONDS = "shipway_heartbeat_timestamp_seconds"
 
+# The header that keeps a unit (a user, a flight) on its slot while the weights grow.
+UNIT_HEADER = "x-unit-id"
+# Added by the gateway while both slots serve: `<rollout>/<step>`, two numbers. A caller's own is replaced.
+ROLLOUT_HEADER = "x-shipway-rollout"
+
 # Recording rule -> the series it renames. The names on the left are the same on every target, and `instance` stays:
 # a delta is taken per series before anything is summed.
 RECORDED: dict[str, str] = {
@@ -74,5 +93,8 @@ RECORDED: dict[str, str] = {
     "shipway:request_seconds_bucket": f"{REQUEST_SECONDS}_bucket",
     "shipway:fallbacks_total": FALLBACKS_TOTAL,
     "shipway:feature_missing_total": FEATURE_MISSING_TOTAL,
+    "shipway:feature_missing_requests_total": FEATURE_MISSING_REQUESTS_TOTAL,
     "shipway:prediction_bin_total": PREDICTION_BIN_TOTAL,
+    "shipway:units_total": UNITS_TOTAL,
+    "shipway:unit_prediction_bin_total": UNIT_PREDICTION_BIN_TOTAL,
 }

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from shipway.contract.documents import Spec, parse, read_yaml
+from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, RELATIVE_GATES, Gate, GateAction
 from shipway.contract.naming import check_model_name
 
 __all__ = [
@@ -82,6 +83,14 @@ class SloSpec(Spec):
     window_seconds: Annotated[int, Field(gt=0)] = 2_592_000
 
 
+_GUARDRAILS = (*RELATIVE_GATES, *LATE_GATES, *ABSOLUTE_GATES)
+# Gates that doubt the comparison or the size of the change, and prove no harm.
+_DOUBTS = (Gate.SAMPLE_RATIO, Gate.PREDICTION_SHIFT)
+_TUNABLE = (*_GUARDRAILS, *_DOUBTS)
+# Where a model of high risk waits for a person when its model.yaml names no gate.
+_HIGH_RISK_GATE_PERCENT = 50
+
+
 class RolloutSpec(Spec):
     """How a new version earns its traffic; the defaults suit someone who tunes nothing."""
 
@@ -95,8 +104,25 @@ class RolloutSpec(Spec):
     holdback_percent: Annotated[int, Field(ge=0, lt=100)] = 0
     min_step_seconds: Annotated[float, Field(ge=0)] = 5
     max_step_seconds: Annotated[float, Field(gt=0)] = 3600
+    prepare_seconds: Annotated[float, Field(gt=0)] = 300
     guard_seconds: Annotated[float, Field(ge=0)] = 3600
     manual_gate_before_percent: Annotated[int, Field(gt=0, le=100)] | None = None
+    gates: dict[Gate, GateAction] = Field(default_factory=dict)
+
+    def action(self, gate: Gate) -> GateAction:
+        """Returns what `gate` does when it fails: a guardrail rolls back, a doubt about the comparison pauses."""
+        return self.gates.get(gate, GateAction.PAUSE if gate in _DOUBTS else GateAction.ROLLBACK)
+
+    @model_validator(mode="after")
+    def _gates_can_act(self) -> Self:
+        for gate, action in self.gates.items():
+            if gate not in _TUNABLE:
+                raise ValueError(f"gates of {', '.join(sorted(_TUNABLE))}; {gate} cannot be tuned")
+            if gate is Gate.SAMPLE_RATIO and action is GateAction.ROLLBACK:
+                raise ValueError(f"{gate} to be pause or off: a wrong split says nothing against the candidate")
+        if all(self.action(gate) is GateAction.OFF for gate in _GUARDRAILS):
+            raise ValueError("at least one guardrail that is not off")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -163,10 +189,18 @@ class ServingSpec(Spec):
 
 
 class LabelsSpec(Spec):
-    """When and whence the truth arrives."""
+    """When and whence the truth arrives.
+
+    Args:
+        source: who sends it.
+        delay_seconds: how long after the prediction, typically.
+        wrong_beyond: a prediction is wrong when it is farther from its label than this; 0.5 suits probabilities of
+            yes and no, and class numbers.
+    """
 
     source: Text = "feedback"
     delay_seconds: Annotated[float, Field(ge=0)] = 86_400
+    wrong_beyond: Annotated[float, Field(ge=0)] = 0.5
 
 
 class GateSpec(Spec):
@@ -220,6 +254,13 @@ class ModelSpec(Spec):
         if problem := check_model_name(self.name):
             raise ValueError(problem)
         return self
+
+    @property
+    def guarded_rollout(self) -> RolloutSpec:
+        """The rollout as it is carried out: a high risk waits for a person before half of the traffic."""
+        if self.risk is Risk.LOW or self.rollout.manual_gate_before_percent is not None:
+            return self.rollout
+        return self.rollout.model_copy(update={"manual_gate_before_percent": _HIGH_RISK_GATE_PERCENT})
 
     @property
     def package(self) -> str:

@@ -9,13 +9,28 @@ from pydantic import Field
 
 from shipway.contract.documents import Spec, parse, read_json
 from shipway.contract.errors import SpecError
+from shipway.contract.evidence import Progress
 from shipway.contract.metrics import Slot
-from shipway.contract.release import MaybeDigest
+from shipway.contract.model import RolloutSpec, SloSpec
+from shipway.contract.release import Digest, MaybeDigest
 
-__all__ = ["ROUTE_METADATA_KEY", "Phase", "RolloutState", "RouteSpec", "SlotEndpoint", "read_rollout_states", "served"]
+__all__ = [
+    "ROUTE_METADATA_KEY",
+    "STATE_FORMAT",
+    "Phase",
+    "RolloutState",
+    "RouteSpec",
+    "SlotEndpoint",
+    "parse_state",
+    "read_rollout_states",
+    "served",
+]
 
 # Key of Envoy's filter_metadata under which the rollout state rides on a model's route.
 ROUTE_METADATA_KEY = "shipway"
+
+# Grows when an older controller could not go on with what a newer one wrote.
+STATE_FORMAT = 2
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Percent = Annotated[int, Field(ge=0, le=100)]
@@ -38,6 +53,10 @@ class RouteSpec(Spec):
     live_hint: Slot | None = None
     timeout_seconds: Annotated[float, Field(gt=0)]
     max_body_bytes: Annotated[int, Field(gt=0)]
+    rollout: RolloutSpec = RolloutSpec()
+    slo: SloSpec = SloSpec()
+    escalation: str = ""
+    runbook_url: str = ""
 
     def endpoint(self, slot: Slot) -> SlotEndpoint:
         """Returns the endpoint of `slot`."""
@@ -68,6 +87,10 @@ class RolloutState(Spec):
         previous_digest: what the idle slot served before the last promotion: where a rollback goes.
         weight_percent: the candidate's share of the traffic.
         generation: grows by one with every write.
+        rollout: number of the last rollout of this model; each candidate begins the next one.
+        progress: the evidence of the rollout or of its guard, None when neither is under way.
+        rejected_digests: rolled back or failed; they take no traffic again unless somebody asks for it.
+        format: the version of this document.
     """
 
     live: Slot | None = None
@@ -78,6 +101,24 @@ class RolloutState(Spec):
     phase: Phase = Phase.SETTLED
     weight_percent: Percent = 0
     generation: Annotated[int, Field(ge=0)] = 0
+    rollout: Annotated[int, Field(ge=0)] = 0
+    progress: Progress | None = None
+    rejected_digests: tuple[Digest, ...] = ()
+    format: Annotated[int, Field(ge=1)] = STATE_FORMAT
+
+
+def parse_state(text: str, path: Path) -> RolloutState:
+    """Returns the rollout state that `text` holds.
+
+    Raises:
+        SpecError: when it is none, or was written by a newer version: what is unknown here must not be thrown away.
+    """
+    raw = cast(object, json.loads(text))
+    written = cast(dict[str, object], raw).get("format") if isinstance(raw, dict) else None
+    if isinstance(written, int) and written > STATE_FORMAT:
+        expected = f"at most {STATE_FORMAT}: a newer version of Shipway wrote this state, and only it may change it"
+        raise SpecError(path, "state.format", written, expected)
+    return parse(RolloutState, raw, path)
 
 
 def read_rollout_states(path: Path) -> dict[str, RolloutState]:
@@ -95,8 +136,7 @@ def read_rollout_states(path: Path) -> dict[str, RolloutState]:
             for route in host["routes"]:
                 metadata = route.get("metadata", {}).get("filter_metadata", {}).get(ROUTE_METADATA_KEY)
                 if metadata is not None:
-                    raw = cast(object, json.loads(metadata["state"]))
-                    states[str(metadata["model"])] = parse(RolloutState, raw, path)
+                    states[str(metadata["model"])] = parse_state(metadata["state"], path)
     except (KeyError, IndexError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise SpecError(path, "resources[0].virtual_hosts", repr(error), "the routes that delivery wrote") from None
     return states

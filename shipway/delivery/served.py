@@ -10,7 +10,7 @@ from pydantic import Field
 
 from shipway.contract.documents import Spec, parse, read_json
 from shipway.contract.errors import SpecError
-from shipway.contract.route import ROUTE_METADATA_KEY, RolloutState, RouteSpec
+from shipway.contract.route import ROUTE_METADATA_KEY, RolloutState, RouteSpec, parse_state
 
 __all__ = ["Change", "ServedModel", "metadata", "read_served"]
 
@@ -78,6 +78,6 @@ def _read_one(carried: Mapping[str, str], path: Path) -> ServedModel:
     change = carried.get("change")
     return ServedModel(
         spec=parse(RouteSpec, cast(object, json.loads(carried["spec"])), path),
-        state=parse(RolloutState, cast(object, json.loads(carried["state"])), path),
+        state=parse_state(carried["state"], path),
         change=None if change is None else parse(Change, cast(object, json.loads(change)), path),
     )

@@ -3,17 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shipway.contract.metrics import Slot
+from shipway.contract.metrics import UNIT_HEADER, Slot
 from shipway.contract.release import short_digest
 from shipway.contract.route import RolloutState, RouteSpec
 from shipway.delivery.envoy.clusters import fallback_cluster, slot_cluster
 from shipway.delivery.envoy.listener import BUFFER_FILTER, ROUTES_NAME
 from shipway.delivery.served import ServedModel, metadata
 
-__all__ = ["UNIT_HEADER", "routes", "weights_percent"]
-
-# The header that keeps a unit (a user, a flight) on its slot while the weights grow.
-UNIT_HEADER = "x-unit-id"
+__all__ = ["routes", "weights_percent"]
 
 # The list of known models in a 404 grows with the fleet; Envoy refuses direct answers over 4 KiB by default.
 MAX_DIRECT_BODY_BYTES = 65_536

@@ -5,24 +5,14 @@ function with traffic that it makes up.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from shipway.contract.evidence import ABSOLUTE_GATES, Gate, Judgement, Pause, Progress, Sample, Verdict
+from shipway.contract.rollout import Move
 from shipway.delivery.evidence import gate
 from shipway.delivery.evidence.confidence import requests_needed
 from shipway.delivery.evidence.gate import NoEvidence, Rules
 
 __all__ = ["Decision", "Move", "StepNeed", "advance", "begin", "resume", "step_needs"]
-
-
-class Move(StrEnum):
-    """What happens to the weight."""
-
-    HOLD = "hold"
-    ADVANCE = "advance"
-    PROMOTE = "promote"
-    PAUSE = "pause"
-    ROLL_BACK = "roll_back"
 
 
 @dataclass(frozen=True)
