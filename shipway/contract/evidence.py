@@ -190,10 +190,17 @@ class Verdict(Spec):
 
 
 class GuardrailState(Spec):
-    """One e-process and the counts it saw since the rollout began."""
+    """One e-process and the counts it saw since the rollout began.
+
+    Args:
+        gate: what it watches.
+        log_weights: its 64 log weights.
+        reserve_ratio: the mass that later starts of a guard will get; 0 in a step.
+    """
 
     gate: Gate
     log_weights: LogWeights
+    reserve_ratio: Annotated[float, Field(ge=0, le=1)] = 0.0
     candidate_events: Count = 0
     candidate_requests: Count = 0
     live_events: Count = 0
@@ -263,6 +270,6 @@ class Progress(Spec):
     approved: tuple[Pause, ...] = ()
     slow_live_edge_seconds: float | None = None
     counters: dict[str, tuple[CounterRow, ...]] = Field(default_factory=dict)
-    settling: bool = True
+    settling: bool = False
     unready_seconds: Annotated[float, Field(ge=0)] = 0.0
     silent_seconds: Annotated[float, Field(ge=0)] = 0.0

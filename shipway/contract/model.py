@@ -107,7 +107,7 @@ class RolloutSpec(Spec):
     prepare_seconds: Annotated[float, Field(gt=0)] = 300
     guard_seconds: Annotated[float, Field(ge=0)] = 3600
     manual_gate_before_percent: Annotated[int, Field(gt=0, le=100)] | None = None
-    gates: dict[Gate, GateAction] = Field(default_factory=dict)
+    gates: dict[Gate, GateAction] = Field(default_factory=dict[Gate, GateAction])
 
     def action(self, gate: Gate) -> GateAction:
         """Returns what `gate` does when it fails: a guardrail rolls back, a doubt about the comparison pauses."""

@@ -7,7 +7,7 @@ from pydantic import Field
 from shipway.contract.documents import Spec
 from shipway.contract.evidence import Verdict
 from shipway.contract.metrics import Slot
-from shipway.contract.release import Digest
+from shipway.contract.release import Digest, MaybeDigest
 
 __all__ = ["Look", "Move"]
 
@@ -33,7 +33,7 @@ class Look(Spec):
         rollout: the rollout's number, which grows with each candidate.
         phase: preparing, stepping, paused or guarding.
         candidate: the slot that is judged; after its promotion it is the live one.
-        candidate_digest, live_digest: what is judged, and against what.
+        candidate_digest, live_digest: what is judged, and against what; empty when there is nothing to compare with.
         step_index: which of `steps_percent`.
         weight_percent: the candidate's share of the traffic after this look.
         step_elapsed_seconds: since the step, the preparation or the guard began.
@@ -48,7 +48,7 @@ class Look(Spec):
     phase: str
     candidate: Slot
     candidate_digest: Digest
-    live_digest: Digest
+    live_digest: MaybeDigest
     step_index: int
     weight_percent: int
     step_elapsed_seconds: float

@@ -3,7 +3,7 @@
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -118,7 +118,7 @@ def parse_state(text: str, path: Path) -> RolloutState:
     if isinstance(written, int) and written > STATE_FORMAT:
         expected = f"at most {STATE_FORMAT}: a newer version of Shipway wrote this state, and only it may change it"
         raise SpecError(path, "state.format", written, expected)
-    return parse(RolloutState, raw, path)
+    return parse(RolloutState, cast(object, raw), path)
 
 
 def read_rollout_states(path: Path) -> dict[str, RolloutState]:

@@ -6,19 +6,38 @@ import time
 from pathlib import Path
 from typing import Any, cast
 
+from shipway.contract.documents import parse
 from shipway.contract.errors import Retryable
 from shipway.contract.layout import LocalLayout
+from shipway.contract.rollout import Look
 from shipway.delivery.control import ANSWER_TIMEOUT_SECONDS, Command, carry_out
-from shipway.delivery.controller import Controller, Refused
+from shipway.delivery.controller import Controller, Refused, utc_now
 from shipway.delivery.envoy.admin import Admin
 from shipway.delivery.lease import LeaseHeld, hold_lease
+from shipway.delivery.prometheus import Prometheus
+from shipway.delivery.rollouts import Rollouts
 from shipway.delivery.unix import UnixConnection
 
-__all__ = ["act"]
+__all__ = ["act", "looks"]
 
 _CONNECT_TIMEOUT_SECONDS = 1.0
 _START_SECONDS = 3.0
 _POLL_SECONDS = 0.05
+
+
+def looks(layout: LocalLayout) -> dict[str, Look] | None:
+    """Returns model -> the newest look at its rollout; None when the delivery process does not run.
+
+    Raises:
+        Retryable: when it holds its socket but does not answer.
+    """
+    try:
+        status, answer = _exchange(layout.delivery_socket, "GET", None)
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    if status != http.client.OK:
+        raise Retryable(f"the delivery process answered {status}", 1.0)
+    return {name: parse(Look, look, layout.delivery_socket) for name, look in answer["looks"].items()}
 
 
 def act(layout: LocalLayout, gateway_port: int, admin_port: int, command: Command) -> dict[str, Any]:
@@ -38,7 +57,9 @@ def act(layout: LocalLayout, gateway_port: int, admin_port: int, command: Comman
             pass
         try:
             with hold_lease(layout.delivery):
-                controller = Controller(layout, gateway_port, Admin(admin_port).read)
+                # A command asks for no evidence: port 0 is nobody's.
+                rollouts = Rollouts(Prometheus(0), utc_now)
+                controller = Controller(layout, gateway_port, Admin(admin_port).read, rollouts)
                 controller.load()
                 return carry_out(controller, command)
         except LeaseHeld:
@@ -49,12 +70,21 @@ def act(layout: LocalLayout, gateway_port: int, admin_port: int, command: Comman
 
 
 def _ask(path: Path, command: Command) -> dict[str, Any]:
+    status, answer = _exchange(path, "POST", command.model_dump_json())
+    if status == http.client.OK:
+        return answer
+    if "after_seconds" in answer:
+        raise Retryable(str(answer["error"]), float(answer["after_seconds"]))
+    raise Refused(str(answer["error"]))
+
+
+def _exchange(path: Path, method: str, body: str | None) -> tuple[int, dict[str, Any]]:
     connection = UnixConnection(
         path, connect_timeout_seconds=_CONNECT_TIMEOUT_SECONDS, timeout_seconds=ANSWER_TIMEOUT_SECONDS + 1
     )
     try:
         connection.connect()
-        connection.request("POST", "/", command.model_dump_json())
+        connection.request(method, "/", body)
         response = connection.getresponse()
         answer = cast(dict[str, Any], json.loads(response.read()))
     except TimeoutError:
@@ -63,8 +93,4 @@ def _ask(path: Path, command: Command) -> dict[str, Any]:
         raise Retryable(f"the delivery process ended before it answered ({error}); ask again", 1.0) from None
     finally:
         connection.close()
-    if response.status == http.client.OK:
-        return answer
-    if "after_seconds" in answer:
-        raise Retryable(str(answer["error"]), float(answer["after_seconds"]))
-    raise Refused(str(answer["error"]))
+    return response.status, answer

@@ -8,7 +8,7 @@ import socket
 import socketserver
 import stat
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -18,6 +18,8 @@ from pydantic import Field
 
 from shipway.contract.documents import Spec, parse
 from shipway.contract.errors import DeliveryError, Fatal, Retryable, SpecError
+from shipway.contract.release import MaybeDigest
+from shipway.contract.rollout import Look
 from shipway.delivery.controller import Controller
 
 __all__ = ["Command", "Commands", "carry_out", "private_folder", "serve_control"]
@@ -29,13 +31,15 @@ ANSWER_TIMEOUT_SECONDS = 15.0
 
 
 class Command(Spec):
-    """One request: what to do to which model, who asks and why."""
+    """One request: what to do to which model, who asks and why; `retry` as a verb names the digest."""
 
-    verb: str = Field(pattern="^(promote|rollback)$")
+    verb: str = Field(pattern="^(promote|rollback|approve|retry)$")
     model: str
     actor: str = Field(min_length=1)
     reason: str = Field(min_length=1)
     retry: bool = False
+    fix_forward: bool = False
+    digest: MaybeDigest = ""
 
 
 def carry_out(controller: Controller, command: Command) -> dict[str, Any]:
@@ -44,10 +48,16 @@ def carry_out(controller: Controller, command: Command) -> dict[str, Any]:
     Raises:
         DeliveryError: when it is refused or cannot be done now; nothing was changed then.
     """
-    if command.verb == "promote":
-        step = controller.promote(command.model, command.actor, command.reason, retry=command.retry)
-    else:
-        step = controller.rollback(command.model, command.actor, command.reason)
+    model, actor, reason = command.model, command.actor, command.reason
+    match command.verb:
+        case "promote":
+            step = controller.promote(model, actor, reason, retry=command.retry, fix_forward=command.fix_forward)
+        case "approve":
+            step = controller.approve(model, actor, reason)
+        case "retry":
+            step = controller.retry(model, command.digest, actor, reason)
+        case _:
+            step = controller.rollback(model, actor, reason)
     return {
         "model": command.model,
         "action": str(step.action),
@@ -61,6 +71,8 @@ class Commands:
 
     def __init__(self) -> None:
         self._waiting: queue.Queue[tuple[Command, queue.Queue[tuple[int, dict[str, Any]]]]] = queue.Queue()
+        # Replaced whole by the loop, read by the socket's threads: a dictionary nobody changes needs no lock.
+        self.looks: dict[str, Look] = {}
 
     def ask(self, command: Command) -> tuple[int, dict[str, Any]]:
         """Returns the HTTP status and the answer, once the loop has come to it."""
@@ -106,7 +118,7 @@ def serve_control(path: Path, commands: Commands) -> Generator[None]:
     """Answers on the Unix socket `path` while the block runs; the caller holds the lease, so the path is its own."""
     private_folder(path.parent)
     path.unlink(missing_ok=True)
-    server = _Server(str(path), commands.ask)
+    server = _Server(str(path), commands)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, name="control", daemon=True)
     thread.start()
     try:
@@ -122,8 +134,8 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     address_family = socket.AF_UNIX
     daemon_threads = True
 
-    def __init__(self, path: str, ask: Callable[[Command], tuple[int, dict[str, Any]]]) -> None:
-        self.ask = ask
+    def __init__(self, path: str, commands: Commands) -> None:
+        self.commands = commands
         super().__init__(path, _Handler)  # pyright: ignore[reportArgumentType] (an AF_UNIX address is a path)
 
     def server_bind(self) -> None:
@@ -139,6 +151,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: _Server  # pyright: ignore[reportIncompatibleVariableOverride] (this handler has no other)
     timeout = ANSWER_TIMEOUT_SECONDS
 
+    def do_GET(self) -> None:
+        looks = self.server.commands.looks
+        self._answer(HTTPStatus.OK, {"looks": {name: look.model_dump(mode="json") for name, look in looks.items()}})
+
     def do_POST(self) -> None:
         try:
             length = min(int(self.headers.get("content-length", 0)), MAX_BODY_BYTES)
@@ -146,7 +162,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except (SpecError, ValueError) as error:
             self._answer(HTTPStatus.BAD_REQUEST, {"error": str(error)})
             return
-        self._answer(*self.server.ask(command))
+        self._answer(*self.server.commands.ask(command))
 
     def address_string(self) -> str:
         return "local"

@@ -19,17 +19,24 @@ from shipway.delivery.declared import Declared, read_declared
 from shipway.delivery.envoy.admin import Report
 from shipway.delivery.envoy.configuration import Document, compose_clusters, compose_listener, compose_routes
 from shipway.delivery.envoy.files import EnvoyFiles, Rejected
+from shipway.delivery.history import History
+from shipway.delivery.judge import Judged, under_way
 from shipway.delivery.ledger import Ledger
 from shipway.delivery.readiness import GATEWAY_BEHIND, NOT_ASKED, probe, readiness
+from shipway.delivery.rollouts import Rollouts
 from shipway.delivery.served import Change, ServedModel, read_served
+from shipway.delivery.targets import RolloutTargets, scraped_often
 
 __all__ = ["Controller", "Refused", "load_served"]
 
 ACTOR = "delivery"
+EVIDENCE_MISSING = "evidence_missing"
 # How long a slot may be ready before the gateway's own health check says so.
 GATEWAY_LAG_SECONDS = 2.0
 # When to ask again about a slot that is still loading.
 AGAIN_SECONDS = 0.5
+# How long a slot's own word on its version is believed while its rollout is judged.
+PROBE_SECONDS = 0.5
 
 
 class Refused(Fatal):
@@ -67,6 +74,7 @@ class Controller:
         layout: where the stack's files lie.
         gateway_port: where the gateway listens.
         report: reads the gateway's own view; raises Retryable when it does not answer.
+        rollouts: the rollouts under way and where their evidence comes from.
         ask: returns what is wrong with a model's endpoint, empty when nothing is.
         now: the time as the ledger writes it.
         problems: model or part -> what stands in its way, in one sentence; empty when all is well.
@@ -75,17 +83,23 @@ class Controller:
     layout: LocalLayout
     gateway_port: int
     report: Callable[[], Report]
+    rollouts: Rollouts
     ask: Callable[[str, SlotEndpoint], str] = probe
     now: Callable[[], str] = utc_now
     served: dict[str, ServedModel] = field(default_factory=dict[str, ServedModel])
     problems: dict[str, str] = field(default_factory=dict[str, str])
     _refused: dict[str, RouteSpec] = field(default_factory=dict[str, RouteSpec])
     _recorded: dict[str, Change] = field(default_factory=dict[str, Change])
+    _probed: dict[tuple[str, SlotEndpoint], tuple[float, str]] = field(
+        default_factory=dict[tuple[str, SlotEndpoint], tuple[float, str]]
+    )
     _composed: tuple[Mapping[str, ServedModel], dict[str, Document]] | None = None
 
     def __post_init__(self) -> None:
         self._files = EnvoyFiles(self.layout.envoy, self.report)
         self._ledger = Ledger(self.layout.ledger)
+        self._history = History(self.layout.history)
+        self._targets = RolloutTargets(self.layout.rollout_targets, self.layout.environment)
 
     def load(self) -> None:
         """Reads what is served now; whatever its last changes left out of the ledger is entered."""
@@ -121,8 +135,15 @@ class Controller:
             else:
                 self._watch_live(model)
         self._record(self.served)
+        self._show_targets()
+        self._judge(report)
 
-    def promote(self, model: str, actor: str, reason: str, *, retry: bool = False) -> Step:
+    @property
+    def comparing(self) -> bool:
+        """Whether two slots of a model are compared now, so that every tenth of a second counts."""
+        return any(scraped_often(model.state) for model in self.served.values())
+
+    def promote(self, model: str, actor: str, reason: str, *, retry: bool = False, fix_forward: bool = False) -> Step:
         """Gives the candidate of `model` all traffic and returns what was done.
 
         Raises:
@@ -131,7 +152,7 @@ class Controller:
         """
 
         def promotion(spec: RouteSpec, state: RolloutState, ready: Readiness) -> Step | Refusal:
-            return decide.promote(spec, state, ready, retry=retry)
+            return decide.promote(spec, state, ready, retry=retry, fix_forward=fix_forward)
 
         return self._request(model, actor, reason, promotion)
 
@@ -143,6 +164,24 @@ class Controller:
             Retryable: when the gateway does not answer; nothing was changed.
         """
         return self._request(model, actor, reason, decide.rollback)
+
+    def approve(self, model: str, actor: str, reason: str) -> Step:
+        """Lifts the pause of a rollout and returns what was done.
+
+        Raises:
+            Refused: when nothing is paused.
+            Retryable: when the gateway does not answer; nothing was changed.
+        """
+        return self._request(model, actor, reason, lambda spec, state, _: decide.approve(spec, state))
+
+    def retry(self, model: str, digest: str, actor: str, reason: str) -> Step:
+        """Lets a digest that was rolled back try again and returns what was done.
+
+        Raises:
+            Refused: when it was not rolled back.
+            Retryable: when the gateway does not answer; nothing was changed.
+        """
+        return self._request(model, actor, reason, lambda spec, state, _: decide.retry(spec, state, digest))
 
     def _request(
         self,
@@ -161,7 +200,7 @@ class Controller:
             known = f"known models: {', '.join(sorted(self.served)) or 'none'}"
             raise Refused(declared.broken.get(model) or f"no model {model!r} is deployed; {known}")
         current = self.served[model]
-        outcome = decision(current.spec, current.state, self._ready(current.spec))
+        outcome = decision(current.spec, self.rollouts.current(current), self._ready(current.spec))
         if isinstance(outcome, Refusal):
             if outcome.passing:
                 raise Retryable(outcome.sentence, AGAIN_SECONDS)
@@ -183,6 +222,9 @@ class Controller:
         state = current.state if current else RolloutState()
         ready = NOT_ASKED if state.live else readiness(spec, report, self.ask)
         step = decide.observe(spec, state, ready)
+        same = current is None or (spec.rollout, spec.slo) == (current.spec.rollout, current.spec.slo)
+        if step.action is Action.NONE and not same and under_way(state):
+            step = decide.rules_changed(spec, state)
         changed = step.action is not Action.NONE
         change = self._change(step, ACTOR, step.sentence) if changed else current.change if current else None
         following = ServedModel(spec, step.state, change)
@@ -245,7 +287,64 @@ class Controller:
             self._composed = (models, composed)
         return self._composed[1]
 
-    def _change(self, step: Step, actor: str, reason: str) -> Change:
+    def _show_targets(self) -> None:
+        try:
+            self._targets.show({name: (model.spec, model.state) for name, model in self.served.items()})
+        except OSError as error:
+            self.problems["prometheus"] = f"{self.layout.rollout_targets}: cannot be written ({error.strerror})"
+
+    def _judge(self, report: Report) -> None:
+        """Looks once at every rollout under way and does what the evidence says."""
+        models = self.rollouts.due(self.served)
+        seen = self.rollouts.ask(models, report, self.problems)
+        for name, model in models.items():
+            ready = readiness(model.spec, report, self._ask_again)
+            judged = self.rollouts.judge(name, model, ready, seen.get(name))
+            try:
+                self._carry_out(name, model, judged)
+            except (Fatal, Retryable) as error:
+                self.problems[name] = f"{judged.step.action} could not be carried out; {error}"
+        self._record(self.served)
+
+    def _carry_out(self, name: str, model: ServedModel, judged: Judged) -> None:
+        step = judged.step
+        look = self.rollouts.looks()[name]
+        if step.action is not Action.NONE:
+            change = self._change(step, ACTOR, step.sentence, judged)
+            self._serve(name, ServedModel(model.spec, step.state, change))
+        elif self.rollouts.keep(name, judged):
+            state = decide.following(step.state)
+            self._serve(name, ServedModel(model.spec, state, model.change))
+            self.rollouts.saved(name, state.generation)
+        try:
+            self._history.add(look, time.monotonic())
+            if step.action is Action.NONE and self.rollouts.newly_silent(name):
+                self._tell_silence(name, model, judged)
+        except OSError as error:
+            self.problems["history"] = f"{self.layout.history}: cannot be written ({error.strerror})"
+
+    def _tell_silence(self, name: str, model: ServedModel, judged: Judged) -> None:
+        """Enters into the ledger that evidence is missing: a fault of the platform, not of the candidate."""
+        missing = Step(model.state, Action.NONE, judged.sentence)
+        change = self._change(missing, ACTOR, judged.sentence, judged)
+        try:
+            self._ledger.append(
+                model=name, **change.model_dump(exclude={"action", "evidence"}), action="evidence_missing"
+            )
+        except Fatal as error:
+            self.problems["ledger"] = str(error)
+
+    def _ask_again(self, model: str, endpoint: SlotEndpoint) -> str:
+        """Returns what is wrong with an endpoint, as of at most half a second ago; the gateway is asked every time."""
+        now = time.monotonic()
+        known = self._probed.get((model, endpoint))
+        if known is None or now - known[0] > PROBE_SECONDS:
+            known = (now, self.ask(model, endpoint))
+            self._probed = {key: one for key, one in self._probed.items() if now - one[0] < 10 * PROBE_SECONDS}
+            self._probed[model, endpoint] = known
+        return known[1]
+
+    def _change(self, step: Step, actor: str, reason: str, judged: Judged | None = None) -> Change:
         state = step.state
         roles = {"live": state.live_digest, "candidate": state.candidate_digest, "previous": state.previous_digest}
         return Change(
@@ -255,6 +354,9 @@ class Controller:
             reason=reason,
             digests={role: digest for role, digest in roles.items() if digest},
             generation=state.generation,
+            rollout=state.rollout,
+            weight_percent=state.weight_percent,
+            evidence=judged.verdicts if judged else (),
         )
 
     def _record(self, models: Mapping[str, ServedModel]) -> None:
@@ -272,7 +374,7 @@ class Controller:
             known = {(entry.model, entry.time, entry.generation) for entry in self._ledger.entries()} if unknown else ()
             for name, change in sorted(missing.items(), key=lambda item: item[1].time):
                 if (name, change.time, change.generation) not in known:
-                    self._ledger.append(model=name, **change.model_dump())
+                    self._ledger.append(model=name, **change.model_dump(exclude={"evidence"}), evidence=change.evidence)
                 self._recorded[name] = change
         except Fatal as error:
             self.problems["ledger"] = str(error)

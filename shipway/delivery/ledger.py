@@ -13,6 +13,8 @@ from pydantic import Field
 
 from shipway.contract.documents import Spec, parse, read_json
 from shipway.contract.errors import Fatal, SpecError
+from shipway.contract.evidence import Verdict
+from shipway.delivery.failpoints import reach
 
 __all__ = ["Entry", "Ledger"]
 
@@ -33,6 +35,9 @@ class Entry(Spec):
         digests: role -> digest, such as `live`, `candidate`, `previous`, `released`.
         reason: why, in the actor's words.
         generation: of the rollout state it led to, None for what changed no route.
+        rollout: number of the model's rollout it belongs to.
+        weight_percent: the candidate's share of the traffic from then on.
+        evidence: what every gate said.
     """
 
     number: Annotated[int, Field(ge=1)]
@@ -44,6 +49,9 @@ class Entry(Spec):
     digests: dict[str, str]
     reason: str
     generation: int | None = None
+    rollout: int | None = None
+    weight_percent: int | None = None
+    evidence: tuple[Verdict, ...] = ()
 
 
 class Ledger:
@@ -62,6 +70,9 @@ class Ledger:
         digests: Mapping[str, str],
         reason: str,
         generation: int | None = None,
+        rollout: int | None = None,
+        weight_percent: int | None = None,
+        evidence: tuple[Verdict, ...] = (),
     ) -> Entry:
         """Writes the next entry and returns it; of two writers at once, one takes the number after.
 
@@ -82,6 +93,9 @@ class Ledger:
                 digests=dict(digests),
                 reason=reason,
                 generation=generation,
+                rollout=rollout,
+                weight_percent=weight_percent,
+                evidence=evidence,
             )
             if self._create(entry):
                 return entry
@@ -137,6 +151,7 @@ class Ledger:
                 stream.flush()
                 os.fsync(stream.fileno())
             Path(temporary).chmod(0o444)
+            reach("ledger_before_link")
             os.link(temporary, self._path(entry.number))
         except FileExistsError:
             return False
@@ -147,6 +162,7 @@ class Ledger:
             os.fsync(folder)
         finally:
             os.close(folder)
+        reach("ledger_after_link")
         return True
 
     def _read(self, number: int) -> Entry:

@@ -12,13 +12,17 @@ from shipway.contract.environment import EnvironmentSpec, PortsSpec, load_enviro
 from shipway.contract.errors import Fatal, Retryable, SpecError
 from shipway.contract.layout import LocalLayout
 from shipway.delivery.control import Commands, serve_control
-from shipway.delivery.controller import Controller
+from shipway.delivery.controller import Controller, utc_now
 from shipway.delivery.envoy.admin import Admin
 from shipway.delivery.lease import LeaseHeld, hold_lease
+from shipway.delivery.prometheus import Prometheus
+from shipway.delivery.rollouts import Rollouts
 
 __all__ = ["local_ports", "prepare", "serve"]
 
 POLL_SECONDS = 0.25
+# While two slots are compared, a bad version hurts callers until the next round.
+COMPARING_POLL_SECONDS = 0.1
 PREPARE_TIMEOUT_SECONDS = 10.0
 # A gateway that starts and a command of a person hold the lease for a moment.
 LEASE_PATIENCE_SECONDS = 3.0
@@ -54,7 +58,8 @@ def serve(root: Path, environment: str) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     measures, commands = Measures(), Commands()
-    controller = Controller(layout, ports.gateway, Admin(ports.gateway_admin).read)
+    rollouts = Rollouts(Prometheus(ports.prometheus), utc_now)
+    controller = Controller(layout, ports.gateway, Admin(ports.gateway_admin).read, rollouts)
     with hold_lease(layout.delivery, LEASE_PATIENCE_SECONDS):
         controller.load()
         controller.prepare()
@@ -62,9 +67,10 @@ def serve(root: Path, environment: str) -> None:
             said: dict[str, str] = {}
             while not stopping:
                 controller.tick()
+                commands.looks = rollouts.looks()
                 said = _say(controller.problems, said)
                 measures.show(controller.served, controller.problems)
-                commands.work(controller, POLL_SECONDS)
+                commands.work(controller, COMPARING_POLL_SECONDS if controller.comparing else POLL_SECONDS)
 
 
 def _say(problems: dict[str, str], said: dict[str, str]) -> dict[str, str]:
@@ -97,7 +103,8 @@ def prepare(
     while True:
         try:
             with hold_lease(layout.delivery):
-                controller = Controller(layout, ports.gateway, Admin(ports.gateway_admin).read)
+                rollouts = Rollouts(Prometheus(ports.prometheus), utc_now)
+                controller = Controller(layout, ports.gateway, Admin(ports.gateway_admin).read, rollouts)
                 controller.load()
                 controller.prepare()
                 break

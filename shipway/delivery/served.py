@@ -10,6 +10,7 @@ from pydantic import Field
 
 from shipway.contract.documents import Spec, parse, read_json
 from shipway.contract.errors import SpecError
+from shipway.contract.evidence import Verdict
 from shipway.contract.route import ROUTE_METADATA_KEY, RolloutState, RouteSpec, parse_state
 
 __all__ = ["Change", "ServedModel", "metadata", "read_served"]
@@ -28,6 +29,9 @@ class Change(Spec):
     reason: str
     digests: dict[str, str] = Field(default_factory=dict)
     generation: Annotated[int, Field(ge=0)]
+    rollout: int | None = None
+    weight_percent: int | None = None
+    evidence: tuple[Verdict, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import http.client
 import re
 import urllib.parse
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from shipway.contract.errors import Retryable
 
@@ -14,9 +14,17 @@ __all__ = ["Admin", "Report"]
 _SOURCES = {"cds": "cluster_manager.cds", "lds": "listener_manager.lds", "rds": "http.ingress.rds.main"}
 _FILTER = (
     r"^((cluster_manager\.cds|listener_manager\.lds|http\.ingress\.rds\.main)\.(version_text|update_rejected|"
-    r"update_failure)|cluster_manager\.warming_clusters|cluster\..*\.membership_healthy)$"
+    r"update_failure)|cluster_manager\.warming_clusters|cluster\..*\.(membership_healthy|upstream_rq_pending_failure_eject|"
+    r"upstream_cx_destroy_remote_with_active_rq|upstream_rq_timeout))$"
 )
 _HEALTHY = re.compile(r"^cluster\.(.*)\.membership_healthy: [1-9]", re.MULTILINE)
+# Attempts that got no answer: the connection was refused, it was cut, or the time was over. A retry elsewhere may have
+# answered the caller all the same.
+_FAILED = re.compile(
+    r"^cluster\.(.*)\.(?:upstream_rq_pending_failure_eject|upstream_cx_destroy_remote_with_active_rq|upstream_rq_timeout)"
+    r": (\d+)",
+    re.MULTILINE,
+)
 _RETRY_SECONDS = 1.0
 
 
@@ -29,12 +37,14 @@ class Report:
         refused: kind of file -> how many times Envoy refused one since it started.
         warming: clusters that are known but not usable yet.
         healthy: clusters with a healthy endpoint.
+        failed: cluster -> attempts without an answer since the gateway started.
     """
 
     accepted: Mapping[str, str]
     refused: Mapping[str, int]
     warming: int
     healthy: frozenset[str]
+    failed: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 class Admin:
@@ -59,6 +69,7 @@ class Admin:
             },
             warming=int(values.get("cluster_manager.warming_clusters", 0)),
             healthy=frozenset(_HEALTHY.findall(text)),
+            failed=_summed(_FAILED.findall(text)),
         )
 
     def _get(self, path: str) -> str:
@@ -77,3 +88,10 @@ class Admin:
         if response.status != http.client.OK:
             raise Retryable(f"the gateway's admin port {self._port} answered {response.status}", _RETRY_SECONDS)
         return body
+
+
+def _summed(found: Iterable[tuple[str, str]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for cluster, count in found:
+        counts[cluster] = counts.get(cluster, 0) + int(count)
+    return counts

@@ -8,6 +8,7 @@ from shipway.contract.documents import write_atomic
 from shipway.contract.errors import Fatal, Retryable
 from shipway.delivery.envoy.admin import Report
 from shipway.delivery.envoy.configuration import Document
+from shipway.delivery.failpoints import reach
 
 __all__ = ["EnvoyFiles", "Rejected"]
 
@@ -66,12 +67,16 @@ class EnvoyFiles:
             for kind, document in documents:
                 if before.accepted[kind] == document.version and self.in_place(kind, document):
                     continue
+                reach("gateway_before_write")
                 write_atomic(self.dynamic / f"{kind}.yaml", document.text)
                 written.append(kind)
+                reach("gateway_after_write")
                 before = self._confirm(kind, document, before)
             # Only now: until the last file is accepted, the copies are what all of them go back to.
+            reach("gateway_before_keep")
             for kind, document in documents:
                 self._keep(kind, document)
+            reach("gateway_after_keep")
         except (Fatal, Retryable):
             self._restore(written)
             raise

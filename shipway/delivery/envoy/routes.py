@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shipway.contract.metrics import UNIT_HEADER, Slot
+from shipway.contract.metrics import ROLLOUT_HEADER, UNIT_HEADER, Slot
 from shipway.contract.release import short_digest
 from shipway.contract.route import RolloutState, RouteSpec
 from shipway.delivery.envoy.clusters import fallback_cluster, slot_cluster
@@ -59,6 +59,7 @@ def _route(model: ServedModel) -> dict[str, Any]:
         "buffer": {"max_request_bytes": spec.max_body_bytes},
     }
     return route | {
+        **_rollout_header(state),
         "stat_prefix": spec.model,
         "typed_per_filter_config": {BUFFER_FILTER: limit},
         "route": _action(spec, state),
@@ -88,6 +89,15 @@ def _action(spec: RouteSpec, state: RolloutState) -> dict[str, Any]:
             },
         },
     }
+
+
+def _rollout_header(state: RolloutState) -> dict[str, Any]:
+    """Returns what tells a slot that both slots serve, and in which step; a caller's own word on it never passes."""
+    if not state.weight_percent or state.progress is None:
+        return {"request_headers_to_remove": [ROLLOUT_HEADER]}
+    value = f"{state.rollout}/{state.progress.step_index}"
+    added = {"header": {"key": ROLLOUT_HEADER, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {"request_headers_to_add": [added]}
 
 
 def _cluster(spec: RouteSpec, state: RolloutState, slot: Slot) -> str:

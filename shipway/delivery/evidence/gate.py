@@ -14,9 +14,11 @@ from pydantic import ValidationError
 
 from shipway.contract.evidence import (
     ABSOLUTE_GATES,
+    LATE_GATES,
     RELATIVE_GATES,
     EvidenceState,
     Gate,
+    GateAction,
     GuardrailState,
     Judgement,
     Sample,
@@ -38,6 +40,7 @@ __all__ = [
     "evidence_verdict",
     "guardrail_verdict",
     "harm_verdict",
+    "log_e_of",
     "rejected",
     "sample_of",
     "shift_verdict",
@@ -57,12 +60,17 @@ class Rules:
 
     rollout: RolloutSpec
     slo: SloSpec
-    gates: tuple[Gate, ...] = (*RELATIVE_GATES, *ABSOLUTE_GATES)
+    gates: tuple[Gate, ...] = (*RELATIVE_GATES, *LATE_GATES, *ABSOLUTE_GATES)
 
     @classmethod
     def of(cls, model: ModelSpec) -> "Rules":
         """Returns the rules that a model asks for."""
-        return cls(model.rollout, model.slo)
+        return cls.of_route(model.guarded_rollout, model.slo)
+
+    @classmethod
+    def of_route(cls, rollout: RolloutSpec, slo: SloSpec) -> "Rules":
+        """Returns the rules of a rollout: every guardrail that is not off."""
+        return cls(rollout, slo, tuple(gate for gate in cls.gates if rollout.action(gate) is not GateAction.OFF))
 
     @cached_property
     def log_limit(self) -> float:
@@ -129,32 +137,54 @@ def begin_step(evidence: EvidenceState) -> EvidenceState:
     )
 
 
-def add_sample(rules: Rules, evidence: EvidenceState, sample: Sample, weight_percent: int) -> EvidenceState:
-    """Returns the evidence after what both slots did between two looks, all of it at one weight."""
+def add_sample(
+    rules: Rules, evidence: EvidenceState, sample: Sample, weight_percent: int, *, straddles: bool = False
+) -> EvidenceState:
+    """Returns the evidence after what both slots did between two looks.
+
+    Args:
+        rules: what the rollout is judged by.
+        evidence: what was seen before.
+        sample: what happened since.
+        weight_percent: the candidate's share meanwhile.
+        straddles: whether the weight changed meanwhile. The guardrails condition on what each slot got, so they take
+            the sample all the same; for the split and for the step it says nothing.
+    """
     candidate, live = sample.candidate, sample.live
+    added = _added(rules, evidence, candidate, live)
+    if straddles:
+        return evidence.model_copy(update=added)
     units = evidence.units
-    return EvidenceState(
-        guardrails=tuple([_add(rules, state, candidate, live) for state in evidence.guardrails]),
+    counted = UnitState(
+        log_weights=update(
+            units.log_weights, candidate.units, candidate.units + live.units, weight_percent / 100, UNEQUAL
+        ),
+        candidate_units=units.candidate_units + candidate.units,
+        live_units=units.live_units + live.units,
+    )
+    step = {
+        "units": counted,
+        "step_candidate_requests": evidence.step_candidate_requests + candidate.requests,
+        "step_candidate_harm": evidence.step_candidate_harm + candidate.harm,
+        "step_live_requests": evidence.step_live_requests + live.requests,
+        "step_live_harm": evidence.step_live_harm + live.harm,
+    }
+    return evidence.model_copy(update=added | step)
+
+
+def _added(rules: Rules, evidence: EvidenceState, candidate: SlotCounts, live: SlotCounts) -> dict[str, Any]:
+    """Returns what a sample changes whatever the weight was."""
+    return {
+        "guardrails": tuple([_add(rules, state, candidate, live) for state in evidence.guardrails]),
         # Live was there long before: what it did well earlier must not hide that it is bad now.
-        live_slo=tuple(
+        "live_slo": tuple(
             [
                 _add(rules, state.model_copy(update={"log_weights": forget(state.log_weights)}), live, SlotCounts())
                 for state in evidence.live_slo
             ]
         ),
-        units=UnitState(
-            log_weights=update(
-                units.log_weights, candidate.units, candidate.units + live.units, weight_percent / 100, UNEQUAL
-            ),
-            candidate_units=units.candidate_units + candidate.units,
-            live_units=units.live_units + live.units,
-        ),
-        shift=add_predictions(evidence.shift, candidate.prediction_bins, live.prediction_bins),
-        step_candidate_requests=evidence.step_candidate_requests + candidate.requests,
-        step_candidate_harm=evidence.step_candidate_harm + candidate.harm,
-        step_live_requests=evidence.step_live_requests + live.requests,
-        step_live_harm=evidence.step_live_harm + live.harm,
-    )
+        "shift": add_predictions(evidence.shift, candidate.prediction_bins, live.prediction_bins),
+    }
 
 
 def _add(rules: Rules, state: GuardrailState, watched: SlotCounts, other: SlotCounts) -> GuardrailState:
@@ -164,14 +194,15 @@ def _add(rules: Rules, state: GuardrailState, watched: SlotCounts, other: SlotCo
         weights = update(state.log_weights, bad, watched.requests, rules.objective_ratio(gate))
         other_bad = other_requests = 0
     else:
-        other_bad, other_requests = other.events(gate), other.requests
-        null_ratio = relative_null(watched.requests, other_requests, rules.rollout.margin_ratio)
+        other_bad, other_requests = other.events(gate), other.trials(gate)
+        null_ratio = relative_null(watched.trials(gate), other_requests, rules.rollout.margin_ratio)
         weights = update(state.log_weights, bad, bad + other_bad, null_ratio)
     return GuardrailState(
         gate=gate,
         log_weights=weights,
+        reserve_ratio=state.reserve_ratio,
         candidate_events=state.candidate_events + bad,
-        candidate_requests=state.candidate_requests + watched.requests,
+        candidate_requests=state.candidate_requests + watched.trials(gate),
         live_events=state.live_events + other_bad,
         live_requests=state.live_requests + other_requests,
     )
@@ -179,12 +210,21 @@ def _add(rules: Rules, state: GuardrailState, watched: SlotCounts, other: SlotCo
 
 def rejected(rules: Rules, state: GuardrailState) -> bool:
     """Returns whether a guardrail has proved that what it watches is bad."""
-    return log_e_value(state.log_weights) >= rules.log_limit
+    return log_e_of(state) >= rules.log_limit
+
+
+def log_e_of(state: GuardrailState) -> float:
+    """Returns log E of a guardrail; mass that has not begun to test counts as it is."""
+    log_e = log_e_value(state.log_weights)
+    if not state.reserve_ratio:
+        return log_e
+    reserve = math.log(state.reserve_ratio)
+    return max(log_e, reserve) + math.log1p(math.exp(-abs(log_e - reserve)))
 
 
 def guardrail_verdict(rules: Rules, state: GuardrailState) -> Verdict:
     """Returns FAIL when the candidate is proved worse than live, or than its objective; PASS when it is not."""
-    log_e, limit = log_e_value(state.log_weights), rules.log_limit
+    log_e, limit = log_e_of(state), rules.log_limit
     seen = f"{state.candidate_events} of {state.candidate_requests} candidate requests"
     if state.gate in ABSOLUTE_GATES:
         against = f"the objective of {rules.objective_ratio(state.gate):.2%}"

@@ -6,13 +6,16 @@ function with traffic that it makes up.
 
 from dataclasses import dataclass
 
-from shipway.contract.evidence import ABSOLUTE_GATES, Gate, Judgement, Pause, Progress, Sample, Verdict
+from shipway.contract.evidence import ABSOLUTE_GATES, Gate, GateAction, Judgement, Pause, Progress, Sample, Verdict
 from shipway.contract.rollout import Move
 from shipway.delivery.evidence import gate
 from shipway.delivery.evidence.confidence import requests_needed
 from shipway.delivery.evidence.gate import NoEvidence, Rules
 
-__all__ = ["Decision", "Move", "StepNeed", "advance", "begin", "resume", "step_needs"]
+__all__ = ["Decision", "Move", "StepNeed", "advance", "begin", "passed", "resume", "step_needs"]
+
+
+_PAUSES = {Gate.SAMPLE_RATIO: Pause.SAMPLE_RATIO, Gate.PREDICTION_SHIFT: Pause.PREDICTION_SHIFT}
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,11 @@ def advance(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed
     steps = rules.rollout.steps_percent
     weight = steps[progress.step_index]
     evidence = progress.evidence
+    settling = progress.settling
     if isinstance(look, Sample):
-        evidence = gate.add_sample(rules, evidence, look, weight)
-    # A person's thinking time is not the step's: a pause stops its clock.
-    elapsed = progress.step_elapsed_seconds + (0.0 if progress.paused else elapsed_seconds)
-    progress = progress.model_copy(update={"evidence": evidence, "step_elapsed_seconds": elapsed})
+        evidence = gate.add_sample(rules, evidence, look, weight, straddles=settling)
+        settling = False
+    progress = passed(progress, look, elapsed_seconds).model_copy(update={"evidence": evidence, "settling": settling})
     following = steps[min(progress.step_index + 1, len(steps) - 1)]
     verdicts = (
         *[gate.guardrail_verdict(rules, state) for state in evidence.guardrails],
@@ -74,7 +77,8 @@ def advance(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed
     move, pause, sentence = _decide(rules, progress, verdicts, following)
     if move in (Move.ADVANCE, Move.PROMOTE):
         index = progress.step_index + 1
-        progress = Progress(step_index=index, evidence=gate.begin_step(evidence), approved=progress.approved)
+        begun = {"step_index": index, "evidence": gate.begin_step(evidence), "step_elapsed_seconds": 0.0}
+        progress = progress.model_copy(update=begun | {"settling": True, "silent_seconds": 0.0})
         weight = following
     elif move is Move.PAUSE:
         progress = progress.model_copy(update={"paused": pause})
@@ -83,17 +87,30 @@ def advance(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed
     return Decision(move, progress, weight, verdicts, sentence)
 
 
+def passed(progress: Progress, look: Sample | NoEvidence, elapsed_seconds: float) -> Progress:
+    """Returns the progress after the time since the last look, of which a pause counts none."""
+    # A person's thinking time is not the step's: a pause stops its clock.
+    elapsed = progress.step_elapsed_seconds + (0.0 if progress.paused else elapsed_seconds)
+    silent = progress.silent_seconds + elapsed_seconds
+    if isinstance(look, Sample) and (look.candidate.requests or look.live.requests):
+        silent = 0.0
+    return progress.model_copy(update={"step_elapsed_seconds": elapsed, "silent_seconds": silent})
+
+
 def _decide(
     rules: Rules, progress: Progress, verdicts: tuple[Verdict, ...], following: int
 ) -> tuple[Move, Pause | None, str]:
     rollout = rules.rollout
     said = {verdict.gate: verdict for verdict in verdicts}
-    if failed := [said[name] for name in rules.gates if said[name].judgement is Judgement.FAIL]:
-        return _failed(rules, progress, failed)
+    failed = [name for name, verdict in said.items() if verdict.judgement is Judgement.FAIL]
+    stopping = [said[name] for name in failed if rollout.action(name) is GateAction.ROLLBACK]
+    if stopping:
+        return _failed(rules, progress, stopping)
     if progress.paused:
         return Move.HOLD, None, f"paused ({progress.paused}): waits for a person"
-    for name, pause in ((Gate.SAMPLE_RATIO, Pause.SAMPLE_RATIO), (Gate.PREDICTION_SHIFT, Pause.PREDICTION_SHIFT)):
-        if said[name].judgement is Judgement.FAIL and pause not in progress.approved:
+    for name in failed:
+        pause = _PAUSES.get(name, Pause.GUARDRAIL)
+        if rollout.action(name) is GateAction.PAUSE and pause not in progress.approved:
             return Move.PAUSE, pause, said[name].sentence
     elapsed, evidence, harm = progress.step_elapsed_seconds, said[Gate.EVIDENCE], said[Gate.HARM_BUDGET]
     waits = next((verdict for verdict in (evidence, harm) if verdict.judgement is not Judgement.PASS), None)

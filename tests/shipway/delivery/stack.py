@@ -21,8 +21,10 @@ from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
 from shipway.contract.release import short_digest
 from shipway.contract.route import RolloutState, RouteSpec, SlotEndpoint, read_rollout_states
-from shipway.delivery.controller import Controller
+from shipway.delivery.controller import Controller, utc_now
 from shipway.delivery.envoy.admin import Admin
+from shipway.delivery.prometheus import Prometheus
+from shipway.delivery.rollouts import Rollouts
 
 ENVIRONMENT = "test"
 PROJECT = Path(__file__).parents[3]
@@ -159,7 +161,8 @@ class Stack:
 
     def controller(self) -> Controller:
         """Returns a controller in this process; the test holds the lease by being alone."""
-        return Controller(self.layout, self.base_port, Admin(self.base_port + 1).read)
+        rollouts = Rollouts(Prometheus(self.base_port + 2), utc_now)
+        return Controller(self.layout, self.base_port, Admin(self.base_port + 1).read, rollouts)
 
     def state(self, model: str = "digits") -> RolloutState:
         """Returns the served state of `model`, an empty one before it is served."""

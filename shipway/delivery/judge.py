@@ -1,0 +1,244 @@
+"""What evidence makes of a rollout under way: one look, one decision; pure.
+
+`SETTLED -> PREPARING -> STEPPING(i) -> GUARDING -> SETTLED`, with `PAUSED` beside the two that judge, and `FAILED` and
+`ROLLED_BACK` for a candidate that is done for. Verdicts are heard in the order readiness, guardrail, sample ratio,
+missing evidence. A candidate without evidence is held, and rolled back at its deadline; it is never promoted.
+"""
+
+from dataclasses import dataclass
+
+from shipway.contract.evidence import Pause, Progress, Sample, Verdict
+from shipway.contract.release import short_digest
+from shipway.contract.rollout import Move
+from shipway.contract.route import Phase, RolloutState, RouteSpec
+from shipway.delivery import decide
+from shipway.delivery.decide import Action, Readiness, Step
+from shipway.delivery.evidence import guard, steps
+from shipway.delivery.evidence.gate import NoEvidence
+from shipway.delivery.evidence.steps import Decision
+
+__all__ = ["UNREADY_SECONDS", "Judged", "judge", "under_way"]
+
+# For how long a slot that should serve may be unready before that is a verdict: one lost probe is none.
+UNREADY_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one look comes to.
+
+    Args:
+        step: the next state; with `Action.NONE` only its progress differs, which need not be written at once.
+        move: what happened to the weight.
+        verdicts: what every gate said, empty where none was asked.
+        used: whether the look was taken in, so that its counters become the base of the next one.
+    """
+
+    step: Step
+    move: Move
+    verdicts: tuple[Verdict, ...] = ()
+    used: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """Why, or what it waits for."""
+        return self.step.sentence
+
+
+def under_way(state: RolloutState) -> bool:
+    """Returns whether a rollout or a guard is to be judged."""
+    return state.live is not None and state.progress is not None
+
+
+def judge(
+    spec: RouteSpec,
+    state: RolloutState,
+    ready: Readiness,
+    look: Sample | NoEvidence | None,
+    elapsed_seconds: float,
+    *,
+    based: bool,
+) -> Judged:
+    """Returns what a look decides.
+
+    Args:
+        spec: what is declared.
+        state: the rollout state after `decide.observe`; `under_way`.
+        ready: which slots are ready now.
+        look: what happened since the last one, why that is not known, or None when no new scrape came.
+        elapsed_seconds: monotonic time since the last call for this model.
+        based: whether a sound reading is there to count from.
+    """
+    assert state.live is not None
+    assert state.progress is not None
+    if state.candidate is None:
+        return _guard(spec, state, state.progress, ready, look, elapsed_seconds)
+    if state.phase is Phase.PREPARING or (state.phase is Phase.PAUSED and state.weight_percent == 0):
+        return _prepare(spec, state, state.progress, ready, elapsed_seconds, based=based)
+    return _step(spec, state, state.progress, ready, look, elapsed_seconds)
+
+
+def _prepare(
+    spec: RouteSpec, state: RolloutState, progress: Progress, ready: Readiness, elapsed_seconds: float, *, based: bool
+) -> Judged:
+    assert state.candidate is not None
+    name, slot = short_digest(state.candidate_digest), state.candidate
+    if progress.paused:
+        return _hold(state, progress, f"paused ({progress.paused}): waits for a person")
+    progress = progress.model_copy(update={"step_elapsed_seconds": progress.step_elapsed_seconds + elapsed_seconds})
+    waits = ""
+    if problem := ready.problem(slot):
+        waits = f"{name} in {slot} is not ready: {problem}"
+    elif not based or progress.slow_live_edge_seconds is None:
+        waits = f"{name} in {slot} is ready, but nothing can be counted of both slots yet"
+    if waits:
+        deadline = spec.rollout.prepare_seconds
+        if progress.step_elapsed_seconds >= deadline:
+            failed = decide.rolled_back(state, Action.FAILED, f"not ready to serve within {deadline:g} s; {waits}")
+            return Judged(failed, Move.FAIL)
+        return _hold(state, progress, waits)
+    first, gate = spec.rollout.steps_percent[0], spec.rollout.manual_gate_before_percent
+    if gate is not None and first >= gate and Pause.MANUAL not in progress.approved:
+        paused = progress.model_copy(update={"paused": Pause.MANUAL})
+        said = f"{name} in {slot} is ready; {first} % waits for `shipway approve`"
+        return Judged(
+            Step(decide.following(state, phase=Phase.PAUSED, progress=paused), Action.PAUSED, said), Move.PAUSE
+        )
+    begun = progress.model_copy(update={"step_elapsed_seconds": 0.0, "unready_seconds": 0.0, "settling": True})
+    changes = {"phase": Phase.STEPPING, "weight_percent": first, "progress": begun}
+    said = f"{name} in {slot} is ready and takes the first {first} %"
+    return Judged(Step(decide.following(state, **changes), Action.STEPPING, said), Move.ADVANCE)
+
+
+def _step(
+    spec: RouteSpec,
+    state: RolloutState,
+    progress: Progress,
+    ready: Readiness,
+    look: Sample | NoEvidence | None,
+    elapsed_seconds: float,
+) -> Judged:
+    assert state.candidate is not None
+    assert state.live is not None
+    if problem := ready.problem(state.candidate):
+        return _unready(state, progress, ready, problem, elapsed_seconds)
+    progress = progress.model_copy(update={"unready_seconds": 0.0})
+    if look is None:
+        return _hold(state, _passed(progress, elapsed_seconds), "waits for the next scrape")
+    decision = steps.advance(decide.rules_of(spec), progress, look, elapsed_seconds)
+    used = isinstance(look, Sample)
+    match decision.move:
+        case Move.ADVANCE:
+            changes = {
+                "phase": Phase.STEPPING,
+                "weight_percent": decision.weight_percent,
+                "progress": decision.progress,
+            }
+            said = f"{decision.weight_percent} % is earned: {decision.sentence}"
+            step = Step(decide.following(state, **changes), Action.ADVANCED, said)
+        case Move.PROMOTE:
+            earned = state.model_copy(update={"progress": decision.progress})
+            step = decide.promoted(spec, earned, Action.PROMOTED, decision.sentence)
+        case Move.ROLL_BACK:
+            return _back(state, decision, ready, used=used)
+        case Move.PAUSE:
+            paused = decide.following(state, phase=Phase.PAUSED, progress=decision.progress)
+            step = Step(paused, Action.PAUSED, decision.sentence)
+        case _:
+            return Judged(_none(state, decision.progress, decision.sentence), Move.HOLD, decision.verdicts, used)
+    return Judged(step, decision.move, decision.verdicts, used)
+
+
+def _unready(state: RolloutState, progress: Progress, ready: Readiness, problem: str, elapsed_seconds: float) -> Judged:
+    """Holds a candidate that is not ready for a moment, then rolls it back to live, if live is ready itself."""
+    assert state.candidate is not None
+    assert state.live is not None
+    unready = progress.unready_seconds + elapsed_seconds
+    progress = _passed(progress, elapsed_seconds).model_copy(update={"unready_seconds": unready})
+    said = f"{short_digest(state.candidate_digest)} in {state.candidate} is not ready: {problem}"
+    if unready < UNREADY_SECONDS:
+        return _hold(state, progress, said)
+    if ready.problem(state.live):
+        return _freeze(state, progress, f"neither slot is ready: {said}", Pause.BOTH_SLOTS_BAD)
+    return Judged(decide.rolled_back(state, Action.ROLLED_BACK, said), Move.ROLL_BACK)
+
+
+def _back(state: RolloutState, decision: Decision, ready: Readiness, *, used: bool) -> Judged:
+    """Rolls back to live, unless live is not ready: then the weights stay and a person decides."""
+    assert state.live is not None
+    if problem := ready.problem(state.live):
+        said = f"live in {state.live} is not ready ({problem}), so it is no place to go back to; {decision.sentence}"
+        frozen = _freeze(state, decision.progress, said, Pause.LIVE_BAD)
+        return Judged(frozen.step, frozen.move, decision.verdicts, used)
+    step = decide.rolled_back(state, Action.ROLLED_BACK, decision.sentence)
+    return Judged(step, Move.ROLL_BACK, decision.verdicts, used)
+
+
+def _guard(
+    spec: RouteSpec,
+    state: RolloutState,
+    progress: Progress,
+    ready: Readiness,
+    look: Sample | NoEvidence | None,
+    elapsed_seconds: float,
+) -> Judged:
+    assert state.live is not None
+    problem = ready.problem(state.live)
+    unready = progress.unready_seconds + elapsed_seconds if problem else 0.0
+    progress = progress.model_copy(update={"unready_seconds": unready})
+    if unready >= UNREADY_SECONDS and state.phase is not Phase.PAUSED:
+        said = f"{short_digest(state.live_digest)} in {state.live} is not ready: {problem}"
+        return _leave(spec, state, _passed(progress, elapsed_seconds), ready, said, (), used=False)
+    if look is None:
+        return _hold(state, _passed(progress, elapsed_seconds), "waits for the next scrape")
+    decision = guard.watch(decide.rules_of(spec), progress, look, elapsed_seconds)
+    used = isinstance(look, Sample)
+    if decision.move is Move.ROLL_BACK:
+        return _leave(spec, state, decision.progress, ready, decision.sentence, decision.verdicts, used=used)
+    if decision.move is Move.SETTLE and state.phase is not Phase.PAUSED:
+        changes = {"phase": Phase.SETTLED, "progress": None, "weight_percent": 0}
+        settled = Step(decide.following(state, **changes), Action.SETTLED, decision.sentence)
+        return Judged(settled, Move.SETTLE, decision.verdicts, used)
+    return Judged(_none(state, decision.progress, decision.sentence), Move.HOLD, decision.verdicts, used)
+
+
+def _leave(
+    spec: RouteSpec,
+    state: RolloutState,
+    progress: Progress,
+    ready: Readiness,
+    why: str,
+    verdicts: tuple[Verdict, ...],
+    *,
+    used: bool,
+) -> Judged:
+    """Leaves a promoted version that failed, for the one before it; with nowhere to go the weights stay."""
+    back = decide.to_previous(spec, state, ready, why)
+    if isinstance(back, Step):
+        return Judged(back, Move.ROLL_BACK, verdicts, used)
+    frozen = _freeze(state, progress, f"{why}; {back.sentence}", Pause.BOTH_SLOTS_BAD)
+    return Judged(frozen.step, frozen.move, verdicts, used)
+
+
+def _freeze(state: RolloutState, progress: Progress, said: str, pause: Pause) -> Judged:
+    if progress.paused or pause in progress.approved:
+        return _hold(state, progress, f"the weights stay: {said}")
+    paused = progress.model_copy(update={"paused": pause})
+    step = Step(
+        decide.following(state, phase=Phase.PAUSED, progress=paused), Action.PAUSED, f"the weights stay: {said}"
+    )
+    return Judged(step, Move.PAUSE)
+
+
+def _passed(progress: Progress, elapsed_seconds: float) -> Progress:
+    """Returns the progress after time that brought nothing; a person's thinking time is not the step's."""
+    elapsed = 0.0 if progress.paused else elapsed_seconds
+    return progress.model_copy(update={"step_elapsed_seconds": progress.step_elapsed_seconds + elapsed})
+
+
+def _hold(state: RolloutState, progress: Progress, said: str) -> Judged:
+    return Judged(_none(state, progress, said), Move.HOLD)
+
+
+def _none(state: RolloutState, progress: Progress, said: str) -> Step:
+    return Step(state.model_copy(update={"progress": progress}), Action.NONE, said)

@@ -1,0 +1,271 @@
+"""From the series of one question to what both slots of a model did since the last look; pure.
+
+Raw series are read, not recorded ones: a recorded sample carries the time at which its rule ran, so a scrape that
+stopped would go unnoticed for as long as the rule repeats its last value. The names are the same on every target,
+because the services themselves export them.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shipway.contract import metrics
+from shipway.contract.evidence import CounterRow, Gate, Judgement, Sample
+from shipway.contract.metrics import LATENCY_EDGES_SECONDS, PREDICTION_BINS, Outcome, Slot
+from shipway.delivery.evidence.counters import Counters, Delta, Family, Flawed, Reading, Still, read
+from shipway.delivery.evidence.gate import NoEvidence, sample_of
+from shipway.delivery.prometheus import Series
+
+__all__ = [
+    "GUARD_JOB",
+    "LABELS_JOB",
+    "ROLLOUT_JOB",
+    "Asked",
+    "Seen",
+    "latency_edge",
+    "p95_edge",
+    "query_of",
+    "see",
+    "selector",
+]
+
+# Scrape jobs: slots in a rollout four times a second, all slots once a second, the join of late labels.
+ROLLOUT_JOB, GUARD_JOB, LABELS_JOB = "rollout", "models", "labels"
+
+_BUCKET = f"{metrics.REQUEST_SECONDS}_bucket"
+_GATEWAY = "shipway_gateway_failed_total"
+_INFINITY = "+Inf"
+_READ = (
+    metrics.REQUESTS_TOTAL,
+    _BUCKET,
+    metrics.FALLBACKS_TOTAL,
+    metrics.FEATURE_MISSING_REQUESTS_TOTAL,
+    metrics.UNITS_TOTAL,
+    metrics.UNIT_PREDICTION_BIN_TOTAL,
+    metrics.LABELLED_TOTAL,
+)
+_JUDGED = (Outcome.OK, Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT)
+# Below this many requests a quantile of live's latency is chance.
+_MINIMUM_REQUESTS = 100
+_P95 = 0.95
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked about one model.
+
+    Args:
+        model: its name.
+        candidate, live: who is judged, and against whom; after a promotion the judged one is the live slot.
+        versions: slot -> short digest.
+        rollout: the number of its rollout.
+        slow_slo_edge_seconds, slow_live_edge_seconds: edges of the latency grid.
+        control: whether the other slot takes traffic too, so that its series must be there.
+        job: the scrape job whose series are read.
+    """
+
+    model: str
+    candidate: Slot
+    live: Slot
+    versions: Mapping[Slot, str]
+    rollout: int
+    slow_slo_edge_seconds: float
+    slow_live_edge_seconds: float
+    control: bool = True
+    job: str = ROLLOUT_JOB
+
+    @property
+    def reference(self) -> str:
+        """The version whose bin edges both slots are compared on: live's, or one's own when there is none."""
+        return self.versions[self.live if self.control else self.candidate]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a question brought.
+
+    Args:
+        counters: the next base; the same as before unless `look` is a sample or this was the first reading.
+        look: what happened, why that is not known, or None when no scrape came since the last look.
+        based: whether a base exists, so that the next reading brings evidence.
+    """
+
+    counters: dict[str, tuple[CounterRow, ...]]
+    look: Sample | NoEvidence | None
+    based: bool
+    restarted: tuple[str, ...] = field(default=())
+
+
+def latency_edge(seconds: float) -> float:
+    """Returns the least edge of the latency grid that is not below `seconds`; the last one for anything slower.
+
+    >>> latency_edge(0.3)
+    0.339582
+    """
+    return LATENCY_EDGES_SECONDS[min(bisect_left(LATENCY_EDGES_SECONDS, seconds), len(LATENCY_EDGES_SECONDS) - 1)]
+
+
+def p95_edge(buckets: Iterable[Series], otherwise_seconds: float) -> float:
+    """Returns the least edge that 95 % of live's requests do not exceed; `otherwise_seconds` with too few requests."""
+    counts: dict[float, float] = {}
+    for series in buckets:
+        edge = float(series.labels.get("le", "nan"))
+        counts[edge] = counts.get(edge, 0.0) + series.value
+    total = counts.get(float("inf"), 0.0)
+    if total < _MINIMUM_REQUESTS:
+        return otherwise_seconds
+    for edge in sorted(counts):
+        if counts[edge] >= _P95 * total and edge in LATENCY_EDGES_SECONDS:
+            return edge
+    return LATENCY_EDGES_SECONDS[-1]
+
+
+def selector(asked: Iterable[Asked]) -> str:
+    """Returns the one selector that matches all series of all models asked about, and few others."""
+    every = list(asked)
+    edges = {repr(edge) for one in every for edge in (one.slow_slo_edge_seconds, one.slow_live_edge_seconds)}
+    # A matcher that allows the empty text also matches series without the label.
+    return (
+        f'{{__name__=~"{"|".join(_READ)}",job=~"{"|".join(sorted({one.job for one in every}))}|{LABELS_JOB}",'
+        f'model=~"{"|".join(sorted(one.model for one in every))}",'
+        f'le=~"|{"|".join(sorted(edges))}|\\\\+Inf",'
+        f'reference=~"|{"|".join(sorted({one.reference for one in every}))}",'
+        f'rollout=~"|{"|".join(sorted({str(one.rollout) for one in every}))}"}}'
+    )
+
+
+def query_of(gate: Gate, model: str) -> str:
+    """Returns the PromQL of the raw counters behind a gate, as a person may ask Prometheus for them."""
+    requests = f'{metrics.REQUESTS_TOTAL}{{model="{model}"}}'
+    match gate:
+        case Gate.SLOW_SLO | Gate.SLOW_LIVE | Gate.SLO_LATENCY:
+            return f'{_BUCKET}{{model="{model}"}}'
+        case Gate.FALLBACKS:
+            return f'{metrics.FALLBACKS_TOTAL}{{model="{model}"}}'
+        case Gate.MISSING_FEATURES:
+            return f'{metrics.FEATURE_MISSING_REQUESTS_TOTAL}{{model="{model}"}}'
+        case Gate.SAMPLE_RATIO:
+            return f'{metrics.UNITS_TOTAL}{{model="{model}"}}'
+        case Gate.PREDICTION_SHIFT:
+            return f'{metrics.UNIT_PREDICTION_BIN_TOTAL}{{model="{model}"}}'
+        case Gate.LABEL_ERRORS:
+            return f'{metrics.LABELLED_TOTAL}{{model="{model}"}}'
+        case Gate.ERRORS | Gate.INVALID_OUTPUTS | Gate.SLO_ERRORS | Gate.EVIDENCE | Gate.HARM_BUDGET:
+            return requests
+
+
+def see(
+    asked: Asked,
+    counters: Mapping[str, tuple[CounterRow, ...]],
+    series: Iterable[Series],
+    gateway_failed: Mapping[Slot, int],
+) -> Seen:
+    """Returns what both slots of a model did since the base, taken whole or not at all.
+
+    Args:
+        asked: what was asked about the model.
+        counters: the base, by metric.
+        series: what Prometheus answered; series of other models are passed over.
+        gateway_failed: slot -> attempts that the gateway saw fail without an answer, since it started.
+    """
+    grouped = _grouped(asked, series)
+    base = {name: Counters.of_rows(rows) for name, rows in counters.items()}
+    grouped[_GATEWAY] = _gateway(asked, base.get(_GATEWAY, Counters()), gateway_failed)
+    slots = (asked.candidate, asked.live) if asked.control else (asked.candidate,)
+    following: dict[str, Counters] = {}
+    outcomes: dict[str, Delta | Still] = {}
+    for family in _families(asked):
+        needed = () if family.metric in (metrics.LABELLED_TOTAL, _GATEWAY) else slots
+        following[family.metric], outcome = read(
+            family, base.get(family.metric, Counters()), grouped.get(family.metric, []), needed
+        )
+        if isinstance(outcome, Flawed):
+            return Seen(dict(counters), NoEvidence(Judgement.ERROR, outcome.sentence), based=bool(counters))
+        outcomes[family.metric] = outcome
+    rows = {name: tuple(map(_row, found.rows())) for name, found in following.items()}
+    if not counters:
+        return Seen(rows, None, based=True)
+    if isinstance(outcomes[metrics.REQUESTS_TOTAL], Still):
+        return Seen(dict(counters), None, based=True)
+    deltas = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Delta)}
+    look = sample_of(_counts(asked, deltas, asked.candidate), _counts(asked, deltas, asked.live))
+    if isinstance(look, NoEvidence):
+        # Counts that cannot be are left in the counters: the next reading brings them together with what they lack.
+        return Seen(dict(counters), look, based=True)
+    return Seen(rows, look, based=True, restarted=deltas[metrics.REQUESTS_TOTAL].restarted)
+
+
+def _row(row: list[Any]) -> CounterRow:
+    slot, instance, event, value, at = row
+    return str(slot), str(instance), str(event), int(value), float(at)
+
+
+def _families(asked: Asked) -> list[Family]:
+    edges = frozenset({repr(asked.slow_slo_edge_seconds), repr(asked.slow_live_edge_seconds), _INFINITY})
+    bins = frozenset(str(number) for number in range(PREDICTION_BINS))
+    return [
+        Family(metrics.REQUESTS_TOTAL, asked.model, "outcome", frozenset(map(str, Outcome))),
+        Family(_BUCKET, asked.model, "le", edges),
+        Family(metrics.FALLBACKS_TOTAL, asked.model, "source"),
+        Family(metrics.FEATURE_MISSING_REQUESTS_TOTAL, asked.model),
+        Family(metrics.UNITS_TOTAL, asked.model),
+        Family(metrics.UNIT_PREDICTION_BIN_TOTAL, asked.model, "bin", bins),
+        Family(metrics.LABELLED_TOTAL, asked.model, "outcome", frozenset({"right", "wrong"})),
+        Family(_GATEWAY, asked.model),
+    ]
+
+
+def _grouped(asked: Asked, series: Iterable[Series]) -> dict[str, list[Reading]]:
+    edges = {repr(asked.slow_slo_edge_seconds), repr(asked.slow_live_edge_seconds), _INFINITY}
+    versions = {version: slot for slot, version in asked.versions.items() if version}
+    grouped: dict[str, list[Reading]] = {}
+    for one in series:
+        labels = one.labels
+        # The question is for several models at once: what another one asked for is none of this one's series.
+        if labels.get("model") != asked.model or labels.get("job") not in (asked.job, LABELS_JOB):
+            continue
+        if labels.get("le", _INFINITY) not in edges or labels.get("reference", asked.reference) != asked.reference:
+            continue
+        if one.name == metrics.LABELLED_TOTAL:
+            slot = versions.get(labels.get("version", ""))
+            if slot is None or labels.get("rollout") != str(asked.rollout):
+                continue
+            labels = {**labels, "slot": str(slot)}
+        grouped.setdefault(one.name, []).append(Reading(labels, one.value, one.scraped_at_seconds))
+    return grouped
+
+
+def _gateway(asked: Asked, base: Counters, failed: Mapping[Slot, int]) -> list[Reading]:
+    # The gateway is asked directly and answers for this moment, so each answer is newer than the one before; its place
+    # in the sequence must not come from a clock that may jump.
+    last = max((seen.scraped_at_seconds for seen in base.last.values()), default=0.0)
+    return [
+        Reading({"model": asked.model, "slot": str(slot), "instance": "gateway"}, float(count), last + 1)
+        for slot, count in failed.items()
+    ]
+
+
+def _counts(asked: Asked, deltas: Mapping[str, Delta], slot: Slot) -> dict[str, Any]:
+    def count(metric: str, *events: str) -> int:
+        delta = deltas.get(metric)
+        return delta.count(slot, *events) if delta else 0
+
+    timed = count(_BUCKET, _INFINITY)
+    failed = count(_GATEWAY, "")
+    fallbacks = deltas.get(metrics.FALLBACKS_TOTAL)
+    return {
+        "requests": count(metrics.REQUESTS_TOTAL, *_JUDGED) + failed,
+        "errors": count(metrics.REQUESTS_TOTAL, Outcome.ERROR, Outcome.TIMEOUT) + failed,
+        "invalid_outputs": count(metrics.REQUESTS_TOTAL, Outcome.INVALID_OUTPUT),
+        "slow_slo": timed - count(_BUCKET, repr(asked.slow_slo_edge_seconds)),
+        "slow_live": timed - count(_BUCKET, repr(asked.slow_live_edge_seconds)),
+        "fallbacks": sum(n for (where, _), n in fallbacks.counts.items() if where is slot) if fallbacks else 0,
+        "missing_features": count(metrics.FEATURE_MISSING_REQUESTS_TOTAL, ""),
+        "units": count(metrics.UNITS_TOTAL, ""),
+        "prediction_bins": tuple(
+            count(metrics.UNIT_PREDICTION_BIN_TOTAL, str(number)) for number in range(PREDICTION_BINS)
+        ),
+        "labelled": count(metrics.LABELLED_TOTAL, "right", "wrong"),
+        "label_errors": count(metrics.LABELLED_TOTAL, "wrong"),
+    }

@@ -1,0 +1,82 @@
+"""Prometheus over HTTP: one bounded question, the raw samples and the times of their scrapes in return."""
+
+import http.client
+import json
+import math
+import urllib.parse
+from typing import Any, NamedTuple, cast
+
+from shipway.contract.errors import Retryable
+
+__all__ = ["Prometheus", "Series"]
+
+# A stopped Prometheus must not stop the loop: its rollouts hold, others' rollbacks go on.
+TIMEOUT_SECONDS = 0.5
+_RETRY_SECONDS = 1.0
+
+
+class Series(NamedTuple):
+    """The newest sample of one series and when it was scraped, in seconds since the epoch."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
+    scraped_at_seconds: float
+
+
+class Prometheus:
+    """A client of the Prometheus on loopback `port`; every question ends within `timeout_seconds`."""
+
+    def __init__(self, port: int, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+        self._port, self._timeout_seconds = port, timeout_seconds
+        self._connection: http.client.HTTPConnection | None = None
+
+    def newest(self, selector: str, window_seconds: float) -> list[Series]:
+        """Returns the newest sample of each series that `selector` matches, of the last `window_seconds`.
+
+        A range is asked for because an instant vector carries the time of the question, not of the scrape.
+
+        Raises:
+            Retryable: when Prometheus does not answer in time, or answers with something else.
+        """
+        milliseconds = round(window_seconds * 1000)
+        query = urllib.parse.urlencode({"query": f"{selector}[{milliseconds}ms]"})
+        try:
+            document = json.loads(self._get(f"/api/v1/query?{query}"))
+            result = cast(list[Any], document["data"]["result"])
+            return [_series(one) for one in result]
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            self.close()
+            raise Retryable(f"Prometheus answered with no samples ({error!r})", _RETRY_SECONDS) from None
+
+    def close(self) -> None:
+        """Ends the connection; the next question opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _get(self, path: str) -> bytes:
+        connection = self._connection or http.client.HTTPConnection(
+            "127.0.0.1", self._port, timeout=self._timeout_seconds
+        )
+        self._connection = connection
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise Retryable(
+                f"Prometheus does not answer on port {self._port} ({error or type(error).__name__})", _RETRY_SECONDS
+            ) from None
+        if response.status != http.client.OK:
+            self.close()
+            raise Retryable(f"Prometheus answered {response.status} on port {self._port}", _RETRY_SECONDS)
+        return body
+
+
+def _series(one: Any) -> Series:
+    labels = {str(name): str(value) for name, value in one["metric"].items()}
+    at, value = one["values"][-1]
+    number = float(value) if value not in ("+Inf", "-Inf") else math.copysign(math.inf, -1 if value[0] == "-" else 1)
+    return Series(labels.pop("__name__"), labels, number, float(at))
