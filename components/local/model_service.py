@@ -105,6 +105,10 @@ def _route(
             live_hint=release.live,
             timeout_seconds=spec.serving.timeout_seconds,
             max_body_bytes=spec.serving.max_body_bytes,
+            rollout=spec.guarded_rollout,
+            slo=spec.slo,
+            escalation=spec.owner.escalation,
+            runbook_url=spec.owner.runbook_url,
         )
         return declared.model_dump_json(indent=2) + "\n"
 

@@ -3,7 +3,7 @@
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import Field
 
@@ -113,12 +113,12 @@ def parse_state(text: str, path: Path) -> RolloutState:
     Raises:
         SpecError: when it is none, or was written by a newer version: what is unknown here must not be thrown away.
     """
-    raw = cast(object, json.loads(text))
-    written = cast(dict[str, object], raw).get("format") if isinstance(raw, dict) else None
+    raw: Any = json.loads(text)
+    written: object = raw["format"] if isinstance(raw, dict) and "format" in raw else None
     if isinstance(written, int) and written > STATE_FORMAT:
         expected = f"at most {STATE_FORMAT}: a newer version of Shipway wrote this state, and only it may change it"
         raise SpecError(path, "state.format", written, expected)
-    return parse(RolloutState, cast(object, raw), path)
+    return parse(RolloutState, cast(object, json.loads(text)), path)
 
 
 def read_rollout_states(path: Path) -> dict[str, RolloutState]:

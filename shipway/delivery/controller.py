@@ -355,7 +355,7 @@ class Controller:
             digests={role: digest for role, digest in roles.items() if digest},
             generation=state.generation,
             rollout=state.rollout,
-            weight_percent=state.weight_percent,
+            weight_percent=state.weight_percent if state.candidate else 100 - state.weight_percent,
             evidence=judged.verdicts if judged else (),
         )
 

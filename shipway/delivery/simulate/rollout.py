@@ -154,4 +154,6 @@ def simulate(scenario: Scenario, chance: np.random.Generator, rules: Rules | Non
         decision = steps.advance(rules, progress, wire.look(seconds, candidate, live), LOOK_SECONDS)
         if decision.move in (Move.PROMOTE, Move.ROLL_BACK, Move.PAUSE):
             return End(decision.move, seconds, requests, harm)
-        progress, weight = decision.progress, decision.weight_percent
+        # The simulated counters are read exactly when the weight changes: no look straddles it.
+        progress = decision.progress.model_copy(update={"settling": False})
+        weight = decision.weight_percent

@@ -12,6 +12,8 @@ from shipway.contract.route import RouteSpec, SlotEndpoint
 from shipway.delivery.controller import Controller, Refused, load_served
 from shipway.delivery.envoy.admin import Report
 from shipway.delivery.ledger import Ledger
+from shipway.delivery.prometheus import Prometheus
+from shipway.delivery.rollouts import Rollouts
 
 A, B = ("sha256:" + letter * 64 for letter in "ab")
 
@@ -21,6 +23,8 @@ class World:
 
     def __init__(self, root: Path) -> None:
         self.layout, self.down, self.gateway_up = LocalLayout(root, "test"), set[int](), True
+        # Nobody listens on port 0: no evidence, no step.
+        self.prometheus = Prometheus(0)
 
     def report(self) -> Report:
         if not self.gateway_up:
@@ -34,7 +38,14 @@ class World:
 
     def controller(self) -> Controller:
         numbers = iter(range(1_000))
-        made = Controller(self.layout, 8080, self.report, self.ask, lambda: f"t{next(numbers)}")
+        made = Controller(
+            self.layout,
+            8080,
+            self.report,
+            Rollouts(self.prometheus, lambda: "now"),
+            self.ask,
+            lambda: f"t{next(numbers)}",
+        )
         made.load()
         return made
 
@@ -78,7 +89,7 @@ def test_every_change_is_in_the_ledger_once(world: World) -> None:
     assert [(entry.actor, entry.action, entry.generation) for entry in entries] == [
         ("delivery", "first_live", 1),
         ("delivery", "candidate", 2),
-        ("ada", "promoted", 3),
+        ("ada", "override", 3),
         ("bob", "rolled_back", 4),
     ]
     assert entries[2].digests == {"live": B, "previous": A}

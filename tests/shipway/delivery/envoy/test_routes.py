@@ -59,6 +59,7 @@ def test_a_models_route_in_full() -> None:
     assert json.loads(carried["spec"]) == spec().model_dump(mode="json")
     assert found == {
         "name": "digits",
+        "request_headers_to_remove": ["x-shipway-rollout"],
         "stat_prefix": "digits",
         "match": {"prefix": "/digits/"},
         "typed_per_filter_config": {
