@@ -86,7 +86,7 @@ class RolloutState(Spec):
         candidate_digest: its digest.
         previous_digest: what the idle slot served before the last promotion: where a rollback goes.
         weight_percent: the candidate's share of the traffic.
-        generation: grows by one with every write.
+        generation: grows by one with every transition.
         rollout: number of the last rollout of this model; each candidate begins the next one.
         progress: the evidence of the rollout or of its guard, None when neither is under way.
         rejected_digests: rolled back or failed; they take no traffic again unless somebody asks for it.
@@ -113,12 +113,12 @@ def parse_state(text: str, path: Path) -> RolloutState:
     Raises:
         SpecError: when it is none, or was written by a newer version: what is unknown here must not be thrown away.
     """
-    raw: Any = json.loads(text)
-    written: object = raw["format"] if isinstance(raw, dict) and "format" in raw else None
+    raw: object = json.loads(text)
+    written = cast(dict[str, object], raw).get("format") if isinstance(raw, dict) else None
     if isinstance(written, int) and written > STATE_FORMAT:
         expected = f"at most {STATE_FORMAT}: a newer version of Shipway wrote this state, and only it may change it"
         raise SpecError(path, "state.format", written, expected)
-    return parse(RolloutState, cast(object, json.loads(text)), path)
+    return parse(RolloutState, raw, path)
 
 
 def read_rollout_states(path: Path) -> dict[str, RolloutState]:

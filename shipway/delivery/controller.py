@@ -313,9 +313,8 @@ class Controller:
             change = self._change(step, ACTOR, step.sentence, judged)
             self._serve(name, ServedModel(model.spec, step.state, change))
         elif self.rollouts.keep(name, judged):
-            state = decide.following(step.state)
-            self._serve(name, ServedModel(model.spec, state, model.change))
-            self.rollouts.saved(name, state.generation)
+            self._serve(name, ServedModel(model.spec, step.state, model.change))
+            self.rollouts.saved(name)
         try:
             self._history.add(look, time.monotonic())
             if step.action is Action.NONE and self.rollouts.newly_silent(name):

@@ -100,7 +100,7 @@ class Rollouts:
             try:
                 self._freeze_edge(name, model)
             except Retryable as error:
-                problems[name] = str(error)
+                problems.setdefault(name, str(error))
             found = self._asked(name, model)
             if found is not None:
                 asked[name] = found
@@ -150,10 +150,9 @@ class Rollouts:
         running.progress = progress
         return self.clock() - running.saved_at_seconds >= SAVE_SECONDS
 
-    def saved(self, name: str, generation: int) -> None:
-        """Notes that the progress in memory is on the route under `generation`."""
-        running = self._running[name]
-        running.generation, running.saved_at_seconds = generation, self.clock()
+    def saved(self, name: str) -> None:
+        """Notes that the progress in memory is on the route too."""
+        self._running[name].saved_at_seconds = self.clock()
 
     def newly_silent(self, name: str) -> bool:
         """Returns True once for each stretch in which evidence has been missing for too long."""

@@ -110,7 +110,7 @@ def test_a_change_that_a_crash_left_out_of_the_ledger_is_entered(world: World, m
     for _ in range(2):
         world.controller().tick()
     actions = [(entry.actor, entry.action) for entry in Ledger(world.layout.ledger).entries()]
-    assert actions == [("delivery", "first_live"), ("delivery", "candidate"), ("ada", "promoted")]
+    assert actions == [("delivery", "first_live"), ("delivery", "candidate"), ("ada", "override")]
 
 
 def test_a_broken_declaration_keeps_its_last_route(world: World) -> None:

@@ -225,7 +225,7 @@ def test_the_command_line_acts_while_delivery_is_down(stack: Stack) -> None:
     delivery = stack.processes[-1]
     delivery.terminate()
     assert delivery.wait(timeout=10) == 0
-    assert ask(stack, "promote")["action"] == "promoted"
+    assert ask(stack, "promote")["action"] == "override"
     assert stack.call().slot == "green"
     assert ask(stack, "rollback")["action"] == "rolled_back"
     stack.start_delivery()
@@ -278,7 +278,7 @@ def test_the_loser_of_the_lease_writes_nothing(stack: Stack) -> None:
     assert line.startswith("error: another process holds the lease")
     assert line.endswith(f"(pid {first.pid})")
     assert stack.layout.served_routes.stat().st_mtime_ns == before
-    assert ask(stack, "promote")["action"] == "promoted"
+    assert ask(stack, "promote")["action"] == "override"
 
 
 def test_the_gateway_starts_with_its_last_weights(stack: Stack) -> None:
