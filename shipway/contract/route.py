@@ -113,8 +113,8 @@ def parse_state(text: str, path: Path) -> RolloutState:
     Raises:
         SpecError: when it is none, or was written by a newer version: what is unknown here must not be thrown away.
     """
-    raw: object = json.loads(text)
-    written = cast(dict[str, object], raw).get("format") if isinstance(raw, dict) else None
+    raw = cast(dict[str, Any], json.loads(text))
+    written = raw.get("format")
     if isinstance(written, int) and written > STATE_FORMAT:
         expected = f"at most {STATE_FORMAT}: a newer version of Shipway wrote this state, and only it may change it"
         raise SpecError(path, "state.format", written, expected)

@@ -13,6 +13,11 @@ __all__ = ["Placement", "place"]
 _BUSY = frozenset({Phase.STEPPING, Phase.PAUSED, Phase.GUARDING, Phase.ROLLING_BACK})
 
 
+def _needed(state: RolloutState) -> bool:
+    """Returns whether the idle slot is needed; the guard of a first version has nowhere to go back to."""
+    return state.phase in _BUSY and (state.candidate is not None or state.previous_digest != "")
+
+
 @dataclass(frozen=True)
 class Placement:
     """The release file to write, the slot the digest is in, and one sentence; not changed means nothing to do."""
@@ -52,7 +57,7 @@ def place(
             standing = "is already live in" if slot is live else "is already released into"
             return Placement(release, slot, False, f"{short} {standing} {slot}; nothing was changed")
     slot = Slot.BLUE if live is None else live.other
-    if state.phase in _BUSY and not supersede:
+    if _needed(state) and not supersede:
         return Refusal(
             f"{slot} is needed: the rollout is {state.phase} and {short_digest(release.digest(slot)) or 'its digest'} "
             "would be overwritten; wait for its end, or pass --supersede"
