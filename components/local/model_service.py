@@ -83,6 +83,8 @@ def _slot(
             *(sys.executable, "-m", "shipway.serving", "--bundle", str(layout.bundle(digest)), "--slot", str(slot)),
             *("--port", pulumi.Output.format("{0}", port), "--state", str(layout.slot(model, slot))),
             *("--predictions", str(layout.predictions / model), "--features", str(layout.features), "--tier", "local"),
+            # Of the whole stack, not of one release: the live slot's command must never change.
+            *("--served-routes", str(layout.served_routes), "--artifacts", str(layout.artifacts)),
         ],
         ports=[port],
         start_seconds=_LOAD_SECONDS,

@@ -10,7 +10,9 @@ __all__ = [
     "model_files",
     "open_inference",
     "predictions",
+    "references",
     "requests",
     "runtime",
     "segments",
+    "units",
 ]

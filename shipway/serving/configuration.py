@@ -13,6 +13,7 @@ from shipway.contract.metrics import Slot
 __all__ = ["SlotConfiguration"]
 
 _PREFIX = "SHIPWAY_SLOT_"
+_OPTIONAL = ("served_routes", "artifacts")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class SlotConfiguration:
         predictions: the folder of the model's prediction log and labels.
         features: the folder of the feature store.
         tier: only `local` believes a request's `x-event-time`.
+        served_routes: the routes that delivery wrote, which say what is live; None where there are none to read.
+        artifacts: the artifact store with the live bundle; None likewise.
     """
 
     bundle: Path
@@ -35,6 +38,8 @@ class SlotConfiguration:
     predictions: Path
     features: Path
     tier: Tier
+    served_routes: Path | None = None
+    artifacts: Path | None = None
 
     @property
     def digest(self) -> str:
@@ -43,7 +48,8 @@ class SlotConfiguration:
 
     def environment(self) -> dict[str, str]:
         """Returns the variables that `from_environment` reads."""
-        return {f"{_PREFIX}{field.name.upper()}": str(getattr(self, field.name)) for field in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {f"{_PREFIX}{name.upper()}": str(value) for name, value in values.items() if value is not None}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -53,14 +59,16 @@ class SlotConfiguration:
             SpecError: naming the first variable that is missing.
         """
         names = {field.name: f"{_PREFIX}{field.name.upper()}" for field in fields(cls)}
-        for name in names.values():
-            if not environment.get(name):
+        for field, name in names.items():
+            if field not in _OPTIONAL and not environment.get(name):
                 raise SpecError("environment", name, "nothing", "a value; `python -m shipway.serving` sets it")
-        values = {field: environment[name] for field, name in names.items()}
+        values = {field: environment.get(name, "") for field, name in names.items()}
         return cls(
             bundle=Path(values["bundle"]),
             slot=Slot(values["slot"]),
             predictions=Path(values["predictions"]),
             features=Path(values["features"]),
             tier=Tier(values["tier"]),
+            served_routes=Path(values["served_routes"]) if values["served_routes"] else None,
+            artifacts=Path(values["artifacts"]) if values["artifacts"] else None,
         )

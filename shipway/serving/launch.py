@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--predictions", type=Path, required=True, help="the model's folder of predictions and labels")
     parser.add_argument("--features", type=Path, required=True, help="the feature store's folder")
     parser.add_argument("--tier", type=Tier, choices=list(Tier), default=Tier.LOCAL, help="local, nonprod or prod")
+    parser.add_argument("--served-routes", type=Path, help="the routes that delivery wrote, which say what is live")
+    parser.add_argument("--artifacts", type=Path, help="the artifact store, which holds the live bundle")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     logging.getLogger("shipway").setLevel(logging.INFO)
@@ -50,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         predictions=options.predictions.resolve(),
         features=options.features.resolve(),
         tier=options.tier,
+        served_routes=options.served_routes.resolve() if options.served_routes else None,
+        artifacts=options.artifacts.resolve() if options.artifacts else None,
     )
     with _bound(options.port) as listener:
         _serve(asgi_application(configuration, options.state.resolve()), listener)

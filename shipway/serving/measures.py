@@ -1,14 +1,14 @@
 """The metrics of one slot, by the contract's names; every series that a decision reads exists at 0 from the start."""
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from shipway.contract import metrics
-from shipway.contract.metrics import LATENCY_EDGES_SECONDS, Outcome, Slot
+from shipway.contract.metrics import LATENCY_EDGES_SECONDS, PREDICTION_BINS, Outcome, Slot
 from shipway.contract.model import FallbackSource
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema, Violation
@@ -31,6 +31,7 @@ class Measures:
         schema: bounds the `field` label of violations.
         features: the names of the features the model reads.
         prediction_edges: inner edges of the prediction bins, from the bundle's drift reference.
+        live_edges: short digest -> inner edges of another version on which this one is compared with it.
         registry: where the series are registered.
     """
 
@@ -43,6 +44,7 @@ class Measures:
         schema: Schema,
         features: Sequence[str],
         prediction_edges: Sequence[float],
+        live_edges: Mapping[str, Sequence[float]],
         registry: CollectorRegistry,
     ) -> None:
         self._fields = frozenset(schema.names)
@@ -59,6 +61,11 @@ class Measures:
         fallbacks = counter(metrics.FALLBACKS_TOTAL, "Requests answered by a fallback, by its source.", "source")
         bins = counter(metrics.PREDICTION_BIN_TOTAL, "Predictions by bin of the drift reference.", "bin")
         missing = counter(metrics.FEATURE_MISSING_TOTAL, "Requests that got a feature's default.", "feature")
+        missed = counter(metrics.FEATURE_MISSING_REQUESTS_TOTAL, "Requests that got any feature's default.")
+        units = counter(metrics.UNITS_TOTAL, "Units seen first in the present step of a rollout.")
+        unit_bins = counter(
+            metrics.UNIT_PREDICTION_BIN_TOTAL, "Each unit's first prediction in a rollout.", "reference", "bin"
+        )
         ages = histogram(
             metrics.FEATURE_AGE_SECONDS, "Age of served feature values.", "feature", edges=_AGE_EDGES_SECONDS
         )
@@ -68,6 +75,16 @@ class Measures:
         self._fallbacks = {source: fallbacks.labels(*who, str(source)) for source in FallbackSource}
         self._bins = [bins.labels(*who, str(number)) for number in range(len(prediction_edges) + 1)]
         self._missing = {name: missing.labels(*who, name) for name in features}
+        self._missing_requests = missed.labels(*who)
+        self._units = units.labels(*who)
+        # A reference of few distinct predictions has fewer bins; the others stay at 0, so that every slot has the same.
+        self._unit_bins = [
+            (
+                np.asarray(edges, dtype=np.float64),
+                [unit_bins.labels(*who, reference, str(n)) for n in range(max(PREDICTION_BINS, len(edges) + 1))],
+            )
+            for reference, edges in {**live_edges, who[1]: prediction_edges}.items()
+        ]
         self._ages = {name: ages.labels(*who, name) for name in features}
         self._request_seconds = histogram(metrics.REQUEST_SECONDS, "Time of a whole request.").labels(*who)
         self._inference_seconds = histogram(metrics.INFERENCE_SECONDS, "Time in the model.").labels(*who)
@@ -110,8 +127,20 @@ class Measures:
 
     def feature_missing(self, names: Iterable[str]) -> None:
         """Counts the features that got their default in one request; each at most once, so that a ratio is one."""
-        for name in set(names):
+        missing = set(names)
+        for name in missing:
             self._missing[name].inc()
+        if missing:
+            self._missing_requests.inc()
+
+    def unit(self) -> None:
+        """Counts one unit at its first sight in a step."""
+        self._units.inc()
+
+    def unit_prediction(self, value: float) -> None:
+        """Counts a unit's first prediction in a rollout, under the edges of each version it is compared on."""
+        for edges, bins in self._unit_bins:
+            bins[int(np.searchsorted(edges, value, side="right"))].inc()
 
     def fallback(self, source: FallbackSource) -> None:
         """Counts one request answered by `source`."""

@@ -48,6 +48,8 @@ PREDICTION_SCHEMA: pa.Schema = pa.schema(
         ("version", pa.string()),
         ("slot", pa.string()),
         ("served_by", pa.string()),
+        # Number of the rollout while both slots served; 0 outside one. Segments of older versions lack the column.
+        ("rollout", pa.int64()),
     ]
 )
 
@@ -107,9 +109,11 @@ class PredictionLog:
         self._version, self._slot = version, slot
         self._log = SegmentLog(folder / "predictions", PREDICTION_SCHEMA, writer_name(version, slot, pid), count)
 
-    def append(self, event_time: datetime, unit_id: str, served_by: str, logged: Sequence[Logged]) -> None:
-        """Queues the records of one answer; drops and counts them when the queue is full."""
-        self._log.append([self._record(event_time, unit_id, served_by, one) for one in logged])
+    def append(
+        self, event_time: datetime, unit_id: str, served_by: str, logged: Sequence[Logged], rollout: int
+    ) -> None:
+        """Queues the records of one answer, 0 for no rollout; drops and counts them when the queue is full."""
+        self._log.append([self._record(event_time, unit_id, served_by, one) | {"rollout": rollout} for one in logged])
 
     def close(self) -> None:
         """Writes what waits."""

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from shipway.contract.metrics import ROLLOUT_HEADER, UNIT_HEADER
 from shipway.contract.schema import Schema, Violation
+from shipway.serving.units import RolloutStep
 
 __all__ = [
     "BODY",
@@ -44,11 +46,21 @@ class Rejected(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """A valid request: rows by the schema, the routing key, and when the event happened."""
+    """A valid request.
+
+    Args:
+        rows: by the schema.
+        unit_id: whom it is about, from header or body; empty when nobody said.
+        event_time: when the event happened.
+        routing_key: what the gateway chose the slot by: the unit's header alone, empty when the pick was random.
+        rollout_step: the step of a rollout in which the gateway sent it, None outside one.
+    """
 
     rows: list[dict[str, Any]]
     unit_id: str
     event_time: datetime
+    routing_key: str = ""
+    rollout_step: RolloutStep | None = None
 
 
 class _Doubled(dict[str, Any]):
@@ -123,7 +135,8 @@ def check_rows(
 
     Args:
         document: the parsed body.
-        headers: `x-unit-id` and `x-event-time` are read; the caller leaves the latter out where it is not believed.
+        headers: `x-unit-id`, `x-event-time` and `x-shipway-rollout` are read; the caller leaves the second out where it
+            is not believed.
         schema: the rows' schema.
         now: the clock, for requests without an event time.
 
@@ -145,8 +158,14 @@ def check_rows(
             found.append(_body("x-event-time", "timestamp", stamp[:60], expected))
     if found:
         raise Rejected(f"{len(found)} violation{'s' if len(found) > 1 else ''} of the schema", found)
-    unit_id = headers.get("x-unit-id") or document.get("unit_id") or ""
-    return Asked(rows=cast(list[dict[str, Any]], rows), unit_id=unit_id, event_time=event_time)
+    routing_key = headers.get(UNIT_HEADER, "")
+    return Asked(
+        rows=cast(list[dict[str, Any]], rows),
+        unit_id=routing_key or document.get("unit_id") or "",
+        event_time=event_time,
+        routing_key=routing_key,
+        rollout_step=RolloutStep.parse(headers.get(ROLLOUT_HEADER)),
+    )
 
 
 def parse_time(text: str) -> datetime:
@@ -175,11 +194,11 @@ def _check_envelope(document: dict[str, Any], headers: Mapping[str, str]) -> lis
         found.append(_body("rows", "type", f"a JSON {_kind(rows)}", f"a list of 1 to {MAX_ROWS} rows"))
     elif not 0 < len(cast(list[Any], rows)) <= MAX_ROWS:
         found.append(_body("rows", "length", f"{len(cast(list[Any], rows))} rows", f"1 to {MAX_ROWS} rows"))
-    for where, unit_id in (("unit_id", document.get("unit_id")), ("x-unit-id", headers.get("x-unit-id"))):
+    for where, unit_id in (("unit_id", document.get("unit_id")), (UNIT_HEADER, headers.get(UNIT_HEADER))):
         if unit_id is not None and not _is_unit_id(unit_id):
             expected = f"1 to {_MAX_UNIT_ID_CHARACTERS} printable characters"
             found.append(_body(where, "unit_id", f"a JSON {_kind(unit_id)}", expected))
-    body, header = document.get("unit_id"), headers.get("x-unit-id")
+    body, header = document.get("unit_id"), headers.get(UNIT_HEADER)
     if body is not None and header is not None and body != header and not found:
         found.append(_body("unit_id", "differs", "another id than in x-unit-id", "a copy of the header"))
     return found

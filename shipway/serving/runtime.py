@@ -33,7 +33,9 @@ from shipway.serving.features import FeatureReader, FeatureStatus, ServedFeature
 from shipway.serving.measures import Measures
 from shipway.serving.model_files import ModelFiles
 from shipway.serving.predictions import LabelLog, Logged, PredictionLog
+from shipway.serving.references import live_edges
 from shipway.serving.requests import Asked
+from shipway.serving.units import Units
 
 __all__ = ["Answer", "Model", "Overloaded", "Runtime", "Unanswered"]
 
@@ -110,6 +112,7 @@ class Runtime:
         self.schema, self.spec, self.measures, self.labels, self.tier = model.schema, spec, measures, labels, tier
         self._files, self._features, self._log = files, features, predictions
         self._threads = ThreadPoolExecutor(spec.max_concurrency, thread_name_prefix="model")
+        self._units = Units()
         self._busy = 0
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
@@ -135,6 +138,9 @@ class Runtime:
             schema=model.schema,
             features=[read.name for read in served.features.reads],
             prediction_edges=reference.predictions.edges,
+            live_edges=live_edges(
+                served.name, configuration.digest, configuration.served_routes, configuration.artifacts
+            ),
             registry=CollectorRegistry(),
         )
         who = (version, str(configuration.slot), os.getpid())
@@ -180,6 +186,10 @@ class Runtime:
             Overloaded: when the bulkhead is full.
             Unanswered: when the model failed and the chain is empty.
         """
+        # Whoever was sent here counts, however it ends: the gateway's split is judged, not this slot.
+        sighting = self._units.see(asked.rollout_step, asked.routing_key)
+        if sighting and sighting.new_in_step:
+            self.measures.unit()
         if self._busy >= self.spec.max_concurrency:
             raise Overloaded
         # Taken before the first await, given back when the thread ends: a timed-out call still holds its place.
@@ -192,14 +202,19 @@ class Runtime:
             values, outcome, cause = self._raised(error)
         else:
             values, outcome, cause = await self._infer(_joined(asked.rows, features))
+            # Counted when the request ends, not when the features came: more of them than requests cannot be.
+            self.measures.feature_missing(_defaults(features))
         source = "model"
         if values is None:
             values, source = self._fall_back(len(asked.rows), outcome, cause), str(FallbackSource.CONSTANT)
         else:
             self.measures.predictions(values)
+            if sighting and self._units.first_prediction(sighting):
+                self.measures.unit_prediction(float(values[0]))
         answer = Answer(values.tolist(), [uuid.uuid4().hex for _ in asked.rows], source)
         logged = map(Logged, answer.prediction_ids, asked.rows, keys, features, answer.predictions)
-        self._log.append(asked.event_time, asked.unit_id, source, list(logged))
+        rollout = asked.rollout_step.rollout if asked.rollout_step else 0
+        self._log.append(asked.event_time, asked.unit_id, source, list(logged), rollout)
         return answer, outcome
 
     async def _read_features(self, asked: Asked) -> tuple[list[dict[str, object]], list[tuple[ServedFeature, ...]]]:
@@ -207,9 +222,7 @@ class Runtime:
             return [{}] * len(asked.rows), [()] * len(asked.rows)
         keys = [self.model.entities(row) for row in asked.rows]
         features = await self._features.read(keys, asked.event_time)
-        served = [feature for row in features for feature in row]
-        self.measures.feature_missing(feature.name for feature in served if feature.status is not FeatureStatus.FRESH)
-        for feature in served:
+        for feature in (feature for row in features for feature in row):
             if feature.status is FeatureStatus.FRESH and feature.age_seconds is not None:
                 self.measures.feature_age(feature.name, feature.age_seconds)
         return keys, features
@@ -305,6 +318,10 @@ def _joined(rows: Sequence[Mapping[str, Any]], features: Sequence[Sequence[Serve
         {**row, **{feature.name: feature.value for feature in served}}
         for row, served in zip(rows, features, strict=True)
     ]
+
+
+def _defaults(features: Sequence[Sequence[ServedFeature]]) -> set[str]:
+    return {feature.name for served in features for feature in served if feature.status is not FeatureStatus.FRESH}
 
 
 def _checked(raw: object, count: int) -> tuple[NDArray[np.float64] | None, str]:

@@ -42,6 +42,7 @@ def harness(tmp_path: Path) -> Iterator[Callable[..., Harness]]:
             schema=SCHEMA,
             features=[READ.name],
             prediction_edges=(1.0, 2.0, 3.0),
+            live_edges={"cdcdcdcdcdcd": (2.5,)},
             registry=registry,
         )
         features = FeaturesSpec(reads=(READ,), timeout_seconds=0.1)

@@ -106,6 +106,33 @@ def test_only_a_local_slot_believes_an_event_time(harness: Make, serve: Serve, t
     assert one.value("shipway_feature_missing_total", feature=READ.name) == missing
 
 
+@pytest.mark.parametrize(
+    ("headers", "units"),
+    [
+        ({"x-shipway-rollout": "3/1"}, 2),
+        ({"x-shipway-rollout": "3/1", "x-unit-id": "unit-1"}, 1),
+        ({"x-unit-id": "unit-1"}, 0),
+        ({"x-shipway-rollout": "3"}, 0),
+        ({"x-shipway-rollout": "3/1/2"}, 0),
+        ({"x-shipway-rollout": "-3/1"}, 0),
+        ({"x-shipway-rollout": ""}, 0),
+        ({"x-shipway-rollout": "9" * 10 + "/0"}, 0),
+    ],
+)
+def test_units_count_only_for_the_gateways_header(
+    harness: Make, serve: Serve, headers: dict[str, str], units: int
+) -> None:
+    """Rejected input counts nothing; a body's unit id is no routing key; the log says which rollout it was."""
+    one = harness()
+    client = serve(one.runtime)
+    for body in (BODY | {"unit_id": "unit-1"}, BODY, {"rows": []}):
+        client.post("/predict", json=body, headers=headers)
+    assert one.value("shipway_units_total") == units
+    asyncio.run(one.runtime.stop())
+    rows = [row for path in (one.folder / "predictions").rglob("*.parquet") for row in pq.read_table(path).to_pylist()]
+    assert [row["rollout"] for row in rows] == [3 if units else 0] * 4
+
+
 def tensors(**changes: Any) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "amount": {"datatype": "FP64", "shape": [2], "data": [2.5, 4]},

@@ -9,20 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shipway.contract.metrics import Outcome
+from shipway.contract.metrics import PREDICTION_BINS, Outcome
 from shipway.contract.model import FallbackSource, ServingSpec
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
 from shipway.serving.requests import Asked
 from shipway.serving.runtime import Overloaded, Unanswered, example_row
+from shipway.serving.units import RolloutStep
 from tests.shipway.serving.doubles import READ, ROW, SCHEMA, Harness, Stored, StubModel, StubStore
 
 NOW = datetime(2013, 5, 1, 12, tzinfo=UTC)
 CONSTANT = ServingSpec(timeout_seconds=0.2, fallback=(FallbackSource.CONSTANT,), fallback_constant=0.25)
+UNIT_BINS = "shipway_unit_prediction_bin_total"
 Make = Callable[..., Harness]
 
 
-def asked(rows: int = 1) -> Asked:
-    return Asked(rows=[dict(ROW) for _ in range(rows)], unit_id="unit-1", event_time=NOW)
+def asked(rows: int = 1, *, at: RolloutStep | None = None, key: str = "unit-1") -> Asked:
+    many = [dict(ROW) for _ in range(rows)]
+    return Asked(rows=many, unit_id="unit-1", event_time=NOW, routing_key=key, rollout_step=at)
 
 
 def raises(_: object) -> object:
@@ -142,6 +145,46 @@ def test_what_is_not_fresh_is_the_declared_default_and_counted_once_a_request(
     asyncio.run(one.runtime.answer(asked(rows=2)))
     assert [row[READ.name] for row in model.rows] == [READ.default] * 2
     assert one.value("shipway_feature_missing_total", feature=READ.name) == 1
+    assert one.value("shipway_feature_missing_requests_total") == 1
+
+
+def test_what_a_rollout_reads_exists_at_zero_from_the_start(harness: Make) -> None:
+    """All twenty bins of both references are there, however few edges a reference has."""
+    one = harness()
+    assert one.value("shipway_units_total") == 0
+    assert one.value("shipway_feature_missing_requests_total") == 0
+    for reference in ("abababababab", "cdcdcdcdcdcd"):
+        found = [one.value(UNIT_BINS, reference=reference, bin=str(number)) for number in range(PREDICTION_BINS)]
+        assert found == [0] * PREDICTION_BINS
+
+
+def test_a_unit_counts_once_a_step_and_its_first_prediction_once_a_rollout(harness: Make) -> None:
+    """Of several rows the first counts, on live's edges too; a unit without a key is one of its own."""
+    one = harness()
+
+    async def scenario() -> None:
+        for step_index, key in [(0, "a"), (0, "a"), (0, "b"), (1, "a"), (1, ""), (1, "")]:
+            await one.runtime.answer(asked(2, at=RolloutStep(1, step_index), key=key))
+        await one.runtime.answer(asked(key="c"))
+
+    asyncio.run(scenario())
+    assert one.value("shipway_units_total") == 5
+    assert one.value(UNIT_BINS, reference="abababababab", bin="2") == 4
+    assert one.value(UNIT_BINS, reference="cdcdcdcdcdcd", bin="1") == 4
+
+
+def test_a_unit_without_a_prediction_counts_as_a_unit_until_it_gets_one(harness: Make) -> None:
+    """A fallback's constant is no prediction; the first that the model makes for the unit is."""
+    model = StubModel(raises)
+    one = harness(model, CONSTANT)
+    at = RolloutStep(1, 0)
+    asyncio.run(one.runtime.answer(asked(at=at)))
+    assert one.value("shipway_units_total") == 1
+    assert one.value(UNIT_BINS, reference="abababababab", bin="2") == 0
+    model.does = None
+    asyncio.run(one.runtime.answer(asked(at=at)))
+    assert one.value("shipway_units_total") == 1
+    assert one.value(UNIT_BINS, reference="abababababab", bin="2") == 1
 
 
 def test_a_store_that_raises_or_hangs_costs_the_declared_wait_at_most(harness: Make) -> None:

@@ -109,8 +109,10 @@ def test_a_prediction_record_holds_what_replay_and_parity_need(tmp_path: Path) -
     at = datetime(2013, 5, 1, 12, tzinfo=UTC)
     feature = ServedFeature("weather_v1:wind", 3.5, FeatureStatus.FRESH, at, 60.0)
     entities = {"tail_number": "N14228", "origin": "EWR"}
-    log.append(at, "N14228", "model", [Logged("id", {"amount": 1, "tail_number": "N14228"}, entities, [feature], 0.5)])
-    log.append(at, "unit", "constant", [Logged("id2", {"amount": 1, "tail_number": None}, entities, [], 0.25)])
+    log.append(
+        at, "N14228", "model", [Logged("id", {"amount": 1, "tail_number": "N14228"}, entities, [feature], 0.5)], 7
+    )
+    log.append(at, "unit", "constant", [Logged("id2", {"amount": 1, "tail_number": None}, entities, [], 0.25)], 0)
     log.close()
     (segment,) = (tmp_path / "predictions").rglob("*.parquet")
     assert b"N14228" not in segment.read_bytes().split(b"id2")[0]
@@ -124,6 +126,7 @@ def test_a_prediction_record_holds_what_replay_and_parity_need(tmp_path: Path) -
     ]
     assert (first["version"], first["slot"], first["served_by"]) == ("abababababab", "green", "model")
     assert (second["unit_id"], second["prediction"]) == ("unit", 0.25)
+    assert (first["rollout"], second["rollout"]) == (7, 0)
 
 
 def test_two_slots_hash_with_one_secret(tmp_path: Path) -> None:

@@ -1,0 +1,45 @@
+"""The edges of the version that is live while a slot starts: on them both are compared, bin by bin."""
+
+import logging
+from pathlib import Path
+
+from shipway.bundle.reference import Reference
+from shipway.bundle.store import ArtifactStore
+from shipway.contract.documents import parse, read_json
+from shipway.contract.errors import ShipwayError
+from shipway.contract.release import short_digest
+from shipway.contract.route import read_rollout_states, served
+
+__all__ = ["live_edges"]
+
+_LOGGER = logging.getLogger("shipway.serving")
+
+
+def live_edges(model: str, digest: str, routes: Path | None, artifacts: Path | None) -> dict[str, tuple[float, ...]]:
+    """Returns the live version's short digest -> inner edges of its prediction bins; empty where they are not known.
+
+    A slot without them still serves; it counts under its own edges alone, and whoever compares misses the others.
+
+    Args:
+        model: the model's name.
+        digest: this slot's own bundle, whose edges need no look-up.
+        routes: the served routes, None where they are not handed over.
+        artifacts: the artifact store, None where it is not.
+    """
+    if routes is None or artifacts is None:
+        _LOGGER.info("predictions are counted under their own edges alone: no served routes and artifacts are given")
+        return {}
+    try:
+        slot, live = served(read_rollout_states(routes)).get(model, (None, ""))
+        if slot is None or not live:
+            _LOGGER.info("predictions are counted under their own edges alone: %s has no live version", model)
+            return {}
+        if live == digest:
+            return {}
+        store = ArtifactStore(artifacts)
+        store.verify(live)
+        path = store.path(live) / "files" / "reference.json"
+        return {short_digest(live): parse(Reference, read_json(path), path).predictions.edges}
+    except (ShipwayError, OSError) as error:
+        _LOGGER.warning("predictions are counted under their own edges alone: %s", error)
+        return {}
