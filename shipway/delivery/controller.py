@@ -15,7 +15,7 @@ from shipway.contract.release import short_digest
 from shipway.contract.route import RolloutState, RouteSpec, SlotEndpoint
 from shipway.delivery import decide
 from shipway.delivery.decide import Action, Readiness, Refusal, Step
-from shipway.delivery.declared import Declared, read_declared
+from shipway.delivery.declared import Declared, DeclaredRoutes
 from shipway.delivery.envoy.admin import Report
 from shipway.delivery.envoy.configuration import Document, compose_clusters, compose_listener, compose_routes
 from shipway.delivery.envoy.files import EnvoyFiles, Rejected
@@ -98,6 +98,7 @@ class Controller:
     def __post_init__(self) -> None:
         self._files = EnvoyFiles(self.layout.envoy, self.report)
         self._ledger = Ledger(self.layout.ledger)
+        self._declared = DeclaredRoutes(self.layout.routes)
         self._history = History(self.layout.history)
         self._targets = RolloutTargets(self.layout.rollout_targets, self.layout.environment)
 
@@ -114,7 +115,7 @@ class Controller:
 
     def tick(self) -> None:
         """Brings the gateway one round closer to what is declared; never raises for what a person must mend."""
-        declared = read_declared(self.layout.routes)
+        declared = self._declared.read()
         self.problems = dict(declared.broken)
         try:
             report = self.report()
@@ -190,7 +191,7 @@ class Controller:
         reason: str,
         decision: Callable[[RouteSpec, RolloutState, Readiness], Step | Refusal],
     ) -> Step:
-        declared = read_declared(self.layout.routes)
+        declared = self._declared.read()
         try:
             self._follow(model, declared, self.report())
         except Rejected as error:

@@ -8,7 +8,9 @@ from shipway.contract.documents import parse, read_json
 from shipway.contract.errors import SpecError
 from shipway.contract.route import RouteSpec
 
-__all__ = ["Declared", "read_declared"]
+__all__ = ["Declared", "DeclaredRoutes", "read_declared"]
+
+_Mark = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -24,19 +26,47 @@ class Declared:
     broken: Mapping[str, str]
 
 
+class DeclaredRoutes:
+    """The folder of declared routes; a file that did not change since it was read is not read again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, tuple[_Mark, RouteSpec]] = {}
+
+    def read(self) -> Declared:
+        """Returns every declared route and every file that is not one."""
+        specs: dict[str, RouteSpec] = {}
+        broken: dict[str, str] = {}
+        known: dict[str, tuple[_Mark, RouteSpec]] = {}
+        for path in sorted(self._folder.glob("[!.]*.json")):
+            try:
+                mark = _mark(path)
+                before = self._known.get(path.stem)
+                spec = before[1] if before is not None and before[0] == mark else _read(path)
+                known[path.stem] = (mark, spec)
+            except SpecError as error:
+                broken[path.stem] = str(error)
+            except OSError as error:
+                broken[path.stem] = f"{path}: cannot be read ({error.strerror})"
+            else:
+                specs[path.stem] = spec
+        self._known = known
+        return Declared(specs, broken)
+
+
 def read_declared(folder: Path) -> Declared:
     """Returns every declared route in `folder` and every file that is not one."""
-    specs: dict[str, RouteSpec] = {}
-    broken: dict[str, str] = {}
-    for path in sorted(folder.glob("[!.]*.json")):
-        try:
-            spec = parse(RouteSpec, read_json(path), path)
-            if spec.model != path.stem:
-                raise SpecError(path, "model", spec.model, f"the file's own model, {path.stem!r}")
-        except SpecError as error:
-            broken[path.stem] = str(error)
-        except OSError as error:
-            broken[path.stem] = f"{path}: cannot be read ({error.strerror})"
-        else:
-            specs[path.stem] = spec
-    return Declared(specs, broken)
+    return DeclaredRoutes(folder).read()
+
+
+def _mark(path: Path) -> _Mark:
+    # A file is replaced by a rename, so a changed one is another file.
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _read(path: Path) -> RouteSpec:
+    spec = parse(RouteSpec, read_json(path), path)
+    if spec.model != path.stem:
+        raise SpecError(path, "model", spec.model, f"the file's own model, {path.stem!r}")
+    return spec
