@@ -20,7 +20,8 @@ from shipway.delivery.rollouts import Rollouts
 
 __all__ = ["local_ports", "prepare", "serve"]
 
-POLL_SECONDS = 0.25
+# A command is carried out at once in any case; this is how soon a new declaration is seen.
+POLL_SECONDS = 0.5
 # While two slots are compared, a bad version hurts callers until the next round.
 COMPARING_POLL_SECONDS = 0.1
 PREPARE_TIMEOUT_SECONDS = 10.0

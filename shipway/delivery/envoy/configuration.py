@@ -39,7 +39,7 @@ def compose_routes(models: Mapping[str, ServedModel]) -> Document:
 
 
 def _document(resources: list[dict[str, Any]]) -> Document:
-    # JSON is YAML, and sorted keys make the text a function of the content. Indenting it would take fifty times as long,
+    # JSON is YAML, and sorted keys make the text a function of the content. Indents would take fifty times as long,
     # and a rollback waits for it.
     content = json.dumps(resources, sort_keys=True)
     version = hashlib.sha256(content.encode()).hexdigest()[:16]
