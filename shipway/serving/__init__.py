@@ -4,6 +4,7 @@ __all__ = [
     "application",
     "base",
     "configuration",
+    "faults",
     "features",
     "launch",
     "measures",

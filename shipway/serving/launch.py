@@ -14,11 +14,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from shipway.bundle.served import ServedModel
 from shipway.bundle.store import verify_bundle
+from shipway.contract.documents import parse, read_json
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ArtifactError
 from shipway.contract.metrics import Slot
 from shipway.serving.configuration import SlotConfiguration
+from shipway.serving.faults import admit
 
 __all__ = ["SHUTDOWN_SECONDS", "asgi_application", "main"]
 
@@ -65,9 +68,11 @@ def asgi_application(configuration: SlotConfiguration, state: Path) -> Any:
     Sets this process's environment first, because BentoML and prometheus_client read it when they are imported.
 
     Raises:
-        ArtifactError: when the bundle is not what its digest says; none of its code has run then.
+        ShipwayError: when the bundle is not what its digest says or may not start here; none of its code has run then.
     """
     manifest = verify_bundle(configuration.bundle)
+    described = configuration.bundle / "files" / "model.json"
+    admit(parse(ServedModel, read_json(described), described).faults, configuration.tier, configuration.bundle)
     os.environ.update(_environment(state))
     os.environ.update(configuration.environment())
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import random
 import time
 import traceback
 import uuid
@@ -29,6 +30,7 @@ from shipway.contract.model import FallbackSource, ServingSpec
 from shipway.contract.release import short_digest
 from shipway.contract.schema import FieldKind, Schema
 from shipway.serving.configuration import SlotConfiguration
+from shipway.serving.faults import Faults, admit
 from shipway.serving.features import FeatureReader, FeatureStatus, ServedFeature
 from shipway.serving.measures import Measures
 from shipway.serving.model_files import ModelFiles
@@ -91,6 +93,7 @@ class Runtime:
         measures: the slot's counters.
         predictions, labels: the slot's logs.
         tier: only `local` believes a request's own event time.
+        faults: what a rehearsal puts around the model's calls, None for a version that is meant to work.
     """
 
     def __init__(
@@ -107,12 +110,13 @@ class Runtime:
         predictions: PredictionLog,
         labels: LabelLog,
         tier: Tier,
+        faults: Faults | None = None,
     ) -> None:
         self.model, self.name, self.version, self.slot = model, name, short_digest(digest), slot
         self.schema, self.spec, self.measures, self.labels, self.tier = model.schema, spec, measures, labels, tier
         self._files, self._features, self._log = files, features, predictions
         self._threads = ThreadPoolExecutor(spec.max_concurrency, thread_name_prefix="model")
-        self._units = Units()
+        self._units, self._faults = Units(), faults
         self._busy = 0
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
@@ -122,13 +126,14 @@ class Runtime:
         """Returns the runtime of the slot that `configuration` describes; its bundle was verified before.
 
         Raises:
-            ShipwayError: when the bundle's documents are not what this runtime understands.
+            ShipwayError: when the bundle's documents are not what this runtime understands, or it may not start here.
         """
         files = configuration.bundle / "files"
         manifest = parse(
             Manifest, read_json(configuration.bundle / "manifest.json"), configuration.bundle / "manifest.json"
         )
         served = parse(ServedModel, read_json(files / "model.json"), files / "model.json")
+        admit(served.faults, configuration.tier, configuration.bundle)
         reference = parse(Reference, read_json(files / "reference.json"), files / "reference.json")
         version = short_digest(configuration.digest)
         measures = Measures(
@@ -157,6 +162,8 @@ class Runtime:
             predictions=PredictionLog(folder, model.schema, *who, _counted(measures, "predictions")),
             labels=LabelLog(folder, *who, _counted(measures, "labels")),
             tier=configuration.tier,
+            # No secret: the same bundle is to fail in the same way each time it starts.
+            faults=Faults(served.faults, random.Random(configuration.digest)) if served.faults else None,  # noqa: S311
         )
 
     async def start(self) -> None:
@@ -248,7 +255,7 @@ class Runtime:
     def _predict(self, rows: list[dict[str, Any]]) -> object:
         started = time.perf_counter()
         try:
-            return self.model.predict(rows)
+            return self._faults.predict(self.model.predict, rows) if self._faults else self.model.predict(rows)
         finally:
             self.measures.inference(time.perf_counter() - started)
 

@@ -12,7 +12,7 @@ from typing import Any
 from shipway.bundle.canonical import canonical_json
 from shipway.bundle.manifest import Manifest, covered_files
 from shipway.bundle.reference import Reference
-from shipway.bundle.served import served_model, service_import
+from shipway.bundle.served import FaultsSpec, served_model, service_import
 from shipway.contract.errors import ArtifactError
 from shipway.contract.model import ModelSpec
 from shipway.contract.release import short_digest
@@ -35,7 +35,9 @@ print(bentoml.bentos.build(service, build_ctx=context, version=version, python=p
 """
 
 
-def assemble(service: Path, spec: ModelSpec, plan: Any, estimator: Any, files: Path) -> None:
+def assemble(
+    service: Path, spec: ModelSpec, plan: Any, estimator: Any, files: Path, faults: FaultsSpec | None = None
+) -> None:
     """Writes the service's code, its artifact and model.json into the new folder `files`.
 
     Args:
@@ -44,6 +46,7 @@ def assemble(service: Path, spec: ModelSpec, plan: Any, estimator: Any, files: P
         plan: its train.py.
         estimator: what the plan fitted.
         files: the folder to make.
+        faults: how the version fails on purpose, None for one that is meant to work.
     """
     for path in sorted(service.rglob("*")):
         parts = path.relative_to(service).parts
@@ -53,7 +56,7 @@ def assemble(service: Path, spec: ModelSpec, plan: Any, estimator: Any, files: P
             shutil.copyfile(path, target)
     (files / "model").mkdir(parents=True)
     save(plan, estimator, files / "model")
-    (files / "model.json").write_bytes(canonical_json(served_model(spec).model_dump(mode="json")))
+    (files / "model.json").write_bytes(canonical_json(served_model(spec, faults).document()))
 
 
 def make_manifest(spec: ModelSpec, plan: Any, reference: Reference, files: Path) -> Manifest:

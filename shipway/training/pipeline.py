@@ -25,10 +25,10 @@ from shipway.training.drift_reference import build_reference
 from shipway.training.gates import judge
 from shipway.training.metrics import base_rate_predictions, evaluate
 from shipway.training.packaging import assemble, build_bento, make_manifest
-from shipway.training.plan import TrainingData, TrainingSettings
+from shipway.training.plan import TrainingData
 from shipway.training.quality import check_data
 from shipway.training.registry import RegisteredVersion, Registry, git_commit
-from shipway.training.settings import parse_settings
+from shipway.training.settings import parse_faults, parse_settings
 
 __all__ = ["Training", "train"]
 
@@ -79,6 +79,7 @@ def train(job: Training) -> RegisteredVersion:
         SpecError: for a setting that does not exist or has a wrong value.
         ShipwayError: when data fails a check, a gate fails, or the bundle cannot be made; nothing is registered then.
     """
+    faults = parse_faults(job.overrides)
     with job.phase("import"):
         plan: Any = import_from(job.service.parent, job.service.name, "train")
         schema = import_from(job.service.parent, job.service.name, "schema").SCHEMA
@@ -99,7 +100,7 @@ def train(job: Training) -> RegisteredVersion:
         estimator = plan.fit(fill_defaults(data.train, reads), data.train_labels, settings)
     with tempfile.TemporaryDirectory(dir=job.cache, prefix=".train-") as folder:
         files = Path(folder) / "files"
-        assemble(job.service, job.spec, plan, estimator, files)
+        assemble(job.service, job.spec, plan, estimator, files, faults)
         with job.phase("evaluate") as notes:
             # What is judged is what ships: the estimator as it comes back from the artifact.
             shipped = restore(plan, files / "model", plan.TRUSTED_TYPES)
@@ -110,8 +111,10 @@ def train(job: Training) -> RegisteredVersion:
         with job.phase("bundle") as notes:
             manifest = make_manifest(job.spec, plan, build_reference(data.validation, predictions, schema), files)
             _keep(job, manifest, files, Path(folder))
+            notes += [f"rehearses {faults.shown()}"] if faults else []
             notes.append(manifest.digest)
-    return _register(job, manifest.digest, metrics, settings, data)
+    params = settings.model_dump(mode="json") | ({"faults": faults.shown()} if faults else {})
+    return _register(job, manifest.digest, metrics, params, data)
 
 
 def _measure(plan: Any, data: TrainingData, predictions: NDArray[np.float64]) -> dict[str, float]:
@@ -156,12 +159,12 @@ def _keep(job: Training, manifest: Manifest, files: Path, scratch: Path) -> None
 
 
 def _register(
-    job: Training, digest: str, metrics: Mapping[str, float], settings: TrainingSettings, data: TrainingData
+    job: Training, digest: str, metrics: Mapping[str, float], params: Mapping[str, object], data: TrainingData
 ) -> RegisteredVersion:
     with job.phase("register") as notes:
         tags = {"data_version": data.data_version, "git_commit": git_commit(job.layout.root)}
         version = Registry(job.layout.registry).register(
-            job.spec, digest, job.store.path(digest), metrics, settings.model_dump(mode="json"), tags
+            job.spec, digest, job.store.path(digest), metrics, params, tags
         )
         notes.append(f"version {version.version}")
     return version

@@ -4,7 +4,9 @@ from hypothesis import strategies as st
 
 from shipway.bundle.manifest import CoveredFile, Manifest
 from shipway.bundle.reference import Histogram
-from shipway.bundle.served import service_import
+from shipway.bundle.served import FaultsSpec, ServedModel, service_import
+from shipway.contract.documents import parse
+from shipway.contract.model import EvaluationSpec, FeaturesSpec, GateSpec, LabelsSpec, ServingSpec, SloSpec
 
 EMPTY = CoveredFile(path="a", sha256="0" * 64, size_bytes=0)
 
@@ -41,3 +43,19 @@ def test_counts_and_edges_must_agree() -> None:
         Histogram(edges=(0.5,), counts=(1,))
     with pytest.raises(ValueError, match="edges that grow strictly"):
         Histogram(edges=(0.5, 0.5), counts=(1, 1, 1))
+
+
+@pytest.mark.parametrize("faults", [None, FaultsSpec(error_ratio=0.2)])
+def test_faults_are_in_the_document_only_where_there_are_some(faults: FaultsSpec | None) -> None:
+    """The digest of a version that is meant to work does not know that faults exist."""
+    served = ServedModel(
+        name="toy",
+        slo=SloSpec(),
+        serving=ServingSpec(),
+        features=FeaturesSpec(),
+        labels=LabelsSpec(),
+        evaluation=EvaluationSpec(gates=(GateSpec(metric="auc", minimum=0.5),)),
+        faults=faults,
+    )
+    assert ("faults" in served.document()) == (faults is not None)
+    assert parse(ServedModel, served.document(), "model.json") == served

@@ -15,6 +15,7 @@ from shipway.contract.metrics import Slot
 from shipway.contract.model import FeaturesSpec, ServingSpec
 from shipway.scaffold.testing import live_client
 from shipway.serving.application import build_application
+from shipway.serving.faults import Faults
 from shipway.serving.features import FeatureReader
 from shipway.serving.measures import Measures
 from shipway.serving.model_files import ModelFiles
@@ -33,6 +34,7 @@ def harness(tmp_path: Path) -> Iterator[Callable[..., Harness]]:
         spec: ServingSpec | None = None,
         store: StubStore | None = None,
         tier: Tier = Tier.LOCAL,
+        faults: Faults | None = None,
     ) -> Harness:
         registry = CollectorRegistry()
         measures = Measures(
@@ -62,6 +64,7 @@ def harness(tmp_path: Path) -> Iterator[Callable[..., Harness]]:
             predictions=PredictionLog(tmp_path, SCHEMA, "abababababab", "blue", 1, count("predictions")),
             labels=LabelLog(tmp_path, "abababababab", "blue", 1, count("labels")),
             tier=tier,
+            faults=faults,
         )
         made.append(runtime)
         return Harness(runtime, registry, tmp_path)

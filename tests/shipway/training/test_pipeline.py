@@ -109,6 +109,17 @@ def test_whatever_decides_an_answer_changes_the_digest(job: Training, change: st
         (job.service / "inputs.py").unlink(missing_ok=True)
 
 
+def test_a_rehearsed_fault_is_another_version_of_an_equal_model(job: Training) -> None:
+    """The gates judge the model as it is; the fault is in model.json; without it the digest stays."""
+    healthy = train(job)
+    faulty = train(dataclasses.replace(job, overrides={"fault.error_ratio": "1", "fault.nan_ratio": "0"}))
+    assert faulty.digest != healthy.digest
+    assert faulty.metrics == healthy.metrics
+    described = read_json(job.store.path(faulty.digest) / "files" / "model.json")
+    assert described["faults"] == {"error_ratio": 1.0, "nan_ratio": 0.0, "latency_seconds": 0.0, "crash": False}
+    assert train(dataclasses.replace(job, overrides={"fault.error_ratio": "0"})) == healthy
+
+
 def test_owner_and_resources_do_not_change_the_digest(job: Training) -> None:
     """A new pager number is no new version."""
     spec = job.spec.model_copy(update={"owner": job.spec.owner.model_copy(update={"team": "others"})})
