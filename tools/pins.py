@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tools.sources import debian, go_module, wheel
 
-__all__ = ["ENVOY", "PROMETHEUS", "PULUMI", "TOOLS", "Tool", "Version", "parse_version"]
+__all__ = ["ALERTMANAGER", "ENVOY", "PROMETHEUS", "PULUMI", "TOOLS", "Tool", "Version", "parse_version"]
 
 Version = tuple[int, int, int]
 
@@ -92,4 +92,14 @@ PROMETHEUS = Tool(
     obtain=debian.unpack_prometheus,
     needed_mib=400,
 )
-TOOLS = (PULUMI, ENVOY, PROMETHEUS)
+ALERTMANAGER = Tool(
+    name="alertmanager",
+    version=(0, 25, 0),
+    below_major=1,
+    executables=("alertmanager", "amtool"),
+    version_arguments=("--version",),
+    source="the Debian package prometheus-alertmanager, unpacked and not installed (needs apt-get and dpkg)",
+    obtain=debian.unpack_alertmanager,
+    needed_mib=200,
+)
+TOOLS = (PULUMI, ENVOY, PROMETHEUS, ALERTMANAGER)

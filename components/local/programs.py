@@ -5,9 +5,9 @@ from pathlib import Path
 
 from shipway.contract.errors import ShipwayError
 
-__all__ = ["ENVOY", "PROMETHEUS", "PROMTOOL", "program"]
+__all__ = ["ALERTMANAGER", "AMTOOL", "ENVOY", "PROMETHEUS", "PROMTOOL", "program"]
 
-ENVOY, PROMETHEUS, PROMTOOL = "envoy", "prometheus", "promtool"
+ALERTMANAGER, AMTOOL, ENVOY, PROMETHEUS, PROMTOOL = "alertmanager", "amtool", "envoy", "prometheus", "promtool"
 
 
 def program(name: str) -> str:

@@ -11,7 +11,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shipway.contract.errors import SpecError
 
-__all__ = ["Spec", "parse", "read_json", "read_yaml", "write_atomic"]
+__all__ = ["Secret", "Spec", "parse", "read_json", "read_yaml", "write_atomic"]
+
+
+class Secret(ValueError):
+    """A validator's refusal of a value that may hold a credential, so that the error does not repeat it."""
 
 
 class Spec(BaseModel):
@@ -43,6 +47,8 @@ def parse(kind: type[T], data: object, path: Path | str) -> T:
         first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         key = ".".join(str(part) for part in first["loc"])
         got = "nothing" if first["type"] == "missing" else first["input"]
+        if isinstance(first.get("ctx", {}).get("error"), Secret):
+            got = "a value that is not repeated here"
         raise SpecError(path, key, got, _expected(first, kind)) from None
     except (TypeError, ValueError) as error:
         raise SpecError(path, "", data, f"plain mappings, lists, text and finite numbers ({error})") from None

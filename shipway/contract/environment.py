@@ -1,16 +1,19 @@
 """EnvironmentSpec: one stacks/Pulumi.<env>.yaml is one environment, and this is its `shipway:environment`."""
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self, cast
+from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from shipway.contract.documents import Spec, parse, read_yaml
+from shipway.contract.documents import Secret, Spec, parse, read_yaml
 from shipway.contract.errors import SpecError
 
 __all__ = [
     "ENVIRONMENT_KEY",
+    "AlertsSpec",
     "CpuPoolSpec",
     "EnvironmentSpec",
     "GpuPoolSpec",
@@ -26,6 +29,9 @@ ENVIRONMENT_KEY = "shipway:environment"
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(gt=0)]
+
+# Parameters of an address that carry a credential.
+_SECRET_NAME = re.compile(r"token|secret|passw|api_?key|auth|signature|^sig$|^key$", re.IGNORECASE)
 
 
 class Tier(StrEnum):
@@ -119,8 +125,56 @@ class PortsSpec(Spec):
         return self.base + 6
 
     @property
+    def platform(self) -> tuple[int, ...]:
+        """Every port of the platform's own processes."""
+        return (
+            self.gateway,
+            self.gateway_admin,
+            self.prometheus,
+            self.delivery_metrics,
+            self.alertmanager,
+            self.alert_receiver,
+            self.labels_metrics,
+        )
+
+    @property
     def model_slots(self) -> range:
         return range(self.base + 20, self.base + self.span)
+
+
+class AlertsSpec(Spec):
+    """Where alerts go besides the platform's own receiver.
+
+    Args:
+        webhook_urls: each gets every notification as Alertmanager posts it. None may hold a credential: it would lie
+            readable in this file, in Pulumi's state and in the rendered configuration.
+    """
+
+    webhook_urls: tuple[str, ...] = ()
+
+    @field_validator("webhook_urls")
+    @classmethod
+    def _fit_for_state(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        for number, url in enumerate(urls):
+            if problem := _webhook_problem(url):
+                raise Secret(f"address {number + 1} {problem}")
+        return urls
+
+
+def _webhook_problem(url: str) -> str:
+    """Returns what is wrong with a webhook's address, empty when nothing is."""
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return "to be an address: its host or port cannot be read"
+    if parts.scheme not in ("http", "https") or not host or not url.isprintable() or " " in url:
+        return "to be http://HOST/... or https://HOST/..."
+    if parts.username is not None or parts.password is not None:
+        return "without a user or password: it would lie in Pulumi's state; put a relay that knows it in between"
+    if any(_SECRET_NAME.search(name) for name, _ in parse_qsl(parts.query, keep_blank_values=True)):
+        return "without a token in its query: it would lie in Pulumi's state; put a relay that knows it in between"
+    return ""
 
 
 class EnvironmentSpec(Spec):
@@ -137,6 +191,7 @@ class EnvironmentSpec(Spec):
     retention_days: Positive = 7
     budget_usd_per_month: Annotated[float, Field(ge=0)] | None = None
     scrape_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 1
+    alerts: AlertsSpec = AlertsSpec()
     tags: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -40,16 +40,8 @@ class OnePort(PortsSpec):
     """Every fixed port is the base: its neighbours belong to whoever runs beside this test."""
 
     @property
-    def gateway_admin(self) -> int:
-        return self.base
-
-    @property
-    def prometheus(self) -> int:
-        return self.base
-
-    @property
-    def delivery_metrics(self) -> int:
-        return self.base
+    def platform(self) -> tuple[int, ...]:
+        return (self.base,)
 
 
 def spec(port: int) -> PortsSpec:

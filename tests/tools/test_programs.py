@@ -42,6 +42,7 @@ def tool(obtain: Callable[[Path, Path, Path], None] = refused) -> Tool:
         ("v3.250.0\n", (3, 250, 0)),
         ("envoy  version: 9e55801a71/1.40.0/Clean/RELEASE/BoringSSL", (1, 40, 0)),
         ("prometheus, version 2.42.0+ds (branch: debian/sid, revision: 2.42.0+ds-5+deb12u1)", (2, 42, 0)),
+        ("alertmanager, version 0.25.0 (branch: debian/sid, revision: 0.25.0-1+b4)", (0, 25, 0)),
         ("no version here", None),
     ],
 )

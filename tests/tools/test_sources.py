@@ -66,6 +66,38 @@ def test_an_unreachable_archive_is_said(program: Program, only_path: Path, root:
         debian.unpack_prometheus(root, folder, tmp_path / "scratch")
 
 
+@pytest.mark.parametrize(
+    ("unpack", "package", "theirs", "ours"),
+    [
+        (debian.unpack_prometheus, "prometheus", ["prometheus", "promtool"], ["prometheus", "promtool"]),
+        (
+            debian.unpack_alertmanager,
+            "prometheus-alertmanager",
+            ["prometheus-alertmanager", "amtool"],
+            ["alertmanager", "amtool"],
+        ),
+    ],
+)
+def test_a_package_gives_its_programs_under_our_names(
+    program: Program,
+    only_path: Path,
+    root: Path,
+    tmp_path: Path,
+    unpack: Callable[[Path, Path, Path], None],
+    package: str,
+    theirs: list[str],
+    ours: list[str],
+) -> None:
+    """Debian calls Alertmanager prometheus-alertmanager; the folder holds what the registry of programs promises."""
+    program("apt-get", f'for last; do :; done; test "$last" = {package} && : > {package}_1_amd64.deb')
+    made = " ".join(f'"$3/usr/bin/{name}"' for name in theirs)
+    program("dpkg", f'/bin/mkdir -p "$3/usr/bin" && for file in {made}; do : > "$file"; done')
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    unpack(root, folder, tmp_path / "scratch")
+    assert sorted(path.name for path in folder.iterdir()) == sorted(ours)
+
+
 def test_own_package_lists_stay_in_their_folder(tmp_path: Path) -> None:
     """Lists of our own need no root: every path that apt-get writes lies in the folder given."""
     options = debian.own_lists(tmp_path)
