@@ -5,9 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from policies.pack import all_rules
+from shipway.contract.alerts import ALERTS
 from shipway.contract.documents import write_atomic
 
-__all__ = ["TABLES", "main", "policy_table"]
+__all__ = ["TABLES", "alert_table", "main", "policy_table"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,7 +30,24 @@ def policy_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES: dict[str, Callable[[], str]] = {"docs/policies.md": policy_table}
+def alert_table() -> str:
+    """Returns the page that lists every alert."""
+    lines = [
+        "# Alerts",
+        "",
+        "Made from `shipway/contract/alerts.py`. Alertmanager sends each to `.shipway/<env>/alerts/alerts.jsonl`, a",
+        "line when it begins and one when it ends, and to every address in `alerts.webhook_urls` of the",
+        "environment. An alert of a model carries the owner, the escalation and the runbook of its model.yaml. A",
+        "page wakes somebody now; a ticket can wait for the morning.",
+        "",
+        "| alert | severity | what it means | look with |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {name} | {alert.severity} | {alert.meaning} | `{alert.look}` |" for name, alert in ALERTS.items()]
+    return "\n".join(lines) + "\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {"docs/alerts.md": alert_table, "docs/policies.md": policy_table}
 
 
 def main() -> int:

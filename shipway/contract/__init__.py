@@ -1,6 +1,7 @@
 """The vocabulary every other part speaks: specs, names, errors. Pydantic, PyYAML and the standard library only."""
 
 __all__ = [
+    "alerts",
     "documents",
     "environment",
     "errors",

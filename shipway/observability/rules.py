@@ -3,11 +3,12 @@
 import math
 from pathlib import Path
 
+from shipway.contract.alerts import ALERTS, PLATFORM_OWNER, PLATFORM_RUNBOOK, AlertName
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS, RECORDED, Outcome
 from shipway.contract.model import ModelSpec, SloSpec
 from shipway.observability.rendering import render_template
-from shipway.observability.scrape import DELIVERY_JOB, GATEWAY_JOB, MODELS_JOB
+from shipway.observability.scrape import DELIVERY_JOB, GATEWAY_JOB, LABELS_JOB, MODELS_JOB
 
 __all__ = ["minimum_requests", "model_rules", "platform_rules"]
 
@@ -15,6 +16,15 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 # A scrape may be lost on a busy machine; this many in a row are a fault.
 _LOST_SCRAPES = 5
+
+# Delivery's loop turns several times a second; its longest waits, for files and for the gateway, stay within ten.
+_STALLED_SECONDS = 15
+
+_DOWN = {
+    GATEWAY_JOB: AlertName.GATEWAY_DOWN,
+    DELIVERY_JOB: AlertName.DELIVERY_DOWN,
+    LABELS_JOB: AlertName.LABELS_DOWN,
+}
 
 
 def minimum_requests(slo: SloSpec) -> int:
@@ -38,6 +48,10 @@ def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: boo
         _TEMPLATES,
         "model_rules.yml.j2",
         model=model,
+        alerts=ALERTS,
+        slot_down=AlertName.SLOT_DOWN,
+        not_scraped=AlertName.MODEL_NOT_SCRAPED,
+        above_slo=AlertName.ERROR_RATIO_ABOVE_SLO,
         recorded=RECORDED,
         job=MODELS_JOB,
         released=released,
@@ -54,7 +68,12 @@ def platform_rules(environment: EnvironmentSpec) -> str:
     return render_template(
         _TEMPLATES,
         "platform_rules.yml.j2",
-        jobs=(GATEWAY_JOB, DELIVERY_JOB),
+        alerts=ALERTS,
+        down=_DOWN,
+        stalled=AlertName.DELIVERY_STALLED,
+        stalled_seconds=_STALLED_SECONDS,
+        owner=PLATFORM_OWNER,
+        runbook_url=PLATFORM_RUNBOOK,
         delivery_job=DELIVERY_JOB,
         heartbeat=HEARTBEAT_TIMESTAMP_SECONDS,
         interval_seconds=environment.scrape_interval_seconds,

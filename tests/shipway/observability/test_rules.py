@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from shipway.contract import metrics
+from shipway.contract.alerts import ALERTS, AlertName
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import RECORDED, Slot
 from shipway.contract.model import ModelSpec, SloSpec
 from shipway.observability.rules import minimum_requests, model_rules, platform_rules
-from shipway.observability.scrape import model_targets, prometheus_config
+from shipway.observability.scrape import ROLLOUT_JOB, model_targets, prometheus_config
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -25,7 +28,7 @@ ENVIRONMENT = EnvironmentSpec.model_validate(
         "target": "local",
         "cpu_pool": {"cpu_millicores": 1, "memory_mib": 1},
         "ports": {"base": 8080},
-        "scrape_interval_seconds": 0.25,
+        "scrape_interval_seconds": 0.5,
     },
     strict=False,
 )
@@ -39,6 +42,12 @@ MODEL = ModelSpec.model_validate(
         "evaluation": {"gates": [{"metric": "auc", "minimum": 0.5}]},
     },
     strict=False,
+)
+
+BEAT = f'{metrics.HEARTBEAT_TIMESTAMP_SECONDS}{{job="delivery"}}'
+
+CONFIG = prometheus_config(
+    ENVIRONMENT, gateway="127.0.0.1:1", delivery="127.0.0.1:2", labels="127.0.0.1:3", alertmanager="127.0.0.1:4"
 )
 
 
@@ -69,7 +78,8 @@ def test_promtool_accepts_every_generated_file(promtool: str, tmp_path: Path, re
     """Rules, targets and configuration fit together, whatever stands in an owner's name."""
     (tmp_path / "rules").mkdir()
     (tmp_path / "targets").mkdir()
-    (tmp_path / "prometheus.yml").write_text(prometheus_config(ENVIRONMENT, "127.0.0.1:1", "127.0.0.1:2"))
+    (tmp_path / "rollout").mkdir()
+    (tmp_path / "prometheus.yml").write_text(CONFIG)
     (tmp_path / "rules" / "platform.yml").write_text(platform_rules(ENVIRONMENT))
     (tmp_path / "rules" / "model.yml").write_text(model_rules(MODEL, ENVIRONMENT, released=released))
     (tmp_path / "targets" / "model.json").write_text(model_targets("m", "local", {Slot.BLUE: "127.0.0.1:3"}))
@@ -84,15 +94,68 @@ def test_every_series_that_delivery_reads_is_recorded_with_its_labels() -> None:
         for rule in group["rules"]
         if "record" in rule
     }
-    assert recorded == {name: f'{series}{{model="first-model"}}' for name, series in RECORDED.items()}
+    assert recorded == {name: f'{series}{{job="models",model="first-model"}}' for name, series in RECORDED.items()}
 
 
 def test_an_alert_carries_its_owner() -> None:
     """Who is woken finds the team, the escalation and the runbook in the alert, word for word."""
     for alert in _alerts(model_rules(MODEL, ENVIRONMENT, released=True)).values():
-        assert alert["labels"]["team"] == 'the "A" team: 100%'
+        assert alert["labels"]["owner"] == 'the "A" team: 100%'
         assert alert["annotations"]["escalation"] == "e > f"
         assert alert["annotations"]["runbook_url"] == "https://r"
+
+
+def test_every_alert_of_the_rules_is_in_the_registry_with_its_severity() -> None:
+    """The page of alerts lists whatever the rules can raise; a page of the platform's names who answers."""
+    platform = _alerts(platform_rules(ENVIRONMENT))
+    found = platform | _alerts(model_rules(MODEL, ENVIRONMENT, released=True))
+    assert {name: rule["labels"]["severity"] for name, rule in found.items()} == {
+        name: ALERTS[AlertName(name)].severity for name in found
+    }
+    for rule in platform.values():
+        assert rule["labels"]["owner"] == "platform"
+        assert rule["annotations"]["runbook_url"] == "docs/alerts.md"
+    assert set(ALERTS) == set(AlertName)
+
+
+@pytest.mark.parametrize(
+    ("series", "fires"),
+    [
+        pytest.param({'up{job="delivery"}': "1x60"}, [], id="it answers"),
+        pytest.param({'up{job="delivery"}': "1x5 0x55"}, [AlertName.DELIVERY_DOWN], id="it does not answer"),
+        pytest.param({}, [AlertName.DELIVERY_DOWN], id="nobody asks it"),
+        pytest.param({'up{job="delivery"}': "1x60", BEAT: "0+1x60"}, [], id="its loop turns"),
+        pytest.param(
+            {'up{job="delivery"}': "1x60", BEAT: "0+1x20 20x40"}, [AlertName.DELIVERY_STALLED], id="it stalls"
+        ),
+    ],
+)
+def test_a_silent_controller_is_noticed(
+    promtool: str, tmp_path: Path, series: dict[str, str], fires: list[AlertName]
+) -> None:
+    """Delivery that is down, unwatched or stuck pages the platform's people within a minute."""
+    (tmp_path / "platform.yml").write_text(platform_rules(ENVIRONMENT))
+    rules = _alerts(platform_rules(ENVIRONMENT))
+    # What is absent has no label of its own.
+    own: dict[str, dict[str, str]] = {AlertName.DELIVERY_DOWN: {}, AlertName.DELIVERY_STALLED: {"job": "delivery"}}
+    expected = {
+        name: [
+            {
+                "exp_labels": own[name] | rules[name]["labels"],
+                "exp_annotations": rules[name]["annotations"],
+            }
+        ]
+        for name in fires
+    }
+    asked = [
+        {"eval_time": "1m", "alertname": str(name), "exp_alerts": expected.get(name, [])}
+        for name in (AlertName.DELIVERY_DOWN, AlertName.DELIVERY_STALLED)
+    ]
+    given = [{"series": name, "values": values} for name, values in series.items()]
+    case = {"interval": "1s", "input_series": given, "alert_rule_test": asked}
+    document = {"rule_files": ["platform.yml"], "evaluation_interval": "1s", "tests": [case]}
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump(document))
+    _promtool(promtool, "test", "rules", tmp_path / "tests.yml")
 
 
 def test_a_model_never_released_does_not_alert_about_missing_targets() -> None:
@@ -103,11 +166,40 @@ def test_a_model_never_released_does_not_alert_about_missing_targets() -> None:
 
 def test_a_service_keeps_its_own_labels() -> None:
     """Without honor_labels a service's `model` would arrive as `exported_model` and no rule would find it."""
-    config = yaml.safe_load(prometheus_config(ENVIRONMENT, "127.0.0.1:1", "127.0.0.1:2"))
+    config = yaml.safe_load(CONFIG)
     assert {job["job_name"]: job["honor_labels"] for job in config["scrape_configs"]} == dict.fromkeys(
-        ("models", "gateway", "delivery"), True
+        ("models", "rollout", "gateway", "delivery", "labels"), True
     )
-    assert config["global"]["scrape_interval"] == "250ms"
+    assert config["global"]["scrape_interval"] == "500ms"
+    assert config["alerting"]["alertmanagers"] == [{"static_configs": [{"targets": ["127.0.0.1:4"]}]}]
+
+
+def test_a_rollout_is_scraped_four_times_a_second_and_only_what_is_read_of_it_is_kept() -> None:
+    """Every series that delivery asks for passes the filter whole; a series of everyday watching does not."""
+    (job,) = [job for job in yaml.safe_load(CONFIG)["scrape_configs"] if job["job_name"] == ROLLOUT_JOB]
+    assert (job["scrape_interval"], job["scrape_timeout"]) == ("250ms", "250ms")
+    assert job["file_sd_configs"][0]["files"] == ["rollout/*.json"]
+    (rule,) = job["metric_relabel_configs"]
+    assert (rule["source_labels"], rule["action"]) == (["__name__"], "keep")
+    read = [
+        metrics.REQUESTS_TOTAL,
+        f"{metrics.REQUEST_SECONDS}_bucket",
+        f"{metrics.REQUEST_SECONDS}_count",
+        metrics.FALLBACKS_TOTAL,
+        metrics.FEATURE_MISSING_REQUESTS_TOTAL,
+        metrics.UNITS_TOTAL,
+        metrics.UNIT_PREDICTION_BIN_TOTAL,
+    ]
+    dropped = [metrics.MODEL_INFO, metrics.PREDICTION_BIN_TOTAL, f"{metrics.REQUEST_SECONDS}_sum"]
+    assert [name for name in (*read, *dropped) if re.fullmatch(rule["regex"], name)] == read
+
+
+def test_no_rule_counts_a_slot_twice() -> None:
+    """While a rollout is scraped by two jobs, rules look at the one that always scrapes."""
+    text = model_rules(MODEL, ENVIRONMENT, released=True)
+    raw = [line for line in text.splitlines() if re.search(r"\b(up|shipway_\w+)\{", line)]
+    assert len(raw) == len(RECORDED) + 2
+    assert [line for line in raw if 'job=\\"models\\"' not in line] == []
 
 
 def test_targets_name_model_slot_and_environment() -> None:
@@ -141,7 +233,7 @@ def _check_alert(promtool: str, folder: Path, series: dict[str, str], expected: 
 
 
 def _series(outcome: str, slot: str = "green") -> str:
-    return f'shipway_requests_total{{model="first-model",slot="{slot}",outcome="{outcome}",instance="a"}}'
+    return f'shipway_requests_total{{job="models",model="first-model",slot="{slot}",outcome="{outcome}",instance="a"}}'
 
 
 @pytest.mark.parametrize(
@@ -161,7 +253,7 @@ def test_the_error_alert_fires_on_the_versions_own_faults_with_enough_traffic(
     """One in twenty-one fires; a caller's mistakes, a single error and a ratio over next to nothing do not."""
     series = {_series("ok"): ok} | {_series(outcome): values for outcome, values in bad.items()}
     alert = {
-        "exp_labels": {"severity": "page", "model": "first-model", "team": 'the "A" team: 100%', "slot": "green"},
+        "exp_labels": {"severity": "page", "model": "first-model", "owner": 'the "A" team: 100%', "slot": "green"},
         "exp_annotations": {
             "summary": "slot green of first-model fails 4.762% of its requests, its SLO allows 0.01",
             "escalation": "e > f",

@@ -1,0 +1,154 @@
+"""`python -m shipway.observability.receiver --port P --file F`: what Alertmanager sends, one JSON line an alert."""
+
+import argparse
+import http.server
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, cast
+
+__all__ = ["AlertLog", "Receiver", "lines", "main"]
+
+MAX_BODY_BYTES = 1_048_576
+MAX_FILE_BYTES = 10_000_000
+REQUEST_TIMEOUT_SECONDS = 10
+# What of an alert is kept, and under which of its two maps it comes.
+_LABELS, _ANNOTATIONS = ("severity", "owner", "model"), ("summary", "runbook_url", "escalation")
+
+
+def utc_now() -> str:
+    """Returns the time now, in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def lines(notification: object, time: str) -> list[str]:
+    """Returns one JSON object a line for each alert of a notification, as Alertmanager's webhook sends it.
+
+    Raises:
+        ValueError: when it is something else.
+    """
+    try:
+        return [_line(alert, time) for alert in cast(Any, notification)["alerts"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no notification of Alertmanager ({error!r})") from None
+
+
+def _line(alert: Any, time: str) -> str:
+    labels, annotations = alert["labels"], alert["annotations"]
+    told = {"time": time, "status": str(alert["status"]), "name": str(labels["alertname"])}
+    told |= {name: str(labels.get(name, "")) for name in _LABELS}
+    told |= {name: str(annotations.get(name, "")) for name in _ANNOTATIONS}
+    return json.dumps(told | {"starts_at": str(alert["startsAt"])}, ensure_ascii=False)
+
+
+class AlertLog:
+    """The file of all notifications; when it is full it becomes `<name>.1` and a new one begins.
+
+    Args:
+        path: the file; its folder is made.
+        max_bytes: its greatest size.
+    """
+
+    def __init__(self, path: Path, max_bytes: int = MAX_FILE_BYTES) -> None:
+        self._path, self._max_bytes = path, max_bytes
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    def append(self, told: Iterable[str]) -> None:
+        """Adds the lines, all or none.
+
+        Raises:
+            OSError: when they cannot be written.
+        """
+        text = "".join(f"{line}\n" for line in told).encode()
+        if self._path.exists() and self._path.stat().st_size + len(text) > self._max_bytes:
+            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            before = os.fstat(file).st_size
+            if os.write(file, text) != len(text):
+                os.ftruncate(file, before)
+                raise OSError(f"{self._path}: not all of a notification could be written")
+        finally:
+            os.close(file)
+
+
+class Receiver(http.server.HTTPServer):
+    """The server on loopback `port`; one notification at a time, so that the lines of two never mix."""
+
+    def __init__(self, port: int, log: AlertLog, now: Callable[[], str] = utc_now) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.log, self.now = log, now
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: Receiver  # type: ignore[assignment]
+    timeout = REQUEST_TIMEOUT_SECONDS
+
+    def do_POST(self) -> None:
+        refusal = self._refusal()
+        if refusal is not None:
+            self._answer(*refusal)
+            return
+        try:
+            told = lines(json.loads(self.rfile.read(int(self.headers["content-length"]))), self.server.now())
+            self.server.log.append(told)
+        except ValueError as error:
+            self._answer(HTTPStatus.BAD_REQUEST, str(error))
+        except OSError as error:
+            # Alertmanager tries again.
+            self.log_error("%s", error)
+            self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+        else:
+            self._answer(HTTPStatus.OK, "")
+
+    def do_GET(self) -> None:
+        ready = self.path == "/ready"
+        self._answer(HTTPStatus.OK if ready else HTTPStatus.NOT_FOUND, "ready\n" if ready else "POST /alerts\n")
+
+    def _refusal(self) -> tuple[HTTPStatus, str] | None:
+        length = self.headers.get("content-length", "")
+        if self.path != "/alerts":
+            return HTTPStatus.NOT_FOUND, f"got {self.path[:100]!r}, expected /alerts"
+        # A page in a browser can send any other type here without asking.
+        if self.headers.get_content_type() != "application/json":
+            return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "expected application/json"
+        if not (length.isascii() and length.isdigit()):
+            return HTTPStatus.LENGTH_REQUIRED, "expected a content-length"
+        if int(length) > MAX_BODY_BYTES:
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"got {length} bytes, expected at most {MAX_BODY_BYTES}"
+        return None
+
+    def _answer(self, status: HTTPStatus, text: str) -> None:
+        body = text.encode()
+        self.send_response(status)
+        self.send_header("content-type", "text/plain; charset=utf-8")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Says nothing: the file tells what came."""
+
+
+def main(arguments: list[str]) -> int:
+    """Receives until it is ended; returns 1 when somebody else listens on the port."""
+    parser = argparse.ArgumentParser(prog="python -m shipway.observability.receiver", description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="where to listen, on 127.0.0.1 alone")
+    parser.add_argument("--file", type=Path, required=True, help="where the lines go")
+    chosen = parser.parse_args(arguments)
+    try:
+        server = Receiver(chosen.port, AlertLog(chosen.file))
+    except OSError as error:
+        print(f"error: port {chosen.port}, {chosen.file}: {error.strerror}", file=sys.stderr)
+        return 1
+    with server:
+        server.serve_forever()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,134 @@
+"""The receiver of alerts: what it keeps, what it refuses, and that its file stays bounded."""
+
+import http.client
+import json
+import stat
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipway.observability.receiver import MAX_BODY_BYTES, AlertLog, Receiver, lines
+
+NOW = "2026-01-02T03:04:05.000+00:00"
+JSON = {"content-type": "application/json"}
+ALERT = {
+    "status": "firing",
+    "labels": {
+        "alertname": "ShipwaySlotDown",
+        "severity": "page",
+        "owner": "vision",
+        "model": "digits",
+        "slot": "blue",
+    },
+    "annotations": {"summary": "slot blue is gone\nor not", "runbook_url": "https://r", "escalation": "e"},
+    "startsAt": "2026-01-02T03:04:00Z",
+    "endsAt": "0001-01-01T00:00:00Z",
+}
+KEPT = {
+    "time": NOW,
+    "status": "firing",
+    "name": "ShipwaySlotDown",
+    "severity": "page",
+    "owner": "vision",
+    "model": "digits",
+    "summary": "slot blue is gone\nor not",
+    "runbook_url": "https://r",
+    "escalation": "e",
+    "starts_at": "2026-01-02T03:04:00Z",
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "alerts" / "alerts.jsonl"
+
+
+@pytest.fixture
+def port(path: Path) -> Iterator[int]:
+    """Yields the port of a receiver at work."""
+    with Receiver(0, AlertLog(path), now=lambda: NOW) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def send(port: int, body: bytes, headers: Mapping[str, str] = JSON, where: str = "/alerts") -> tuple[int, str]:
+    """Returns status and text of a POST."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("POST", where, body, dict(headers))
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+def notification(*alerts: Mapping[str, Any]) -> bytes:
+    return json.dumps({"version": "4", "alerts": list(alerts)}).encode()
+
+
+def test_a_notification_is_one_line_an_alert(port: int, path: Path) -> None:
+    """Each alert is one JSON object with its owner, model and runbook; what it lacks is empty."""
+    bare = {"status": "resolved", "labels": {"alertname": "A"}, "annotations": {}, "startsAt": "t"}
+    assert send(port, notification(ALERT, bare)) == (200, "")
+    first, second = (json.loads(line) for line in path.read_text().splitlines())
+    assert first == KEPT
+    assert (second["status"], second["name"], second["owner"], second["summary"]) == ("resolved", "A", "", "")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "where", "status", "said"),
+    [
+        pytest.param(b"{}", JSON, "/other", 404, "got '/other', expected /alerts", id="path"),
+        pytest.param(b"{}", {"content-type": "text/plain"}, "/alerts", 415, "expected application/json", id="type"),
+        pytest.param(b"{", JSON, "/alerts", 400, "Expecting property name", id="no JSON"),
+        pytest.param(b"\xff", JSON, "/alerts", 400, "can't decode byte", id="no text"),
+        pytest.param(b"[]", JSON, "/alerts", 400, "no notification of Alertmanager", id="a list"),
+        pytest.param(b'{"alerts": [1]}', JSON, "/alerts", 400, "no notification of Alertmanager", id="no alert"),
+        pytest.param(b"{}", JSON | {"content-length": "-1"}, "/alerts", 411, "expected a content-length", id="length"),
+        pytest.param(
+            b"{}",
+            JSON | {"content-length": str(MAX_BODY_BYTES + 1)},
+            "/alerts",
+            413,
+            f"got {MAX_BODY_BYTES + 1} bytes, expected at most {MAX_BODY_BYTES}",
+            id="size",
+        ),
+    ],
+)
+def test_anything_else_is_refused_and_leaves_no_line(
+    port: int, path: Path, body: bytes, headers: Mapping[str, str], where: str, status: int, said: str
+) -> None:
+    """Only Alertmanager's JSON of a bounded size is written; the receiver goes on after each refusal."""
+    got, text = send(port, body, headers, where)
+    assert (got, said in text) == (status, True), text
+    assert not path.exists()
+    assert send(port, notification(ALERT))[0] == 200
+
+
+def test_what_cannot_be_written_is_asked_for_again(port: int, path: Path) -> None:
+    """A file that cannot be opened is a 500, after which Alertmanager tries once more."""
+    path.mkdir()
+    status, text = send(port, notification(ALERT))
+    assert (status, "Is a directory" in text) == (500, True), text
+
+
+def test_the_file_is_turned_once_when_it_is_full(path: Path) -> None:
+    """At its greatest size the file moves aside, onto the one before; two files are all there ever is."""
+    log = AlertLog(path, max_bytes=100)
+    for number in range(10):
+        log.append([f"{number:039}"])
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["alerts.jsonl", "alerts.jsonl.1"]
+    assert [int(line) for line in path.read_text().splitlines()] == [8, 9]
+    assert [int(line) for line in path.with_name("alerts.jsonl.1").read_text().splitlines()] == [6, 7]
+
+
+def test_a_notification_without_alerts_is_no_line() -> None:
+    """An empty list is what it says."""
+    assert lines({"alerts": []}, NOW) == []
