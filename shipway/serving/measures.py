@@ -57,6 +57,10 @@ class Measures:
         def histogram(name: str, text: str, *labels: str, edges: Sequence[float] = LATENCY_EDGES_SECONDS) -> Histogram:
             return Histogram(name, text, (*_SLOT_LABELS, *labels), buckets=edges, registry=registry)
 
+        def gauge(name: str, text: str, label: str) -> Gauge:
+            # Gauges of several workers cannot be summed; the newest value is the true one.
+            return Gauge(name, text, (*_SLOT_LABELS, label), registry=registry, multiprocess_mode="mostrecent")
+
         requests = counter(metrics.REQUESTS_TOTAL, "Requests by how they ended, before any fallback.", "outcome")
         fallbacks = counter(metrics.FALLBACKS_TOTAL, "Requests answered by a fallback, by its source.", "source")
         bins = counter(metrics.PREDICTION_BIN_TOTAL, "Predictions by bin of the drift reference.", "bin")
@@ -77,12 +81,8 @@ class Measures:
         self._missing = {name: missing.labels(*who, name) for name in features}
         self._missing_requests = missed.labels(*who)
         self._units = units.labels(*who)
-        # A reference of few distinct predictions has fewer bins; the others stay at 0, so that every slot has the same.
         self._unit_bins = [
-            (
-                np.asarray(edges, dtype=np.float64),
-                [unit_bins.labels(*who, reference, str(n)) for n in range(max(PREDICTION_BINS, len(edges) + 1))],
-            )
+            _bins_of(unit_bins, (*who, reference), edges)
             for reference, edges in {**live_edges, who[1]: prediction_edges}.items()
         ]
         self._ages = {name: ages.labels(*who, name) for name in features}
@@ -91,21 +91,8 @@ class Measures:
         self._feature_seconds = histogram(metrics.FEATURE_SECONDS, "Time in the feature store.").labels(*who)
         self._written = counter(metrics.PREDICTION_LOG_WRITTEN_TOTAL, "Log records on disk.", "log")
         self._dropped = counter(metrics.PREDICTION_LOG_DROPPED_TOTAL, "Log records lost: queue or disk full.", "log")
-        # Gauges of several workers cannot be summed; the newest value is the true one.
-        self._heartbeat = Gauge(
-            metrics.HEARTBEAT_TIMESTAMP_SECONDS,
-            "When a periodic job last did its work.",
-            (*_SLOT_LABELS, "job"),
-            registry=registry,
-            multiprocess_mode="mostrecent",
-        )
-        Gauge(
-            metrics.MODEL_INFO,
-            "What is served; always 1.",
-            (*_SLOT_LABELS, "digest"),
-            registry=registry,
-            multiprocess_mode="mostrecent",
-        ).labels(*who, digest).set(1)
+        self._heartbeat = gauge(metrics.HEARTBEAT_TIMESTAMP_SECONDS, "When a periodic job last did its work.", "job")
+        gauge(metrics.MODEL_INFO, "What is served; always 1.", "digest").labels(*who, digest).set(1)
 
     def request(self, outcome: Outcome, seconds: float) -> None:
         """Counts one finished request; a rejected one says nothing about the version's speed, so it is not timed."""
@@ -166,3 +153,11 @@ class Measures:
     def heartbeat(self, job: str, now_seconds: float) -> None:
         """Says that `job` did its work at `now_seconds` since the epoch."""
         self._heartbeat.labels(*self._who, job).set(now_seconds)
+
+
+def _bins_of(
+    counter: Counter, labels: tuple[str, ...], edges: Sequence[float]
+) -> tuple[NDArray[np.float64], list[Counter]]:
+    # A reference of few distinct predictions has fewer bins; the others stay at 0, so that every slot has the same.
+    count = max(PREDICTION_BINS, len(edges) + 1)
+    return np.asarray(edges, dtype=np.float64), [counter.labels(*labels, str(number)) for number in range(count)]

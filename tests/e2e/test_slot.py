@@ -18,11 +18,18 @@ import pyarrow.parquet as pq
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from shipway.bundle.canonical import canonical_json
+from shipway.bundle.manifest import Manifest, covered_files
+from shipway.bundle.served import FaultsSpec, served_model
+from shipway.bundle.store import ArtifactStore
+from shipway.contract.documents import parse, read_json
 from shipway.contract.release import short_digest
 from shipway.scaffold.testing import TrainedService, train_service
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUEST = json.loads((ROOT / "services" / "digits" / "tests" / "request.json").read_text(encoding="utf-8"))
+
+UNIT_BINS = "shipway_unit_prediction_bin_total"
 
 pytestmark = pytest.mark.e2e
 
@@ -38,19 +45,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def command(bundle: Path, scratch: Path, port: int) -> list[str]:
+def command(bundle: Path, scratch: Path, port: int, *more: str) -> list[str]:
     return [
         *(sys.executable, "-m", "shipway.serving", "--slot", "green", "--tier", "local"),
         *("--bundle", str(bundle), "--port", str(port), "--state", str(scratch / "state")),
-        *("--predictions", str(scratch / "predictions"), "--features", str(scratch / "features")),
+        *("--predictions", str(scratch / "predictions"), "--features", str(scratch / "features"), *more),
     ]
 
 
 @contextmanager
-def slot(bundle: Path, scratch: Path) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+def slot(bundle: Path, scratch: Path, *more: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
     port = free_port()
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    process = subprocess.Popen(command(bundle, scratch, port), cwd=scratch, env=environment)
+    process = subprocess.Popen(command(bundle, scratch, port, *more), cwd=scratch, env=environment)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             limit = time.monotonic() + 60
@@ -113,6 +120,55 @@ def test_a_slot_predicts_counts_and_logs(trained: TrainedService, tmp_path: Path
     assert sorted(row["prediction_id"] for row in logged) == sorted(ids)
     assert {row["unit_id"] for row in logged} == {REQUEST["unit_id"]}
     assert list(trained.bundle.rglob("__pycache__")) == []
+
+
+def with_faults(trained: TrainedService, folder: Path, faults: FaultsSpec) -> Path:
+    """Returns the bundle of `trained` as a rehearsal, in the same store."""
+    files = folder / "files"
+    shutil.copytree(trained.bundle / "files", files)
+    (files / "model.json").write_bytes(canonical_json(served_model(trained.spec, faults).document()))
+    manifest = parse(Manifest, read_json(trained.bundle / "manifest.json"), "manifest.json")
+    store = ArtifactStore(trained.bundle.parents[1])
+    return store.path(store.put(files, manifest.model_copy(update={"files": covered_files(files)})))
+
+
+def test_a_candidate_counts_units_on_lives_edges_and_its_faults(trained: TrainedService, tmp_path: Path) -> None:
+    """What a rollout reads is on the page from the start, under live's reference beside its own."""
+    candidate = with_faults(trained, tmp_path, FaultsSpec(error_ratio=0.5))
+    state = json.dumps({"live": "blue", "live_digest": trained.digest})
+    metadata = {"filter_metadata": {"shipway": {"model": "digits", "state": state}}}
+    routes = tmp_path / "rds.yaml"
+    routes.write_text(json.dumps({"resources": [{"virtual_hosts": [{"routes": [{"metadata": metadata}]}]}]}))
+    more = ("--served-routes", str(routes), "--artifacts", str(trained.bundle.parents[1]))
+    with slot(candidate, tmp_path, *more) as (client, _):
+        references = (trained.bundle.name[:12], candidate.name[:12])
+        before = client.get("/metrics").text
+        for name in ("shipway_units_total", "shipway_feature_missing_requests_total"):
+            assert value(before, name) == 0
+        for reference in references:
+            found = [value(before, UNIT_BINS, reference=reference, bin=str(number)) for number in range(20)]
+            assert found == [0] * 20
+        headers = [{"x-unit-id": f"unit-{number % 40}", "x-shipway-rollout": "1/0"} for number in range(80)]
+        asked = {"rows": REQUEST["rows"]}
+        answers = [client.post("/predict", json=asked, headers=one).status_code for one in headers]
+        page = client.get("/metrics").text
+    assert 20 < answers.count(503) < 60
+    assert value(page, "shipway_requests_total", outcome="error") == answers.count(503)
+    assert value(page, "shipway_units_total") == 40
+    answered = {one["x-unit-id"] for one, status in zip(headers, answers, strict=True) if status == 200}
+    for reference in references:
+        found = [value(page, UNIT_BINS, reference=reference, bin=str(number)) or 0 for number in range(20)]
+        assert sum(found) == len(answered)
+
+
+def test_a_rehearsed_crash_ends_the_process_with_one_line(trained: TrainedService, tmp_path: Path) -> None:
+    """It never opens its port; on another tier the same bundle is refused for its fault."""
+    bundle = with_faults(trained, tmp_path, FaultsSpec(crash=True))
+    for more, said in ((), "rehearses a crash (fault.crash)"), (("--tier", "prod"), "rehearses faults (fault.crash"):
+        asked = command(bundle, tmp_path, free_port(), *more)
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+        assert done.stderr.startswith(f"error: {bundle}: {said}")
 
 
 def test_requests_in_flight_finish_after_sigterm(trained: TrainedService, tmp_path: Path) -> None:
