@@ -37,6 +37,13 @@ def guardrails_declared(props: Mapping[str, Any]) -> list[str]:
     ]
     if len(rollout["steps_percent"]) < 2:
         found.append(f"rollout.steps_percent is {list(rollout['steps_percent'])}, with no step before all traffic")
+    # A version that fails must be able to lose its traffic without a person.
+    gates: Mapping[str, str] = rollout.get("gates") or {}
+    found += [
+        f"rollout.gates.{gate} is {gates[gate]!r}, expected rollback"
+        for gate in ("errors", "invalid_outputs", "slo_errors")
+        if gates.get(gate, "rollback") != "rollback"
+    ]
     if slo["error_ratio"] >= 0.5:
         found.append(f"slo.error_ratio is {slo['error_ratio']}, which no version can break")
     return found

@@ -8,10 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.contract.metrics import Slot
+from shipway.contract.model import RolloutSpec, SloSpec
 from shipway.contract.route import Phase, RolloutState, RouteSpec, SlotEndpoint, read_rollout_states
 from shipway.delivery.envoy.clusters import clusters, fallback_cluster, slot_cluster
 from shipway.delivery.envoy.configuration import compose_clusters, compose_listener, compose_routes
 from shipway.delivery.envoy.routes import routes, weights_percent
+from shipway.delivery.evidence.gate import Rules
+from shipway.delivery.evidence.steps import begin
 from shipway.delivery.served import Change, ServedModel, read_served
 
 A, B = ("sha256:" + letter * 64 for letter in "ab")
@@ -165,3 +168,16 @@ def test_a_model_without_a_version_says_what_it_waits_for() -> None:
     unknown = routes({})["virtual_hosts"][0]["routes"][-1]["direct_response"]
     text = "no model answers at this path; no model is deployed yet"
     assert unknown == {"status": 404, "body": {"inline_string": text}}
+
+
+def test_slots_are_told_of_the_step_and_callers_cannot_lie_about_it() -> None:
+    """While both slots serve, the header names rollout and step in place of a caller's own; else it is removed."""
+    progress = begin(Rules(RolloutSpec(), SloSpec())).model_copy(update={"step_index": 2})
+    both = state(candidate=Slot.GREEN, candidate_digest=B, weight_percent=25, rollout=7)
+    found = route(ServedModel(spec(), both.model_copy(update={"progress": progress})))
+    added = {"header": {"key": "x-shipway-rollout", "value": "7/2"}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    assert found["request_headers_to_add"] == [added]
+    assert "request_headers_to_remove" not in found
+    alone = route(ServedModel(spec(), both.model_copy(update={"progress": progress, "weight_percent": 0})))
+    assert alone["request_headers_to_remove"] == ["x-shipway-rollout"]
+    assert "request_headers_to_add" not in alone
