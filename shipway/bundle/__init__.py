@@ -6,7 +6,8 @@ A bundle lies at `<store>/sha256/<hex>/` and holds
     files/                 everything the manifest covers
       src/<package>/*.py   the service's own code, without tests and releases
       model/...            the artifact, in a format of the allow-list; by default model/model.skops
-      model.json           `served.ServedModel`: the parts of model.yaml that decide how the version answers
+      model.json           `served.ServedModel`: the parts of model.yaml that decide how the version answers,
+                           and the faults of a rehearsal
       reference.json       `reference.Reference`: the distributions of the validation set
     bento/                 a Bento built from files/; not covered, because it holds times and tags
 

@@ -25,7 +25,8 @@ def train(
     model: Annotated[str, typer.Argument(help="the model's name, such as flight-delay")],
     env: Annotated[str, typer.Option(help="the environment that keeps the bundle")] = "local",
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="another value for a training setting")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="another training setting, or a fault (fault.error_ratio=0.2)"),
     ] = None,
     if_missing: Annotated[
         bool, typer.Option("--if-missing", help="return the newest registered bundle instead, where there is one")

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from shipway.bundle.store import ArtifactStore
+from shipway.contract.documents import read_json
 from shipway.contract.errors import ArtifactError
 from shipway.contract.model import ModelSpec
 from shipway.training.tables import open_client
 
-__all__ = ["RegisteredVersion", "Registry", "git_commit"]
+__all__ = ["DIGEST_TAG", "RegisteredVersion", "Registry", "git_commit"]
 
-_DIGEST_TAG = "digest"
+# A version's tag that says which bundle it is.
+DIGEST_TAG = "digest"
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,23 @@ class Registry:
         """Returns the versions of `model`, newest first."""
         found: Any = self._client.search_model_versions(f"name='{model}'")
         return [
-            RegisteredVersion(model, str(one.version), one.tags[_DIGEST_TAG], self._metrics(one.run_id))
+            RegisteredVersion(model, str(one.version), one.tags[DIGEST_TAG], self._metrics(one.run_id))
             for one in sorted(found, key=lambda one: int(one.version), reverse=True)
-            if _DIGEST_TAG in one.tags
+            if DIGEST_TAG in one.tags
         ]
 
     def newest_usable(self, model: str, store: ArtifactStore) -> RegisteredVersion | None:
-        """Returns the newest version of `model` whose bundle lies whole in `store`, None where there is none."""
+        """Returns the newest version of `model` whose bundle lies whole in `store`, None where there is none.
+
+        A rehearsal is passed over: nobody asks for a version that fails on purpose without naming it.
+        """
         for version in self.versions(model):
             try:
                 store.verify(version.digest)
             except ArtifactError:
                 continue
-            return version
+            if "faults" not in read_json(store.path(version.digest) / "files" / "model.json"):
+                return version
         return None
 
     def _metrics(self, run_id: str) -> dict[str, float]:
@@ -99,7 +105,7 @@ class Registry:
             experiment_id = experiment.experiment_id
         if not client.search_registered_models(f"name='{spec.name}'"):
             client.create_registered_model(spec.name, description=spec.description)
-        every = {**tags, _DIGEST_TAG: digest, "owner": spec.owner.team}
+        every = {**tags, DIGEST_TAG: digest, "owner": spec.owner.team}
         run_id = client.create_run(experiment_id, tags=every, run_name=digest[:19]).info.run_id
         try:
             for name, value in metrics.items():

@@ -118,6 +118,9 @@ def test_a_rehearsed_fault_is_another_version_of_an_equal_model(job: Training) -
     described = read_json(job.store.path(faulty.digest) / "files" / "model.json")
     assert described["faults"] == {"error_ratio": 1.0, "nan_ratio": 0.0, "latency_seconds": 0.0, "crash": False}
     assert train(dataclasses.replace(job, overrides={"fault.error_ratio": "0"})) == healthy
+    newest = Registry(job.layout.registry).newest_usable("toy-train", job.store)
+    assert newest is not None
+    assert newest.digest != faulty.digest
 
 
 def test_owner_and_resources_do_not_change_the_digest(job: Training) -> None:
