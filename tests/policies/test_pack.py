@@ -105,6 +105,7 @@ def test_a_resource_left_out_is_reported(change: dict[str, Any], expected: str) 
         ({"harm_budget_ratio": 0.2}, "rollout.harm_budget_ratio is 0.2, above 0.05"),
         ({"max_step_seconds": 1e9}, "rollout.max_step_seconds is 1000000000.0, above 86400"),
         ({"steps_percent": [100]}, "rollout.steps_percent is [100], with no step before all traffic"),
+        ({"gates": {"errors": "off"}}, "rollout.gates.errors is 'off', expected rollback"),
     ],
 )
 def test_a_guardrail_that_cannot_fire_is_reported(change: dict[str, Any], expected: str) -> None:
