@@ -1,7 +1,7 @@
 """Evidence and verdicts: what a rollout has seen, what each gate made of it, and why, in one sentence."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
@@ -189,7 +189,25 @@ class Verdict(Spec):
     sentence: Annotated[str, Field(min_length=1)]
 
 
-class GuardrailState(Spec):
+class _State(Spec):
+    """What a look carries over to the next one."""
+
+    def changed(self, **changes: Any) -> Self:
+        """Returns the state with other values, which are not validated: they were computed from a valid one.
+
+        A controller and a simulator do this a dozen times a look; pydantic's own `model_copy` and `model_construct`
+        take as long as validation does.
+        """
+        state = type(self).__new__(type(self))
+        values = {**self.__dict__, **changes}
+        object.__setattr__(state, "__dict__", values)
+        object.__setattr__(state, "__pydantic_fields_set__", set(values))
+        object.__setattr__(state, "__pydantic_extra__", None)
+        object.__setattr__(state, "__pydantic_private__", None)
+        return state
+
+
+class GuardrailState(_State):
     """One e-process and the counts it saw since the rollout began.
 
     Args:
@@ -207,7 +225,7 @@ class GuardrailState(Spec):
     live_requests: Count = 0
 
 
-class UnitState(Spec):
+class UnitState(_State):
     """The e-process of the sample ratio; its counts are those of the current step."""
 
     log_weights: LogWeights
@@ -215,7 +233,7 @@ class UnitState(Spec):
     live_units: Count = 0
 
 
-class ShiftState(Spec):
+class ShiftState(_State):
     """What the bound on the shift between the slots' predictions remembers.
 
     Args:
@@ -233,7 +251,7 @@ class ShiftState(Spec):
     size: Annotated[float, Field(ge=0)] = 0.0
 
 
-class EvidenceState(Spec):
+class EvidenceState(_State):
     """All that a rollout has seen of one candidate; a new digest starts a new one."""
 
     guardrails: tuple[GuardrailState, ...]
@@ -246,7 +264,7 @@ class EvidenceState(Spec):
     step_live_harm: Count = 0
 
 
-class Progress(Spec):
+class Progress(_State):
     """How far a rollout has come, from the moment its candidate is declared to the end of its guard.
 
     Args:

@@ -10,7 +10,10 @@ import math
 
 __all__ = ["fits_budget", "lower_bound", "requests_needed", "upper_bound", "worst_excess"]
 
-_BISECTIONS = 50
+# Newton needs four or five; rounding may cost a few more.
+_ROUNDS = 50
+# How near to the root, of the logarithm of the ratio, is near enough.
+_NEAR = 1e-13
 # More than any step will ever wait for; the search must end somewhere.
 _MOST_REQUESTS = 100_000_000
 _LOG_BETA_HALVES = math.log(math.pi)
@@ -30,7 +33,7 @@ def upper_bound(events: float, trials: float, alpha: float) -> float:
         alpha: the probability with which the true ratio may ever exceed the bound.
     """
     _check(events, trials, alpha)
-    return _root(events, trials, alpha, inside=events / trials, outside=1.0) if trials else 1.0
+    return -math.expm1(_log_least(trials - events, events, alpha)) if events < trials else 1.0
 
 
 def lower_bound(events: float, trials: float, alpha: float) -> float:
@@ -40,7 +43,7 @@ def lower_bound(events: float, trials: float, alpha: float) -> float:
     0.0022
     """
     _check(events, trials, alpha)
-    return _root(events, trials, alpha, inside=events / trials, outside=0.0) if events else 0.0
+    return math.exp(_log_least(events, trials - events, alpha)) if events else 0.0
 
 
 def _check(events: float, trials: float, alpha: float) -> None:
@@ -51,22 +54,40 @@ def _check(events: float, trials: float, alpha: float) -> None:
         )
 
 
-def _root(events: float, trials: float, alpha: float, inside: float, outside: float) -> float:
-    rest = trials - events
-    log_mixture = math.lgamma(events + 0.5) + math.lgamma(rest + 0.5) - math.lgamma(trials + 1.0) - _LOG_BETA_HALVES
+def _log_least(ones: float, others: float, alpha: float) -> float:
+    """Returns log p of the least p compatible with `ones` of `ones + others`; the greatest is that of the others.
+
+    The log-likelihood f(u) = ones u + others log(1 - exp(u)), u = log p, is concave and grows up to the estimate, so
+    Newton's steps from outside never pass the root, and the bound is reported from outside. Both starts are outside:
+    one leaves out the second term of f, the other is Pinsker's inequality with the variance p (1 - estimate).
+    """
+    trials = ones + others
+    log_mixture = math.lgamma(ones + 0.5) + math.lgamma(others + 0.5) - math.lgamma(trials + 1.0) - _LOG_BETA_HALVES
     least = log_mixture + math.log(alpha)
-    log, log1p = math.log, math.log1p
-    # The bound is reported from outside, so that rounding never makes it too tight. The ends, where the likelihood
-    # is zero, are never evaluated unless they are the estimate itself.
-    for _ in range(_BISECTIONS):
-        ratio = (inside + outside) / 2
-        if ratio in (inside, outside):
+    if not others:
+        return least / ones
+    log, expm1 = math.log, math.expm1
+    mean, rest = ones / trials, others / trials
+    per_trial = (ones * log(mean) + others * log(rest) - least) / trials
+    scale = mean * per_trial
+    farthest = rest + scale + math.sqrt(scale * (scale + 2 * rest))
+    u = least / ones
+    if farthest < 1:
+        u = max(u, math.log1p(-farthest))
+    outside = least / ones
+    for _ in range(_ROUNDS):
+        against = -expm1(u)
+        value = ones * u + others * log(against) - least
+        slope = ones - others * (1 - against) / against
+        step = -value / slope
+        if value > 0:
+            # Rounding, or a start rounded inwards: back to the other side of the root.
+            u += 2 * step + u * _NEAR
+            continue
+        outside = max(outside, u)
+        if step <= -u * _NEAR:
             break
-        likelihood = (events * log(ratio) if events else 0.0) + (rest * log1p(-ratio) if rest else 0.0)
-        if likelihood > least:
-            inside = ratio
-        else:
-            outside = ratio
+        u += step
     return outside
 
 

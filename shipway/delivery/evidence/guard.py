@@ -10,22 +10,15 @@ in the middle of the guard costs the factor 20, which is some requests.
 """
 
 import math
+from functools import partial
 
-from shipway.contract.evidence import (
-    ABSOLUTE_GATES,
-    EvidenceState,
-    GateAction,
-    GuardrailState,
-    Judgement,
-    Progress,
-    Sample,
-    Verdict,
-)
+from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, Gate, GateAction, GuardrailState, Progress, Sample
 from shipway.contract.rollout import Move
 from shipway.delivery.evidence import gate
-from shipway.delivery.evidence.eprocess import START
+from shipway.delivery.evidence.eprocess import START, begin_share
 from shipway.delivery.evidence.gate import NoEvidence, Rules
-from shipway.delivery.evidence.steps import Decision, passed
+from shipway.delivery.evidence.steps import Because, Decision, passed
+from shipway.delivery.evidence.verdicts import guard_verdicts
 
 __all__ = ["STARTS", "begin_guard", "watch"]
 
@@ -34,17 +27,31 @@ STARTS = 20
 _LONGEST_RATIO = 2.0
 
 
-def begin_guard(rules: Rules) -> Progress:
-    """Returns the progress of a version that was just promoted."""
+def begin_guard(rules: Rules, before: Progress | None = None) -> Progress:
+    """Returns the progress of a version that was just promoted.
+
+    Args:
+        rules: what the rollout was judged by.
+        before: the progress of its rollout. Late labels go on from what they have proved so far, what a person lifted
+            stays lifted, and what was counted stays the base of the next delta. Without it the guard starts from
+            nothing.
+    """
     evidence = gate.begin(rules)
-    spread = tuple(weight - math.log(STARTS) for weight in START)
+    kept = {one.gate: one for one in before.evidence.guardrails if one.gate in LATE_GATES} if before else {}
     guardrails = tuple(
-        state.model_copy(update={"log_weights": spread, "reserve_ratio": (STARTS - 1) / STARTS})
-        if state.gate in ABSOLUTE_GATES
-        else state
-        for state in evidence.guardrails
+        _spread(one) if one.gate in ABSOLUTE_GATES else kept.get(one.gate, one) for one in evidence.guardrails
     )
-    return Progress(evidence=evidence.model_copy(update={"guardrails": guardrails}))
+    begun = Progress(evidence=evidence.changed(guardrails=guardrails))
+    if before is None:
+        return begun
+    return begun.changed(
+        approved=before.approved, slow_live_edge_seconds=before.slow_live_edge_seconds, counters=before.counters
+    )
+
+
+def _spread(state: GuardrailState) -> GuardrailState:
+    weights = begin_share((-math.inf,) * len(START), 1 / STARTS)
+    return state.changed(log_weights=weights, reserve_ratio=(STARTS - 1) / STARTS)
 
 
 def watch(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed_seconds: float) -> Decision:
@@ -58,38 +65,48 @@ def watch(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed_s
         look: what the promoted version (`candidate`) and the one before it (`live`) did since the last look.
         elapsed_seconds: monotonic time since the last look.
     """
-    guard_seconds = rules.rollout.guard_seconds
+    rollout, evidence = rules.rollout, progress.evidence
+    # What begins now was due before the look: it must not depend on what the look brings.
+    left = (STARTS - _started(progress.step_elapsed_seconds, rollout.guard_seconds)) / STARTS
+    evidence = evidence.changed(guardrails=tuple([_begin_late(one, left) for one in evidence.guardrails]))
     progress = passed(progress, look, elapsed_seconds)
-    due = STARTS - _started(progress.step_elapsed_seconds, guard_seconds)
-    evidence = progress.evidence
-    guardrails = tuple(_start(state, due / STARTS) for state in evidence.guardrails)
-    evidence = evidence.model_copy(update={"guardrails": guardrails})
+    share = 100 - rollout.holdback_percent
     if isinstance(look, Sample):
-        evidence = gate.add_sample(rules, evidence, look, 100 - rules.rollout.holdback_percent, straddles=True)
-    progress = progress.model_copy(update={"evidence": evidence})
-    verdicts = (
-        *[gate.guardrail_verdict(rules, state) for state in evidence.guardrails],
-        gate.evidence_verdict(look),
-    )
-    move, sentence = _decide(rules, progress, evidence, verdicts)
-    return Decision(move, progress, 100 - rules.rollout.holdback_percent, verdicts, sentence)
+        # A guard has no split to judge: without a holdback all is the promoted version's.
+        evidence = gate.add_sample(rules, evidence, look, share, straddles=True)
+        requests, harm = look.candidate.requests, look.candidate.harm
+        evidence = evidence.changed(
+            step_candidate_requests=evidence.step_candidate_requests + requests,
+            step_candidate_harm=evidence.step_candidate_harm + harm,
+        )
+    progress = progress.changed(evidence=evidence)
+    move, because = _decide(rules, progress)
+    return Decision(move, progress, share, because, partial(guard_verdicts, rules, evidence, look))
 
 
-def _decide(
-    rules: Rules, progress: Progress, evidence: EvidenceState, verdicts: tuple[Verdict, ...]
-) -> tuple[Move, str]:
-    for verdict in verdicts:
-        # Where model.yaml asks for a pause only, there is nothing to pause any more: the verdict is shown.
-        if verdict.judgement is Judgement.FAIL and rules.rollout.action(verdict.gate) is GateAction.ROLLBACK:
-            return Move.ROLL_BACK, verdict.sentence
+def _decide(rules: Rules, progress: Progress) -> tuple[Move, Because]:
+    for name in _proved(rules, progress):
+        return Move.ROLL_BACK, Because(name)
+    if progress.paused:
+        return Move.HOLD, Because(before=f"paused ({progress.paused}): waits for a person")
     elapsed, guard_seconds = progress.step_elapsed_seconds, rules.rollout.guard_seconds
-    requests = max((state.candidate_requests for state in evidence.guardrails), default=0)
+    requests = progress.evidence.step_candidate_requests
     if elapsed >= guard_seconds and requests:
-        return Move.SETTLE, f"nothing was proved against it in {elapsed:.0f} s and {requests} requests"
+        return Move.SETTLE, Because(before=f"nothing was proved against it in {elapsed:.0f} s and {requests} requests")
     if elapsed >= guard_seconds * _LONGEST_RATIO:
-        return Move.SETTLE, f"no request came in {elapsed:.0f} s: nothing was proved, and nothing was seen"
+        said = f"no request came in {elapsed:.0f} s: nothing was proved, and nothing was seen"
+        return Move.SETTLE, Because(before=said)
     waits = f"{requests} requests" if requests else "no request"
-    return Move.HOLD, f"guarded for {elapsed:.0f} of {guard_seconds:.0f} s, {waits} so far"
+    return Move.HOLD, Because(before=f"guarded for {elapsed:.0f} of {guard_seconds:.0f} s, {waits} so far")
+
+
+def _proved(rules: Rules, progress: Progress) -> list[Gate]:
+    """Returns the guardrails that ask to go back; where model.yaml asks for a pause only, the verdict is shown."""
+    return [
+        state.gate
+        for state in progress.evidence.guardrails
+        if rules.rollout.action(state.gate) is GateAction.ROLLBACK and gate.rejected(rules, state)
+    ]
 
 
 def _started(elapsed_seconds: float, guard_seconds: float) -> int:
@@ -99,11 +116,9 @@ def _started(elapsed_seconds: float, guard_seconds: float) -> int:
     return min(STARTS, 1 + int(elapsed_seconds / guard_seconds * STARTS))
 
 
-def _start(state: GuardrailState, left_ratio: float) -> GuardrailState:
+def _begin_late(state: GuardrailState, left_ratio: float) -> GuardrailState:
     """Returns the guardrail after the mass beyond `left_ratio` has begun to test."""
     mass = state.reserve_ratio - left_ratio
-    if mass <= 1e-9:
+    if mass < 0.5 / STARTS:
         return state
-    share = math.log(mass / len(state.log_weights))
-    weights = tuple(max(one, share) + math.log1p(math.exp(-abs(one - share))) for one in state.log_weights)
-    return state.model_copy(update={"log_weights": weights, "reserve_ratio": left_ratio})
+    return state.changed(log_weights=begin_share(state.log_weights, mass), reserve_ratio=left_ratio)

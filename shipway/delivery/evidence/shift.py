@@ -20,10 +20,12 @@ its batch is seen.
 
 import math
 from collections.abc import Sequence
+from operator import add
 
 from shipway.contract.evidence import ShiftState
+from shipway.contract.metrics import PREDICTION_BINS
 
-__all__ = ["add_predictions", "shift_estimate", "shift_lower_bound"]
+__all__ = ["add_predictions", "exceeds", "shift_estimate", "shift_lower_bound"]
 
 # A batch is closed when both slots have this many predictions: small enough to learn A early at a weight of 1 %,
 # large enough that looks with one prediction each do not waste most of them.
@@ -31,30 +33,37 @@ BATCH_PREDICTIONS = 10
 # Makes the bound tightest near V = 100: about 400 predictions of the candidate, when a shift twice the default shows.
 _PRECISION = 10.0
 _ROUNDS = 4
+_NOTHING_OPEN = (0,) * PREDICTION_BINS
 
 
 def add_predictions(state: ShiftState, candidate: Sequence[int], live: Sequence[int]) -> ShiftState:
     """Returns the state after predictions by bin of both slots; a batch enters when it is large enough."""
+    if not any(candidate) and not any(live):
+        return state
     open_candidate = _sum(state.open_candidate, candidate)
     open_live = _sum(state.open_live, live)
     candidate_total, live_total = sum(open_candidate), sum(open_live)
     if min(candidate_total, live_total) < BATCH_PREDICTIONS:
-        return state.model_copy(update={"open_candidate": open_candidate, "open_live": open_live})
+        return state.changed(open_candidate=open_candidate, open_live=open_live)
     chosen = _chosen(state.candidate, state.live)
     difference = size = 0.0
     if chosen:
         size = candidate_total * live_total / (candidate_total + live_total)
         difference = _share(open_candidate, chosen) - _share(open_live, chosen)
-    return ShiftState(
+    return state.changed(
         candidate=_sum(state.candidate, open_candidate),
         live=_sum(state.live, open_live),
+        open_candidate=_NOTHING_OPEN,
+        open_live=_NOTHING_OPEN,
         weighted_difference=state.weighted_difference + size * difference,
         size=state.size + size,
     )
 
 
 def _sum(left: Sequence[int], right: Sequence[int]) -> tuple[int, ...]:
-    return tuple([one + other for one, other in zip(left, right, strict=True)])
+    if len(left) != len(right):
+        raise ValueError(f"{len(right)} bins: expected {len(left)}, as many as before")
+    return tuple(map(add, left, right))
 
 
 def _chosen(candidate: Sequence[int], live: Sequence[int]) -> list[int]:
@@ -91,6 +100,13 @@ def shift_lower_bound(state: ShiftState, alpha: float) -> float:
     for _ in range(_ROUNDS):
         s = math.sqrt(2 * spread * max(0.0, needed - math.log(math.erfc(-s / math.sqrt(2 * spread)))))
     return max(0.0, (state.weighted_difference - s) / state.size)
+
+
+def exceeds(state: ShiftState, alpha: float, allowed_ratio: float) -> bool:
+    """Returns whether the lower bound is above `allowed_ratio`; it never is while the mean difference is not."""
+    if state.weighted_difference <= allowed_ratio * state.size:
+        return False
+    return shift_lower_bound(state, alpha) > allowed_ratio
 
 
 def shift_estimate(state: ShiftState) -> float:

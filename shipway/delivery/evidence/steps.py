@@ -4,37 +4,60 @@
 function with traffic that it makes up.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 
-from shipway.contract.evidence import ABSOLUTE_GATES, Gate, GateAction, Judgement, Pause, Progress, Sample, Verdict
+from shipway.contract.evidence import ABSOLUTE_GATES, Gate, GateAction, Pause, Progress, Sample, Verdict
 from shipway.contract.rollout import Move
 from shipway.delivery.evidence import gate
 from shipway.delivery.evidence.confidence import requests_needed
 from shipway.delivery.evidence.gate import NoEvidence, Rules
+from shipway.delivery.evidence.verdicts import step_verdicts
 
-__all__ = ["Decision", "Move", "StepNeed", "advance", "begin", "passed", "resume", "step_needs"]
+__all__ = ["Because", "Decision", "Move", "StepNeed", "advance", "begin", "passed", "resume", "step_needs"]
 
 
 _PAUSES = {Gate.SAMPLE_RATIO: Pause.SAMPLE_RATIO, Gate.PREDICTION_SHIFT: Pause.PREDICTION_SHIFT}
 
 
 @dataclass(frozen=True)
+class Because:
+    """Why a look decided what it did: what the gate `cause` says, with words before and after it."""
+
+    cause: Gate | None = None
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
 class Decision:
-    """What one look decides.
+    """What one look decides; its words are made when they are asked for, because most looks are never read.
 
     Args:
         move: what happens to the weight.
         progress: the state to write together with the weight.
         weight_percent: the candidate's share of the traffic from now on.
-        verdicts: what every gate said.
-        sentence: what it waits for, or why it moved.
+        because: why.
+        judged: makes the verdicts.
     """
 
     move: Move
     progress: Progress
     weight_percent: int
-    verdicts: tuple[Verdict, ...]
-    sentence: str
+    because: Because
+    judged: Callable[[], tuple[Verdict, ...]] = field(repr=False, compare=False)
+
+    @cached_property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """What every gate said."""
+        return self.judged()
+
+    @cached_property
+    def sentence(self) -> str:
+        """What it waits for, or why it moved."""
+        said = "".join(verdict.sentence for verdict in self.verdicts if verdict.gate is self.because.cause)
+        return f"{self.because.before}{said}{self.because.after}"
 
 
 def begin(rules: Rules) -> Progress:
@@ -46,7 +69,7 @@ def resume(progress: Progress) -> Progress:
     """Returns the progress after a person lifted the pause; the same cause does not pause this candidate again."""
     if progress.paused is None:
         return progress
-    return progress.model_copy(update={"paused": None, "approved": (*progress.approved, progress.paused)})
+    return progress.changed(paused=None, approved=(*progress.approved, progress.paused))
 
 
 def advance(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed_seconds: float) -> Decision:
@@ -65,79 +88,92 @@ def advance(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed
     if isinstance(look, Sample):
         evidence = gate.add_sample(rules, evidence, look, weight, straddles=settling)
         settling = False
-    progress = passed(progress, look, elapsed_seconds).model_copy(update={"evidence": evidence, "settling": settling})
+    progress = passed(progress, look, elapsed_seconds).changed(evidence=evidence, settling=settling)
     following = steps[min(progress.step_index + 1, len(steps) - 1)]
-    verdicts = (
-        *[gate.guardrail_verdict(rules, state) for state in evidence.guardrails],
-        gate.unit_verdict(rules, evidence.units, weight),
-        gate.shift_verdict(rules, evidence),
-        gate.evidence_verdict(look),
-        gate.harm_verdict(rules, evidence, following),
-    )
-    move, pause, sentence = _decide(rules, progress, verdicts, following)
+    judged = partial(step_verdicts, rules, evidence, look, weight, following)
+    move, pause, because = _decide(rules, progress, look, following)
     if move in (Move.ADVANCE, Move.PROMOTE):
-        index = progress.step_index + 1
-        begun = {"step_index": index, "evidence": gate.begin_step(evidence), "step_elapsed_seconds": 0.0}
-        progress = progress.model_copy(update=begun | {"settling": True, "silent_seconds": 0.0})
+        progress = progress.changed(
+            step_index=progress.step_index + 1,
+            evidence=gate.begin_step(evidence),
+            step_elapsed_seconds=0.0,
+            settling=True,
+        )
         weight = following
     elif move is Move.PAUSE:
-        progress = progress.model_copy(update={"paused": pause})
+        progress = progress.changed(paused=pause)
     elif move is Move.ROLL_BACK:
         weight = 0
-    return Decision(move, progress, weight, verdicts, sentence)
+    return Decision(move, progress, weight, because, judged)
 
 
 def passed(progress: Progress, look: Sample | NoEvidence, elapsed_seconds: float) -> Progress:
     """Returns the progress after the time since the last look, of which a pause counts none."""
     # A person's thinking time is not the step's: a pause stops its clock.
     elapsed = progress.step_elapsed_seconds + (0.0 if progress.paused else elapsed_seconds)
-    silent = progress.silent_seconds + elapsed_seconds
-    if isinstance(look, Sample) and (look.candidate.requests or look.live.requests):
-        silent = 0.0
-    return progress.model_copy(update={"step_elapsed_seconds": elapsed, "silent_seconds": silent})
+    return progress.changed(
+        step_elapsed_seconds=elapsed,
+        silent_seconds=0.0 if _brought(look) else progress.silent_seconds + elapsed_seconds,
+    )
+
+
+def _brought(look: Sample | NoEvidence) -> bool:
+    return isinstance(look, Sample) and (look.candidate.requests > 0 or look.live.requests > 0)
 
 
 def _decide(
-    rules: Rules, progress: Progress, verdicts: tuple[Verdict, ...], following: int
-) -> tuple[Move, Pause | None, str]:
-    rollout = rules.rollout
-    said = {verdict.gate: verdict for verdict in verdicts}
-    failed = [name for name, verdict in said.items() if verdict.judgement is Judgement.FAIL]
-    stopping = [said[name] for name in failed if rollout.action(name) is GateAction.ROLLBACK]
-    if stopping:
-        return _failed(rules, progress, stopping)
+    rules: Rules, progress: Progress, look: Sample | NoEvidence, following: int
+) -> tuple[Move, Pause | None, Because]:
+    evidence = progress.evidence
+    if (failed := gate.failed_gates(rules, evidence)) and (move := _failed(rules, progress, failed)):
+        return move
     if progress.paused:
-        return Move.HOLD, None, f"paused ({progress.paused}): waits for a person"
+        return Move.HOLD, None, Because(before=f"paused ({progress.paused}): waits for a person")
     for name in failed:
         pause = _PAUSES.get(name, Pause.GUARDRAIL)
-        if rollout.action(name) is GateAction.PAUSE and pause not in progress.approved:
-            return Move.PAUSE, pause, said[name].sentence
-    elapsed, evidence, harm = progress.step_elapsed_seconds, said[Gate.EVIDENCE], said[Gate.HARM_BUDGET]
-    waits = next((verdict for verdict in (evidence, harm) if verdict.judgement is not Judgement.PASS), None)
+        if rules.rollout.action(name) is GateAction.PAUSE and pause not in progress.approved:
+            return Move.PAUSE, pause, Because(name)
+    waits = None if _brought(look) else Gate.EVIDENCE
+    if waits is None and not gate.budget_kept(rules, evidence, following):
+        waits = Gate.HARM_BUDGET
+    return _earned(rules, progress, waits, following)
+
+
+def _earned(rules: Rules, progress: Progress, waits: Gate | None, following: int) -> tuple[Move, Pause | None, Because]:
+    rollout, elapsed = rules.rollout, progress.step_elapsed_seconds
     if waits is None and elapsed >= rollout.min_step_seconds:
         manual = rollout.manual_gate_before_percent
         if manual is not None and following >= manual and Pause.MANUAL not in progress.approved:
-            return Move.PAUSE, Pause.MANUAL, f"{harm.sentence}; {following} % waits for `shipway approve`"
-        return Move.PROMOTE if following == 100 else Move.ADVANCE, None, harm.sentence
+            return (
+                Move.PAUSE,
+                Pause.MANUAL,
+                Because(Gate.HARM_BUDGET, after=f"; {following} % waits for `shipway approve`"),
+            )
+        return Move.PROMOTE if following == 100 else Move.ADVANCE, None, Because(Gate.HARM_BUDGET)
     if elapsed >= rollout.max_step_seconds:
-        why = waits.sentence if waits else harm.sentence
-        return Move.ROLL_BACK, None, f"not earned within {rollout.max_step_seconds:g} s: {why}"
+        late = f"not earned within {rollout.max_step_seconds:g} s: "
+        return Move.ROLL_BACK, None, Because(waits or Gate.HARM_BUDGET, before=late)
     if waits is not None:
-        return Move.HOLD, None, waits.sentence
-    return Move.HOLD, None, f"{harm.sentence}; {elapsed:.1f} of at least {rollout.min_step_seconds:g} s"
+        return Move.HOLD, None, Because(waits)
+    lasts = f"; {elapsed:.1f} of at least {rollout.min_step_seconds:g} s"
+    return Move.HOLD, None, Because(Gate.HARM_BUDGET, after=lasts)
 
 
-def _failed(rules: Rules, progress: Progress, failed: list[Verdict]) -> tuple[Move, Pause | None, str]:
+def _failed(rules: Rules, progress: Progress, failed: list[Gate]) -> tuple[Move, Pause | None, Because] | None:
+    """Returns the way back, or the pause when both slots are bad; None when it is no reason to move."""
+    stopping = [name for name in failed if rules.rollout.action(name) is GateAction.ROLLBACK]
+    if not stopping:
+        return None
     # Proved worse than live: going back helps, whatever live is like. Proved bad only against the objective: going
     # back helps only while live is not proved bad as well.
-    live_bad = {state.gate for state in progress.evidence.live_slo if gate.rejected(rules, state)}
-    for verdict in failed:
-        if verdict.gate not in ABSOLUTE_GATES or not live_bad:
-            return Move.ROLL_BACK, None, verdict.sentence
-    if progress.paused:
-        return Move.HOLD, None, f"paused ({progress.paused}): waits for a person"
-    causes = ", ".join(sorted(live_bad))
-    return Move.PAUSE, Pause.BOTH_SLOTS_BAD, f"both slots miss their objective ({causes}); the weights stay"
+    live_bad = [state.gate for state in progress.evidence.live_slo if gate.rejected(rules, state)]
+    for name in stopping:
+        if name not in ABSOLUTE_GATES or not live_bad:
+            return Move.ROLL_BACK, None, Because(name)
+    if progress.paused or Pause.BOTH_SLOTS_BAD in progress.approved:
+        return None
+    said = f"both slots miss their objective ({', '.join(sorted(live_bad))}); the weights stay"
+    return Move.PAUSE, Pause.BOTH_SLOTS_BAD, Because(before=said)
 
 
 @dataclass(frozen=True)

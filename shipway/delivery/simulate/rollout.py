@@ -155,5 +155,5 @@ def simulate(scenario: Scenario, chance: np.random.Generator, rules: Rules | Non
         if decision.move in (Move.PROMOTE, Move.ROLL_BACK, Move.PAUSE):
             return End(decision.move, seconds, requests, harm)
         # The simulated counters are read exactly when the weight changes: no look straddles it.
-        progress = decision.progress.model_copy(update={"settling": False})
+        progress = decision.progress.changed(settling=False)
         weight = decision.weight_percent

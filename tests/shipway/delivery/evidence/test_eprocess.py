@@ -107,12 +107,12 @@ def test_more_hits_are_more_evidence(hits: int, more: int, null: float) -> None:
 
 @pytest.mark.parametrize(
     ("weight_percent", "errors"),
-    [(1, 2), (5, 3), (25, 6), (50, 11)],
+    [(1, 2), (5, 3), (25, 6), (50, 12)],
 )
 def test_a_dead_candidate_is_rejected_after_a_handful_of_errors(weight_percent: int, errors: int) -> None:
-    """2, 3, 6 and 11 errors at 1, 5, 25 and 50 %, with live flawless, eight guardrails and alpha 0.01."""
+    """2, 3, 6 and 12 errors at 1, 5, 25 and 50 %, with live flawless, nine guardrails and alpha 0.01."""
     null = relative_null(weight_percent, 100 - weight_percent, margin_ratio=0.1)
-    limit = math.log(8 / 0.01)
+    limit = math.log(9 / 0.01)
     assert log_e_value(update(START, errors, errors, null)) >= limit
     assert log_e_value(update(START, errors - 1, errors - 1, null)) < limit
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.contract.documents import parse
-from shipway.contract.evidence import Judgement, Pause, Progress, Sample, SlotCounts
+from shipway.contract.evidence import Gate, GateAction, Judgement, Pause, Progress, Sample, SlotCounts
 from shipway.contract.model import RolloutSpec, SloSpec
-from shipway.delivery.evidence import steps
+from shipway.delivery.evidence import gate, steps
 from shipway.delivery.evidence.gate import NoEvidence, Rules
 from shipway.delivery.evidence.steps import Move, advance, resume, step_needs
 
@@ -29,13 +29,18 @@ def at(index: int) -> Progress:
     return steps.begin(RULES).model_copy(update={"step_index": index})
 
 
+def settled(progress: Progress) -> Progress:
+    """Returns the progress after the look that straddled the change of weight."""
+    return progress.changed(settling=False)
+
+
 def test_a_flawless_version_earns_every_step() -> None:
     """27, 168, 357 and 754 requests lead from 1 to 5, 25, 50 and 100 %; the last move is the promotion."""
     progress, seen = steps.begin(RULES), []
     for requests in (27, 168, 357, 754):
         decision = advance(RULES, progress, look(requests, live=100), 5)
         seen.append((decision.move, decision.weight_percent))
-        progress = decision.progress
+        progress = settled(decision.progress)
     assert seen == [(Move.ADVANCE, 5), (Move.ADVANCE, 25), (Move.ADVANCE, 50), (Move.PROMOTE, 100)]
 
 
@@ -104,12 +109,81 @@ def test_a_manual_gate_waits_for_a_person() -> None:
     earned = look(10_000, live=10_000)
     decision = advance(rules, at(1), earned, 5)
     assert decision.move is Move.ADVANCE
-    decision = advance(rules, decision.progress, earned, 5)
+    decision = advance(rules, settled(decision.progress), earned, 5)
     assert (decision.move, decision.weight_percent) == (Move.PAUSE, 25)
     assert decision.sentence.endswith("; 50 % waits for `shipway approve`")
     waiting = advance(rules, decision.progress, earned, 1e6)
     assert (waiting.move, waiting.progress.step_elapsed_seconds) == (Move.HOLD, 5)
     assert advance(rules, resume(waiting.progress), earned, 1).move is Move.ADVANCE
+
+
+def test_the_first_look_after_a_change_is_no_step_evidence() -> None:
+    """It straddles the change: the step starts with the next one, and everything that is no evidence is kept."""
+    kept = {"slow_live_edge_seconds": 0.3, "counters": {"x": (("blue", "a:1", "ok", 5, 1.0),)}, "unready_seconds": 0.5}
+    moved = advance(RULES, at(0).model_copy(update=kept), look(500, live=500), 5)
+    assert moved.move is Move.ADVANCE
+    assert (moved.progress.settling, moved.progress.step_elapsed_seconds) == (True, 0)
+    assert {name: getattr(moved.progress, name) for name in kept} == kept
+    held = advance(RULES, moved.progress, look(5000, live=5000), 5)
+    assert (held.move, held.progress.settling) == (Move.HOLD, False)
+    assert held.progress.evidence.step_candidate_requests == 0
+    assert held.progress.evidence.guardrails[0].candidate_requests == 5500
+    blind = advance(RULES, moved.progress, NOTHING, 5)
+    assert blind.progress.settling
+    assert advance(RULES, held.progress, look(200, live=600), 5).move is Move.ADVANCE
+
+
+def test_silence_is_timed() -> None:
+    """It grows while looks fail or bring no request at all, and ends with the first request."""
+    progress = at(0)
+    for seen, elapsed, silent in (
+        (NOTHING, 2.0, 2.0),
+        (look(), 3.0, 5.0),
+        (look(live=1), 1.0, 0.0),
+        (NOTHING, 1.0, 1.0),
+    ):
+        progress = advance(RULES, progress, seen, elapsed).progress
+        assert progress.silent_seconds == silent
+
+
+def test_a_guardrail_may_only_pause() -> None:
+    """With the action pause it waits for a person instead of going back, and once approved it does not pause again."""
+    rules = Rules.of_route(RolloutSpec(gates={Gate.SLOW_SLO: GateAction.PAUSE}), SloSpec(latency_quantile=0.5))
+    slow = Sample(candidate=SlotCounts(requests=1000, slow_slo=200), live=SlotCounts(requests=1000, slow_slo=20))
+    decision = advance(rules, at(3), slow, 5)
+    assert (decision.move, decision.weight_percent, decision.progress.paused) == (Move.PAUSE, 50, Pause.GUARDRAIL)
+    assert decision.sentence.startswith("slow_slo: harm is proved: 200 of 1000 candidate requests against 20 of 1000")
+    assert advance(rules, decision.progress, slow, 5).move is Move.HOLD
+    assert advance(rules, resume(decision.progress), slow, 5).move is Move.PROMOTE
+
+
+@pytest.mark.parametrize(
+    ("action", "move"),
+    [(GateAction.PAUSE, Move.PAUSE), (GateAction.ROLLBACK, Move.ROLL_BACK), (GateAction.OFF, Move.PROMOTE)],
+)
+def test_moved_predictions_do_what_the_model_says(action: GateAction, move: Move) -> None:
+    """A shift pauses by default; it may roll back, or not act at all."""
+    rules = Rules.of_route(RolloutSpec(gates={Gate.PREDICTION_SHIFT: action}), SloSpec())
+    low, high = (500,) + (0,) * 19, (0,) * 19 + (500,)
+    moved = Sample(
+        candidate=SlotCounts(requests=2000, prediction_bins=low), live=SlotCounts(requests=2000, prediction_bins=high)
+    )
+    first = advance(rules, at(3), moved, 1)
+    assert advance(rules, first.progress, moved, 5).move is move
+
+
+def test_a_split_that_is_off_does_not_pause() -> None:
+    """Callers that a gateway cannot keep apart may turn the check off."""
+    rules = Rules.of_route(RolloutSpec(gates={Gate.SAMPLE_RATIO: GateAction.OFF}), SloSpec())
+    assert advance(rules, at(3), look(1000, live=1000, units=600, live_units=400), 5).move is Move.PROMOTE
+
+
+def test_when_a_person_goes_on_with_both_slots_bad() -> None:
+    """Approved once, the shared cause does not pause again; the harm budget still has to be kept."""
+    down = look(1000, bad=500, live=1000, live_bad=500)
+    lifted = resume(advance(RULES, at(3), down, 5).progress)
+    again = advance(RULES, lifted, down, 5)
+    assert (again.move, again.because.cause) == (Move.HOLD, Gate.HARM_BUDGET)
 
 
 def test_progress_survives_being_written() -> None:
@@ -148,6 +222,8 @@ def test_the_laws_hold_over_any_history(history: list[tuple[Sample | NoEvidence,
     for seen, elapsed in history:
         before = progress.step_index
         decision = advance(RULES, progress, seen, elapsed)
+        failed = [verdict.gate for verdict in decision.verdicts if verdict.judgement is Judgement.FAIL]
+        assert failed == gate.failed_gates(RULES, decision.progress.evidence)
         progress = decision.progress
         if decision.move in (Move.ADVANCE, Move.PROMOTE):
             assert isinstance(seen, Sample)
