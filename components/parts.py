@@ -10,6 +10,7 @@ from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import Slot
 
 __all__ = [
+    "AlertingOutputs",
     "DeliveryOutputs",
     "FeatureStoreOutputs",
     "GpuPoolOutputs",
@@ -56,6 +57,13 @@ class ServingOutputs:
 
 
 @dataclass(frozen=True)
+class AlertingOutputs:
+    """Where alerts are sent, as host:port."""
+
+    address: str
+
+
+@dataclass(frozen=True)
 class MonitoringOutputs:
     """Where metrics are asked for."""
 
@@ -86,6 +94,7 @@ class PlatformOutputs:
     registry: RegistryOutputs
     feature_store: FeatureStoreOutputs
     serving: ServingOutputs
+    alerting: AlertingOutputs
     monitoring: MonitoringOutputs
     delivery: DeliveryOutputs
     routing: RoutingOutputs

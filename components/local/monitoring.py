@@ -3,13 +3,14 @@
 import pulumi
 
 from components.local.programs import PROMETHEUS, PROMTOOL, program
+from components.local.providers.directory import Directory
 from components.local.providers.process import SupervisedProcess
 from components.local.providers.rendered_file import FILE, RenderedFile
-from components.parts import MonitoringOutputs, ServingOutputs
+from components.parts import AlertingOutputs, MonitoringOutputs, ServingOutputs
 from shipway.contract.environment import EnvironmentSpec, PortsSpec
 from shipway.contract.layout import LocalLayout
 from shipway.observability.rules import platform_rules
-from shipway.observability.scrape import prometheus_config
+from shipway.observability.scrape import ALERT_RESEND_SECONDS, prometheus_config
 
 __all__ = ["Monitoring"]
 
@@ -26,11 +27,17 @@ class Monitoring(pulumi.ComponentResource):
         environment: EnvironmentSpec,
         ports: PortsSpec,
         serving: ServingOutputs,
+        alerting: AlertingOutputs,
         opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("shipway:local:Monitoring", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
         promtool, url = program(PROMTOOL), f"http://127.0.0.1:{ports.prometheus}"
+        # Prometheus hears of a change only in a folder that is there; delivery writes its files into the second one.
+        targets = [
+            Directory(f"{name}-{folder}", layout.prometheus / folder, child, outlives_stack=False)
+            for folder in ("targets", layout.rollout_targets.name)
+        ]
         config = RenderedFile(
             f"{name}-config",
             layout.prometheus / "prometheus.yml",
@@ -38,8 +45,10 @@ class Monitoring(pulumi.ComponentResource):
                 environment,
                 gateway=f"127.0.0.1:{ports.gateway_admin}",
                 delivery=f"127.0.0.1:{ports.delivery_metrics}",
+                labels=f"127.0.0.1:{ports.labels_metrics}",
+                alertmanager=alerting.address,
             ),
-            child,
+            pulumi.ResourceOptions(parent=self, depends_on=targets),
             check=[promtool, "check", "config", FILE],
             reload_url=f"{url}/-/reload",
         )
@@ -61,6 +70,7 @@ class Monitoring(pulumi.ComponentResource):
                 f"--storage.tsdb.retention.time={environment.retention_days}d",
                 f"--web.listen-address=127.0.0.1:{ports.prometheus}",
                 "--web.enable-lifecycle",
+                f"--rules.alert.resend-delay={ALERT_RESEND_SECONDS}s",
             ],
             ports=[ports.prometheus],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[serving.ready, config]),

@@ -6,11 +6,12 @@ from pathlib import Path
 import pulumi
 
 from components.local import model_service
+from components.local.alerting import Alerting
 from components.local.delivery import Delivery
 from components.local.feature_store import FeatureStore
 from components.local.gpu_pool import GpuPool, refuse_overbooking
 from components.local.monitoring import Monitoring
-from components.local.programs import ENVOY, PROMETHEUS, PROMTOOL, program
+from components.local.programs import ALERTMANAGER, AMTOOL, ENVOY, PROMETHEUS, PROMTOOL, program
 from components.local.providers.base import Machine
 from components.local.registry import Registry, refuse_missing_bundles
 from components.local.routing import Routing
@@ -30,7 +31,7 @@ __all__ = ["build_model", "build_parts", "refuse", "served"]
 def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]) -> None:
     """Raises a ShipwayError for what cannot work here, before the first resource."""
     pool, _ports = _local(root, environment)
-    for name in (ENVOY, PROMETHEUS, PROMTOOL):
+    for name in (ENVOY, PROMETHEUS, PROMTOOL, ALERTMANAGER, AMTOOL):
         program(name)
     refuse_overbooking(root, environment.name, pool, services)
     refuse_missing_bundles(LocalLayout(root, environment.name), services)
@@ -51,10 +52,22 @@ def build_parts(parent: pulumi.Resource, root: Path, environment: EnvironmentSpe
     registry = Registry("registry", layout, part).outputs
     feature_store = FeatureStore("feature-store", layout, part).outputs
     serving = Serving("serving", layout, machine, part).outputs
-    monitoring = Monitoring("monitoring", layout, environment, ports, serving, part).outputs
+    alerting = Alerting("alerting", layout, environment, ports, serving, part).outputs
+    monitoring = Monitoring("monitoring", layout, environment, ports, serving, alerting, part).outputs
     delivery = Delivery("delivery", layout, environment, ports, serving, part).outputs
     routing = Routing("routing", layout, ports, serving, part).outputs
-    return PlatformOutputs(root, environment, gpu_pool, registry, feature_store, serving, monitoring, delivery, routing)
+    return PlatformOutputs(
+        root=root,
+        environment=environment,
+        gpu_pool=gpu_pool,
+        registry=registry,
+        feature_store=feature_store,
+        serving=serving,
+        alerting=alerting,
+        monitoring=monitoring,
+        delivery=delivery,
+        routing=routing,
+    )
 
 
 def build_model(parent: pulumi.Resource, service: Service, platform: PlatformOutputs) -> ModelOutputs:

@@ -17,6 +17,7 @@ from shipway.contract.metrics import (
 from shipway.observability.rendering import render_template
 
 __all__ = [
+    "ALERT_RESEND_SECONDS",
     "DELIVERY_JOB",
     "GATEWAY_JOB",
     "LABELS_JOB",
@@ -40,6 +41,10 @@ _READ_BY_DELIVERY = (
     UNITS_TOTAL,
     UNIT_PREDICTION_BIN_TOTAL,
 )
+
+# Prometheus finds Alertmanager five seconds after its own start, and what it wanted to say before that is said only
+# with the next repetition; an alert that is not repeated four times has ended.
+ALERT_RESEND_SECONDS = 15
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -49,7 +49,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project without services, and stand-ins for the external programs first on PATH."""
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("envoy", "prometheus", "promtool"):
+    for name in ("envoy", "prometheus", "promtool", "alertmanager", "amtool"):
         (programs / name).write_text("#!/bin/sh\nexit 0\n")
         (programs / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")

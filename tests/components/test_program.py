@@ -17,6 +17,8 @@ STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (REPOSITORY / "sta
 DIGEST = "sha256:" + "a" * 64
 SNAPSHOT = Path(__file__).with_name("urns.json")
 
+PLATFORM = {"alert-receiver", "alertmanager", "delivery", "gateway", "labels", "prometheus", "registrar"}
+
 # By name: resources of several models are registered in no certain order.
 BLUE_PORTS = {"first-ports": 20_000, "second-one-ports": 20_002, "third-ports": 20_004}
 
@@ -101,7 +103,7 @@ def test_a_filled_slot_is_one_process_and_an_empty_one_is_none(two_models: Any) 
     """Only the blue slot of the first model holds a digest, so only it runs, from that digest's folder."""
     recorded = run(two_models.root, "local")
     processes = {request.name for request in recorded.of_type(":SupervisedProcess")}
-    assert processes == {"prometheus", "delivery", "gateway", "first-blue"}
+    assert processes == {*PLATFORM, "first-blue"}
     command = recorded.inputs("first-blue")["command"]
     assert command[command.index("--bundle") + 1].endswith(f"artifacts/{DIGEST.replace(':', '/')}")
     assert command[command.index("--port") + 1] == "20000"

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-PLATFORM = ("delivery", "gateway", "prometheus")
+PLATFORM = ("alert-receiver", "alertmanager", "delivery", "gateway", "labels", "prometheus", "registrar")
 
 MODEL = """\
 name: {name}
@@ -177,7 +177,7 @@ def test_the_gateway_and_prometheus_answer(engine: Engine) -> None:
             targets = json.load(answer)["data"]["activeTargets"]
         return {target["labels"]["job"]: target["health"] for target in targets}
 
-    assert wait_until(lambda: healthy() == {"gateway": "up", "delivery": "up"}, 20), healthy()
+    assert wait_until(lambda: healthy() == dict.fromkeys(("gateway", "delivery", "labels"), "up"), 20), healthy()
 
 
 def test_a_respawned_process_is_no_drift(engine: Engine) -> None:
@@ -197,7 +197,7 @@ def test_drift_is_seen_and_repaired_where_it_is(engine: Engine) -> None:
     (engine.layout.routes / "first.json").unlink()
     engine.run("refresh", "-s", engine.stack, "--preview-only", "--expect-no-changes", code=None)
     engine.refresh()
-    assert engine.changes() == dict.fromkeys((*PLATFORM, "first-route"), "update")
+    assert engine.changes() == dict.fromkeys(("delivery", "gateway", "prometheus", "first-route"), "update")
     engine.up()
     assert engine.changes() == {}
     assert all(engine.pids().values())
