@@ -8,7 +8,7 @@ import pytest
 from shipway.contract.errors import ShipwayError
 from tools import venv
 from tools.errors import CommandError
-from tools.pins import PULUMI
+from tools.pins import ALERTMANAGER, PULUMI, Tool
 from tools.sources import debian, go_module, wheel
 
 Program = Callable[[str, str], Path]
@@ -33,9 +33,15 @@ def test_a_new_go_will_do(program: Program) -> None:
     assert go_module.check_go(go) == go
 
 
-def test_the_build_is_the_pin(root: Path) -> None:
-    """tools/pulumi/go.mod requires the version that the registry of programs promises."""
-    assert go_module.pinned_version((root / "tools/pulumi/go.mod").read_text(encoding="utf-8")) == PULUMI.pinned
+@pytest.mark.parametrize(
+    ("tool", "module"), [(PULUMI, go_module.PULUMI_MODULE), (ALERTMANAGER, go_module.ALERTMANAGER_MODULE)]
+)
+def test_the_build_is_the_pin(root: Path, tool: Tool, module: str) -> None:
+    """The go.mod of a program requires the version that the registry of programs promises."""
+    text = (root / "tools" / tool.name / "go.mod").read_text(encoding="utf-8")
+    assert go_module.pinned_version(text, module) == tool.pinned
+    with pytest.raises(ShipwayError, match=r"the go\.mod requires no example\.com/none"):
+        go_module.pinned_version(text, "example.com/none")
 
 
 def test_an_unreachable_module_proxy_is_said(program: Program, only_path: Path, root: Path, tmp_path: Path) -> None:
@@ -64,38 +70,6 @@ def test_an_unreachable_archive_is_said(program: Program, only_path: Path, root:
     folder.mkdir()
     with pytest.raises(CommandError, match=r"update` ended with status 100:\s+E: Could not resolve host"):
         debian.unpack_prometheus(root, folder, tmp_path / "scratch")
-
-
-@pytest.mark.parametrize(
-    ("unpack", "package", "theirs", "ours"),
-    [
-        (debian.unpack_prometheus, "prometheus", ["prometheus", "promtool"], ["prometheus", "promtool"]),
-        (
-            debian.unpack_alertmanager,
-            "prometheus-alertmanager",
-            ["prometheus-alertmanager", "amtool"],
-            ["alertmanager", "amtool"],
-        ),
-    ],
-)
-def test_a_package_gives_its_programs_under_our_names(
-    program: Program,
-    only_path: Path,
-    root: Path,
-    tmp_path: Path,
-    unpack: Callable[[Path, Path, Path], None],
-    package: str,
-    theirs: list[str],
-    ours: list[str],
-) -> None:
-    """Debian calls Alertmanager prometheus-alertmanager; the folder holds what the registry of programs promises."""
-    program("apt-get", f'for last; do :; done; test "$last" = {package} && : > {package}_1_amd64.deb')
-    made = " ".join(f'"$3/usr/bin/{name}"' for name in theirs)
-    program("dpkg", f'/bin/mkdir -p "$3/usr/bin" && for file in {made}; do : > "$file"; done')
-    folder = tmp_path / "folder"
-    folder.mkdir()
-    unpack(root, folder, tmp_path / "scratch")
-    assert sorted(path.name for path in folder.iterdir()) == sorted(ours)
 
 
 def test_own_package_lists_stay_in_their_folder(tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
-"""Prometheus and Alertmanager, unpacked from Debian packages: no root rights, nothing installed, no service started."""
+"""Prometheus and promtool, unpacked from the Debian package: no root rights, nothing installed, no service started."""
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from shipway.contract.errors import ShipwayError
 from tools import report
 from tools.errors import CommandError
 
-__all__ = ["unpack_alertmanager", "unpack_prometheus"]
+__all__ = ["unpack_prometheus"]
 
+PACKAGE = "prometheus"
 SYSTEM_LISTS = Path("/var/lib/apt/lists")
 
 
@@ -19,48 +19,32 @@ def unpack_prometheus(root: Path, folder: Path, scratch: Path) -> None:
     Raises:
         ShipwayError: when apt-get or dpkg is missing, or no archive answers.
     """
-    executables = {"prometheus": "prometheus", "promtool": "promtool"}
-    _unpack("prometheus", "prometheus", "20 MB", executables, folder, scratch)
-
-
-def unpack_alertmanager(root: Path, folder: Path, scratch: Path) -> None:
-    """Puts `alertmanager`, which the package calls prometheus-alertmanager, and `amtool` into `folder`.
-
-    Raises:
-        ShipwayError: when apt-get or dpkg is missing, or no archive answers.
-    """
-    executables = {"prometheus-alertmanager": "alertmanager", "amtool": "amtool"}
-    _unpack("alertmanager", "prometheus-alertmanager", "11 MB", executables, folder, scratch)
-
-
-def _unpack(subject: str, package: str, size: str, executables: Mapping[str, str], folder: Path, scratch: Path) -> None:
-    """Puts the executables of `package`, from its name for each to ours, into `folder`."""
     for program in ("apt-get", "dpkg"):
         if not shutil.which(program):
             raise ShipwayError(f"there is no {program} on PATH")
     download = folder / "download"
     download.mkdir()
-    with report.step(subject, f"downloading the Debian package (about {size})"):
-        _download(subject, package, download, scratch / f"apt-{package}")
-    archive = next(download.glob("*.deb"))
-    report.run(["dpkg", "-x", archive, download / "root"], subject=subject)
-    for theirs, ours in executables.items():
-        (download / "root" / "usr" / "bin" / theirs).rename(folder / ours)
+    with report.step(PACKAGE, "downloading the Debian package (about 20 MB)"):
+        _download(download, scratch / "apt")
+    package = next(download.glob("*.deb"))
+    report.run(["dpkg", "-x", package, download / "root"], subject=PACKAGE)
+    for name in ("prometheus", "promtool"):
+        (download / "root" / "usr" / "bin" / name).rename(folder / name)
     shutil.rmtree(download)
 
 
-def _download(subject: str, package: str, folder: Path, own: Path) -> None:
+def _download(folder: Path, own: Path) -> None:
     """Downloads with the system's package lists, else with lists of our own: none may be there, or long outdated."""
     if any(SYSTEM_LISTS.glob("*Packages*")):
         try:
-            report.run(["apt-get", "-q", "download", package], subject=subject, cwd=folder)
+            report.run(["apt-get", "-q", "download", PACKAGE], subject=PACKAGE, cwd=folder)
         except CommandError:
-            report.say(subject, "not to be had by the system's package lists; reading fresh ones")
+            report.say(PACKAGE, "not to be had by the system's package lists; reading fresh ones")
         else:
             return
     options = own_lists(own)
-    report.run(["apt-get", "-q", *options, "update"], subject=subject, cwd=folder)
-    report.run(["apt-get", "-q", *options, "download", package], subject=subject, cwd=folder)
+    report.run(["apt-get", "-q", *options, "update"], subject=PACKAGE, cwd=folder)
+    report.run(["apt-get", "-q", *options, "download", PACKAGE], subject=PACKAGE, cwd=folder)
     shutil.rmtree(own)
 
 

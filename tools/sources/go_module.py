@@ -1,4 +1,4 @@
-"""Pulumi's command, built from its Go modules: no Python, npm or Debian package carries the binary."""
+"""Pulumi and Alertmanager, built from their Go modules: no package carries a program that runs where it is unpacked."""
 
 import os
 import re
@@ -9,7 +9,10 @@ from pathlib import Path
 from shipway.contract.errors import ShipwayError
 from tools import report
 
-__all__ = ["build_pulumi", "check_go"]
+__all__ = ["ALERTMANAGER_MODULE", "PULUMI_MODULE", "build_alertmanager", "build_pulumi", "check_go"]
+
+PULUMI_MODULE = "github.com/pulumi/pulumi/pkg/v3"
+ALERTMANAGER_MODULE = "github.com/prometheus/alertmanager"
 
 # The first Go that understands `go 1.26` in a go.mod and fetches that toolchain by itself (GOTOOLCHAIN=auto).
 OLDEST_GO = (1, 21)
@@ -21,10 +24,27 @@ def build_pulumi(root: Path, folder: Path, scratch: Path) -> None:
     Raises:
         ShipwayError: when Go is missing, too old, or the build fails.
     """
+    # Without the version the command prints none, and the Automation API then refuses it.
+    stamp = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v"
+    _build("pulumi", PULUMI_MODULE, stamp, "4 minutes", root, folder, scratch)
+
+
+def build_alertmanager(root: Path, folder: Path, scratch: Path) -> None:
+    """Builds `alertmanager` and `amtool` into `folder`, in the same way.
+
+    Raises:
+        ShipwayError: when Go is missing, too old, or the build fails.
+    """
+    stamp = "github.com/prometheus/common/version.Version="
+    _build("alertmanager", ALERTMANAGER_MODULE, stamp, "2 minutes", root, folder, scratch)
+
+
+def _build(name: str, module: str, stamp: str, duration: str, root: Path, folder: Path, scratch: Path) -> None:
+    """Builds the tools that tools/<name>/go.mod names; `stamp` is the variable that holds their version."""
     go = check_go(shutil.which("go"))
-    modules = root / "tools" / "pulumi"
-    version = pinned_version((modules / "go.mod").read_text(encoding="utf-8"))
-    caches = scratch / "go"
+    modules = root / "tools" / name
+    version = pinned_version((modules / "go.mod").read_text(encoding="utf-8"), module)
+    caches = scratch / f"go-{name}"
     env = os.environ | {
         "CGO_ENABLED": "0",
         "GOTOOLCHAIN": "auto",
@@ -34,24 +54,22 @@ def build_pulumi(root: Path, folder: Path, scratch: Path) -> None:
         # Go's module cache is read-only otherwise, and could not be removed like any other folder.
         "GOFLAGS": "-modcacherw",
     }
-    with report.step("pulumi", f"building v{version} from its Go modules (downloads, then about 4 minutes)"):
-        report.run([go, "mod", "download"], subject="pulumi", cwd=modules, env=env)
-        # Without the version the command prints none, and the Automation API then refuses it.
-        stamp = f"-s -w -X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{version}"
+    with report.step(name, f"building v{version} from its Go modules (downloads, then about {duration})"):
+        report.run([go, "mod", "download"], subject=name, cwd=modules, env=env)
         report.run(
-            [go, "build", "-trimpath", "-ldflags", stamp, "-o", f"{folder}/", "tool"],
-            subject="pulumi",
+            [go, "build", "-trimpath", "-ldflags", f"-s -w -X {stamp}{version}", "-o", f"{folder}/", "tool"],
+            subject=name,
             cwd=modules,
             env=env,
         )
     shutil.rmtree(caches)
 
 
-def pinned_version(go_mod: str) -> str:
-    """Returns the version of Pulumi's command that a go.mod requires."""
-    found = re.search(r"github\.com/pulumi/pulumi/pkg/v3 v(\S+)", go_mod)
+def pinned_version(go_mod: str, module: str) -> str:
+    """Returns the version of `module` that a go.mod requires."""
+    found = re.search(rf"{re.escape(module)} v(\S+)", go_mod)
     if not found:
-        raise ShipwayError("tools/pulumi/go.mod requires no github.com/pulumi/pulumi/pkg/v3")
+        raise ShipwayError(f"the go.mod requires no {module}")
     return found[1]
 
 

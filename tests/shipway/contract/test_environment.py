@@ -61,3 +61,21 @@ def test_an_unknown_environment_lists_the_known(tmp_path: Path) -> None:
     write(tmp_path, LOCAL)
     with pytest.raises(SpecError, match="one of the environments local"):
         load_environment(tmp_path, "lokal")
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://alerts:hunter2@example.com/", "address 2 without a user or password: it would lie in Pulumi's state"),
+        ("https://example.com/?access_token=hunter2", "address 2 without a token in its query: it would lie in"),
+        ("ftp://example.com/hunter2", r"address 2 to be http://HOST/\.\.\. or https://HOST/\.\.\."),
+        ("https:///hunter2", r"address 2 to be http://HOST/\.\.\. or https://HOST/\.\.\."),
+        ("https://example.com:99999/hunter2", "address 2 to be an address: its host or port cannot be read"),
+    ],
+)
+def test_a_webhook_that_cannot_be_or_carries_a_credential(tmp_path: Path, url: str, said: str) -> None:
+    """An address that is none, or that holds a secret, is refused without being repeated."""
+    write(tmp_path, LOCAL | {"alerts": {"webhook_urls": ["http://127.0.0.1:9/fine", url]}})
+    with pytest.raises(SpecError, match=rf"alerts\.webhook_urls: .*{said}") as caught:
+        load_environment(tmp_path, "local")
+    assert "hunter2" not in str(caught.value)
