@@ -1,6 +1,7 @@
 """Delivery: the one writer of route weights; decisions are pure, effects sit in files of their own."""
 
 __all__ = [
+    "alarms",
     "client",
     "control",
     "controller",

@@ -10,12 +10,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from shipway.contract.alerts import Severity
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Outcome, Slot
 from shipway.contract.route import RouteSpec
 from shipway.delivery.unix import UnixConnection
 
-__all__ = ["RUNNING", "UP", "Rates", "expected_processes", "process_states", "request_rates"]
+__all__ = [
+    "RUNNING",
+    "UP",
+    "FiringAlert",
+    "Rates",
+    "expected_processes",
+    "firing_alerts",
+    "process_states",
+    "request_rates",
+]
 
 TIMEOUT_SECONDS = 1.0
 RATE_WINDOW = "1m"
@@ -23,7 +33,7 @@ RUNNING = "RUNNING"
 # A slot that loads its model is STARTING for its first seconds; one that keeps failing is in BACKOFF.
 UP = frozenset({RUNNING, "STARTING"})
 
-_PLATFORM = ("gateway", "prometheus", "delivery")
+_PLATFORM = ("gateway", "prometheus", "alertmanager", "alert-receiver", "delivery", "labels", "registrar")
 _QUERY = f"sum by (model, outcome) (rate(shipway:requests_total[{RATE_WINDOW}]))"
 _BAD = frozenset({Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT})
 
@@ -39,6 +49,29 @@ class Rates:
 
     requests_per_second: float
     error_ratio: float | None
+
+
+@dataclass(frozen=True)
+class FiringAlert:
+    """One alert that stands now, as Alertmanager knows it; what it does not say is empty.
+
+    Args:
+        name: which one, see `contract.alerts`.
+        severity: page or ticket.
+        owner: the team that answers for it.
+        model: whose, empty for one of the platform.
+        summary: what is the matter.
+        runbook_url: where what to do is written.
+        starts_at: since when, in UTC.
+    """
+
+    name: str
+    severity: str
+    owner: str
+    model: str
+    summary: str
+    runbook_url: str
+    starts_at: str
 
 
 def expected_processes(layout: LocalLayout, specs: Mapping[str, RouteSpec]) -> list[str]:
@@ -67,20 +100,49 @@ def request_rates(port: int) -> dict[str, Rates] | None:
 
     A model without a series is not in the answer: no data is unknown, never zero.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+    answer = _get(port, f"/api/v1/query?query={urllib.parse.quote(_QUERY)}")
     try:
-        connection.request("GET", f"/api/v1/query?query={urllib.parse.quote(_QUERY)}")
-        response = connection.getresponse()
-        answer: Any = json.loads(response.read())
         rows = [
             (str(row["metric"]["model"]), str(row["metric"]["outcome"]), float(row["value"][1]))
             for row in answer["data"]["result"]
         ]
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+    return rates(rows)
+
+
+def firing_alerts(port: int) -> list[FiringAlert] | None:
+    """Returns what the Alertmanager on loopback `port` has firing, pages first, then by age; None without an answer."""
+    answer = _get(port, "/api/v2/alerts?active=true&silenced=false&inhibited=false&unprocessed=true")
+    try:
+        found = [_firing(alert) for alert in answer]
+    except (KeyError, TypeError, AttributeError):
+        return None
+    return sorted(found, key=lambda one: (one.severity != Severity.PAGE, one.starts_at, one.name, one.model))
+
+
+def _firing(alert: Any) -> FiringAlert:
+    labels, annotations = alert["labels"], alert["annotations"]
+    return FiringAlert(
+        name=str(labels["alertname"]),
+        **{name: str(labels.get(name, "")) for name in ("severity", "owner", "model")},
+        **{name: str(annotations.get(name, "")) for name in ("summary", "runbook_url")},
+        starts_at=str(alert["startsAt"]),
+    )
+
+
+def _get(port: int, path: str) -> Any:
+    """Returns the JSON that a server on loopback answers with; None when it gives none."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        body = response.read()
+        return json.loads(body) if response.status == http.client.OK else None
+    except (OSError, http.client.HTTPException, ValueError):
         return None
     finally:
         connection.close()
-    return rates(rows)
 
 
 def rates(rows: list[tuple[str, str, float]]) -> dict[str, Rates]:

@@ -21,6 +21,8 @@ from shipway.delivery.survey import Rates, process_states, rates, request_rates
 from tests.shipway.cli.project import run, serve
 from tests.shipway.delivery.stack import ENVIRONMENT, Stack, free_port
 
+PLATFORM = ("gateway", "prometheus", "alertmanager", "alert-receiver", "delivery", "labels", "registrar")
+
 FIRST, SECOND = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 
 
@@ -64,7 +66,7 @@ def canned(server: socketserver.BaseServer, body: bytes) -> Iterator[None]:
 def supervisor(path: Path, **states: str) -> Iterator[None]:
     """A supervisor on the socket `path` whose processes are in the given states."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    listed = [{"name": name.replace("_", "-"), "statename": state} for name, state in states.items()]
+    listed = [{"name": name, "statename": state} for name, state in states.items()]
     body = xmlrpc.client.dumps((listed,), methodresponse=True).encode()
     with canned(socketserver.UnixStreamServer(str(path), _Canned), body):
         yield
@@ -84,7 +86,7 @@ def test_status_shows_traffic_rates_and_processes(
 ) -> None:
     """One line a model: owner, phase, slots with digest and weight, rates; then which process is down."""
     serve(project.layout, RolloutState(live=Slot.BLUE, live_digest=FIRST), FIRST, SECOND)
-    up = dict.fromkeys(("gateway", "prometheus", "delivery", "digits_blue", "digits_green"), "RUNNING")
+    up = dict.fromkeys((*PLATFORM, "digits-blue", "digits-green"), "RUNNING")
     rows = (("digits", "ok", "9"), ("digits", "error", "1"), ("digits", "rejected_input", "5"))
     with prometheus(project.base_port + 2, *rows):
         with supervisor(project.layout.supervisor_socket, **up):
@@ -92,10 +94,10 @@ def test_status_shows_traffic_rates_and_processes(
         assert capsys.readouterr().out.splitlines() == [
             "MODEL   OWNER   PHASE    LIVE  BLUE                GREEN             REQUESTS/S  ERRORS",
             "digits  vision  settled  blue  aaaaaaaaaaaa 100 %  bbbbbbbbbbbb 0 %  15.0        10.00%",
-            "all 5 processes run",
+            f"all {len(up)} processes run",
         ]
         project.layout.supervisor_socket.unlink()
-        with supervisor(project.layout.supervisor_socket, **(up | {"prometheus": "FATAL", "digits_green": "BACKOFF"})):
+        with supervisor(project.layout.supervisor_socket, **(up | {"prometheus": "FATAL", "digits-green": "BACKOFF"})):
             assert run(monkeypatch, "status", "digits") == 1
     assert capsys.readouterr().out.splitlines()[-1] == "down: prometheus (FATAL), digits-green (BACKOFF)"
 
@@ -105,7 +107,7 @@ def test_status_as_json(project: Stack, monkeypatch: pytest.MonkeyPatch, capsys:
     serve(project.layout, RolloutState(live=Slot.BLUE, live_digest=FIRST), FIRST, "")
     assert run(monkeypatch, "status", "--json") == 1
     result = json.loads(capsys.readouterr().out)
-    assert result["down"] == ["gateway", "prometheus", "delivery", "digits-blue"]
+    assert result["down"] == [*PLATFORM, "digits-blue"]
     assert result["supervisor"] == "ABSENT"
     (model,) = result["models"]
     assert (model["requests_per_second"], model["error_ratio"]) == (None, None)
