@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from shipway.contract.evidence import Pause, Progress
+from shipway.contract.evidence import Pause
 from shipway.contract.metrics import Slot
 from shipway.contract.release import short_digest
 from shipway.contract.route import Phase, RolloutState, RouteSpec
@@ -219,7 +219,7 @@ def promoted(spec: RouteSpec, state: RolloutState, action: Action, why: str) -> 
         "rejected_digests": rejected,
         "phase": Phase.GUARDING,
         "weight_percent": spec.rollout.holdback_percent,
-        "progress": _guarded(spec, state.progress),
+        "progress": guard.begin_guard(rules_of(spec), state.progress),
     }
     share = 100 - spec.rollout.holdback_percent
     return Step(
@@ -227,15 +227,6 @@ def promoted(spec: RouteSpec, state: RolloutState, action: Action, why: str) -> 
         action,
         f"{candidate} in {idle} takes {share} % of the traffic: {why}",
     )
-
-
-def _guarded(spec: RouteSpec, before: Progress | None) -> Progress:
-    """Returns the guard's progress; what was counted so far stays the base, so no request is counted twice."""
-    begun = guard.begin_guard(rules_of(spec))
-    if before is None:
-        return begun
-    kept = {"counters": before.counters, "slow_live_edge_seconds": before.slow_live_edge_seconds}
-    return begun.model_copy(update=kept)
 
 
 def approve(spec: RouteSpec, state: RolloutState) -> Step | Refusal:
@@ -276,10 +267,11 @@ def rollback(spec: RouteSpec, state: RolloutState, ready: Readiness) -> Step | R
             candidate, live = short_digest(state.candidate_digest), short_digest(state.live_digest)
             return Step(state, Action.NONE, f"{candidate} is already rolled back; {live} in {state.live} is live")
         problem = ready.problem(state.live)
-        if problem and state.weight_percent and not ready.problem(state.live.other):
+        if problem and state.weight_percent:
+            forward = "" if ready.problem(state.candidate) else f"; `shipway promote {spec.model}` goes forward instead"
             return Refusal(
                 f"{short_digest(state.live_digest)} in {state.live} is not ready ({problem}), so a rollback would end "
-                f"in an outage; `shipway promote {spec.model}` goes forward instead"
+                f"in an outage{forward}"
             )
         return rolled_back(state, Action.ROLLED_BACK, "")
     return to_previous(spec, state, ready)
