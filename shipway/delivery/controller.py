@@ -140,6 +140,12 @@ class Controller:
         self._judge(report)
 
     @property
+    def newest(self) -> dict[str, ServedModel]:
+        """What is served, with the progress in memory, which is newer than the route's."""
+        current = self.rollouts.current
+        return {name: ServedModel(one.spec, current(one), one.change) for name, one in self.served.items()}
+
+    @property
     def comparing(self) -> bool:
         """Whether two slots of a model are compared now, so that every tenth of a second counts."""
         return any(scraped_often(model.state) for model in self.served.values())

@@ -11,6 +11,7 @@ from types import FrameType
 from shipway.contract.environment import EnvironmentSpec, PortsSpec, load_environment
 from shipway.contract.errors import Fatal, Retryable, SpecError
 from shipway.contract.layout import LocalLayout
+from shipway.delivery.alarms import Alarm, Notifier, alarms
 from shipway.delivery.control import Commands, serve_control
 from shipway.delivery.controller import Controller, utc_now
 from shipway.delivery.envoy.admin import Admin
@@ -64,13 +65,21 @@ def serve(root: Path, environment: str) -> None:
     with hold_lease(layout.delivery, LEASE_PATIENCE_SECONDS):
         controller.load()
         controller.prepare()
-        with serve_control(layout.delivery_socket, commands), measures.exposed(ports.delivery_metrics):
+        notifier = Notifier(ports.alertmanager)
+        with (
+            serve_control(layout.delivery_socket, commands),
+            measures.exposed(ports.delivery_metrics),
+            notifier.running(),
+        ):
             said: dict[str, str] = {}
+            standing: list[Alarm] = []
             while not stopping:
                 controller.tick()
                 commands.looks = rollouts.looks()
                 said = _say(controller.problems, said)
                 measures.show(controller.served, controller.problems)
+                standing = alarms(controller.newest, controller.problems, standing, utc_now())
+                notifier.show(standing)
                 commands.work(controller, COMPARING_POLL_SECONDS if controller.comparing else POLL_SECONDS)
 
 
