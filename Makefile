@@ -11,7 +11,7 @@ VENV := .shipway/venv/bin
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.shipway/cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up down preview test ci bench lock clean python
+.PHONY: help setup up down preview test ci bench faults lock clean python
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ test: setup ## lint, types, layers, unit tests, tests with real processes (ONLY=
 
 bench: setup ## measure how long the road takes, in a clone of its own
 	@. .shipway/env && $(VENV)/python -m benchmarks.gateway_hop && $(VENV)/python -m benchmarks.road
+
+faults: setup ## inject every fault of the design into real processes (ONLY="F4 F5", SEEDS=3); goes on where it was cut off
+	@$(VENV)/python -m tools.faults $(if $(ONLY),--only "$(ONLY)") $(if $(SEEDS),--seeds $(SEEDS))
 
 ci: test ## what the build server runs
 
