@@ -6,6 +6,7 @@ answer). Numbers are those of the documentation's own examples.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ import numpy as np
 from shipway.delivery.evidence.steps import Move
 from shipway.delivery.simulate.rollout import End
 from shipway.delivery.simulate.scenarios import FAULT_BEGINS_WITHIN_SECONDS, Fault, Scenario
+from shipway.delivery.simulate.traffic import SlotTraffic, Traffic
 
 __all__ = ["PEERS", "Interval", "Peer", "run_peer"]
 
@@ -112,11 +114,16 @@ def run_peer(peer: Peer, scenario: Scenario, chance: np.random.Generator) -> End
     begins = chance.uniform(0, FAULT_BEGINS_WITHIN_SECONDS)
     seconds, requests, harm, live_requests, live_harm, failures, errors = 0.0, 0, 0, 0, 0, 0, 0
     step = passed = 0
+    ahead: deque[tuple[SlotTraffic, SlotTraffic]] = deque()
+    drawn: tuple[Traffic, float] | None = None
     while step < len(peer.weights_percent):
         blind = scenario.fault in _BLIND and seconds + _INTERVAL_SECONDS > begins
         share = 0.0 if blind and scenario.fault is Fault.CANDIDATE_IDLE else peer.weights_percent[step] / 100
         traffic = scenario.at(seconds, begins)
-        candidate, live = traffic.draw(chance, population, seconds, _INTERVAL_SECONDS, share)
+        if not ahead or drawn != (traffic, share):
+            drawn, number = (traffic, share), peer.intervals_each - passed
+            ahead = deque(traffic.draw_many(chance, population, seconds, _INTERVAL_SECONDS, share, number))
+        candidate, live = ahead.popleft()
         seconds += _INTERVAL_SECONDS
         requests, harm = requests + candidate.requests, harm + candidate.harm
         live_requests, live_harm = live_requests + live.requests, live_harm + live.harm

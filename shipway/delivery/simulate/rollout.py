@@ -1,6 +1,7 @@
 """One simulated rollout under the production decision: counters are read, samples made, `steps.advance` decides."""
 
 import math
+from collections import deque
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -14,13 +15,15 @@ from shipway.delivery.evidence.counters import Counters, Delta, Family, Flawed, 
 from shipway.delivery.evidence.gate import NoEvidence, Rules, sample_of
 from shipway.delivery.evidence.steps import Move
 from shipway.delivery.simulate.scenarios import FAULT_BEGINS_WITHIN_SECONDS, Fault, Scenario
-from shipway.delivery.simulate.traffic import SlotTraffic
+from shipway.delivery.simulate.traffic import SlotTraffic, Traffic
 
 __all__ = ["End", "simulate"]
 
 LOOK_SECONDS = 1.0
 _FAMILY = Family("shipway:requests_total", "simulated", "outcome", frozenset(Outcome))
 _RESTART_RATIO = 0.02
+# How many looks are drawn at once: most of a step, and not too many for a version that is rolled back at once.
+_AHEAD_LOOKS = 12
 _GAP_RATIO = 0.5
 _PENDING = tuple(
     each.name for each in fields(SlotTraffic) if each.name not in ("requests", "errors", "invalid_outputs")
@@ -143,12 +146,18 @@ def simulate(scenario: Scenario, chance: np.random.Generator, rules: Rules | Non
     population = scenario.traffic.population(chance)
     wire = _Wire(scenario.fault, chance, chance.uniform(0, FAULT_BEGINS_WITHIN_SECONDS))
     weight, seconds, requests, harm = rules.rollout.steps_percent[0], 0.0, 0, 0
+    ahead: deque[tuple[SlotTraffic, SlotTraffic]] = deque()
+    drawn: tuple[Traffic, float] | None = None
     while True:
         # A gateway that sends the candidate nothing, whatever its weight says.
         idle = scenario.fault is Fault.CANDIDATE_IDLE and seconds >= wire.begins_seconds
         share = 0.0 if idle else weight / 100
         traffic = scenario.at(seconds, wire.begins_seconds)
-        candidate, live = traffic.draw(chance, population, seconds, LOOK_SECONDS, share)
+        # What was drawn ahead is thrown away when the weight or the traffic changes.
+        if not ahead or drawn != (traffic, share):
+            drawn = (traffic, share)
+            ahead = deque(traffic.draw_many(chance, population, seconds, LOOK_SECONDS, share, _AHEAD_LOOKS))
+        candidate, live = ahead.popleft()
         seconds += LOOK_SECONDS
         requests, harm = requests + candidate.requests, harm + candidate.harm
         decision = steps.advance(rules, progress, wire.look(seconds, candidate, live), LOOK_SECONDS)

@@ -145,27 +145,49 @@ class Traffic:
         weight_ratio: float,
     ) -> tuple[SlotTraffic, SlotTraffic]:
         """Returns what the candidate and live did in `seconds` from `at_seconds` on, at one weight."""
-        total = int(chance.poisson(self.requests_per_second * seconds))
-        # The mean over the stretch: an interval of a minute meets all of a wave, not one point of it.
-        factor = sum(self.baseline(at_seconds + seconds * part) for part in (0.1, 0.3, 0.5, 0.7, 0.9)) / 5
-        if population is not None:
-            (mine, my_errors), (rest, rest_errors) = population.split(chance, total, weight_ratio)
-            candidate, live = self._slot(chance, self.candidate, mine, 1.0), self._slot(chance, self.live, rest, 1.0)
-            candidate.errors, live.errors = my_errors, rest_errors
-        else:
-            mine = int(chance.binomial(total, weight_ratio))
-            candidate = self._slot(chance, self.candidate, mine, factor)
-            live = self._slot(chance, self.live, total - mine, factor)
-        units = candidate.units + live.units
-        candidate.units = int(chance.binomial(units, min(1.0, weight_ratio * self.unit_factor)))
-        live.units = units - candidate.units
-        candidate.prediction_bins = self._bins(chance, candidate.units, self.shift_ratio)
-        live.prediction_bins = self._bins(chance, live.units, 0.0)
-        return candidate, live
+        return self.draw_many(chance, population, at_seconds, seconds, weight_ratio, 1)[0]
 
-    def _slot(self, chance: np.random.Generator, events: Events, requests: int, factor: float) -> SlotTraffic:
-        ratios = (
-            min(1.0, events.errors * factor),
+    def draw_many(
+        self,
+        chance: np.random.Generator,
+        population: Population | None,
+        at_seconds: float,
+        seconds: float,
+        weight_ratio: float,
+        number: int,
+    ) -> list[tuple[SlotTraffic, SlotTraffic]]:
+        """Returns `number` such stretches, one after the other, for little more than the price of one."""
+        totals = chance.poisson(self.requests_per_second * seconds, number)
+        factors = np.ones(number)
+        errors: list[tuple[int, int]] | None = None
+        if population is not None:
+            split = [population.split(chance, int(total), weight_ratio) for total in totals]
+            mine = np.array([candidate[0] for candidate, _ in split])
+            errors = [(candidate[1], live[1]) for candidate, live in split]
+        else:
+            mine = chance.binomial(totals, weight_ratio)
+            factors = np.array([self._factor(at_seconds + look * seconds, seconds) for look in range(number)])
+        candidates = self._slots(chance, self.candidate, mine, factors)
+        lives = self._slots(chance, self.live, totals - mine, factors)
+        units = np.array([one.units + other.units for one, other in zip(candidates, lives, strict=True)])
+        mine_units = chance.binomial(units, min(1.0, weight_ratio * self.unit_factor))
+        moved = self._bins(chance, mine_units, self.shift_ratio)
+        still = self._bins(chance, units - mine_units, 0.0)
+        for look, (candidate, live) in enumerate(zip(candidates, lives, strict=True)):
+            candidate.units, live.units = int(mine_units[look]), int(units[look] - mine_units[look])
+            candidate.prediction_bins, live.prediction_bins = tuple(moved[look]), tuple(still[look])
+            if errors is not None:
+                candidate.errors, live.errors = errors[look]
+        return list(zip(candidates, lives, strict=True))
+
+    def _factor(self, at_seconds: float, seconds: float) -> float:
+        # The mean over the stretch: an interval of a minute meets all of a wave, not one point of it.
+        return sum(self.baseline(at_seconds + seconds * part) for part in (0.1, 0.3, 0.5, 0.7, 0.9)) / 5
+
+    def _slots(
+        self, chance: np.random.Generator, events: Events, requests: NDArray[np.int64], factors: NDArray[np.float64]
+    ) -> list[SlotTraffic]:
+        others = (
             events.invalid_outputs,
             events.slow_slo,
             events.slow_live,
@@ -173,15 +195,15 @@ class Traffic:
             events.missing_features,
             _NEW_UNIT_RATIO,
         )
-        errors, invalid, slow_slo, slow_live, fallbacks, missing, units = chance.binomial(requests, ratios).tolist()
-        return SlotTraffic(
-            requests, errors, min(invalid, requests - errors), slow_slo, slow_live, fallbacks, missing, units
-        )
+        errors = chance.binomial(requests, np.minimum(1.0, events.errors * factors)).tolist()
+        rows = chance.binomial(requests[:, None], others).tolist()
+        return [
+            SlotTraffic(total, bad, min(row[0], total - bad), *row[1:])
+            for total, bad, row in zip(requests.tolist(), errors, rows, strict=True)
+        ]
 
-    def _bins(self, chance: np.random.Generator, predictions: int, shift_ratio: float) -> tuple[int, ...]:
-        if not predictions:
-            return (0,) * PREDICTION_BINS
+    def _bins(self, chance: np.random.Generator, predictions: NDArray[np.int64], shift_ratio: float) -> list[list[int]]:
         half = PREDICTION_BINS // 2
         moved = shift_ratio / half
         even = 1 / PREDICTION_BINS
-        return tuple(chance.multinomial(predictions, [even + moved] * half + [even - moved] * half).tolist())
+        return chance.multinomial(predictions, [even + moved] * half + [even - moved] * half).tolist()
