@@ -17,7 +17,7 @@ supermartingale that starts at 1, so it ever reaches 1 / alpha with a probabilit
 
 Requests are taken to be independent. Callers whose requests fail together break that: measured by the simulator with
 guardrail_alpha = 0.01, few very busy callers among 5,000 and a fifth of them failing 25 times as often as the rest, 4 %
-of healthy versions are rolled back; where 2 % of the callers cause four fifths of all errors, 26 % are.
+of healthy versions are rolled back; where 2 % of the callers cause four fifths of all errors, 22 % are.
 """
 
 import math

@@ -81,6 +81,7 @@ def test_late_shares_agree_with_direct_summation(increments: list[tuple[int, int
         assert log_e_value(state, waiting) == pytest.approx(float(exact), rel=1e-9, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(INCREMENTS, st.floats(-2, 20))
 def test_the_short_cut_agrees_with_the_sum(increments: list[tuple[int, int, float]], limit: float) -> None:
     """Whether a limit is reached is the same by the greatest weight as by the whole sum."""

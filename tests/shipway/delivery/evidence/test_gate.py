@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.contract.evidence import (
@@ -233,6 +233,7 @@ def log_e(name: Gate, candidate: tuple[int, int], live: tuple[int, int]) -> floa
     return bound
 
 
+@settings(deadline=None)
 @given(COUNTS, COUNTS, st.sampled_from(RULES.gates))
 def test_every_guardrail_is_monotone(candidate: list[int], live: list[int], name: Gate) -> None:
     """A bad request of the candidate never lowers E; a good one of it, or a bad one of live, never raises E."""
@@ -246,6 +247,7 @@ def test_every_guardrail_is_monotone(candidate: list[int], live: list[int], name
         assert log_e(name, (bad, requests), (live_bad, live_requests + 1)) >= now - 1e-9
 
 
+@settings(deadline=None)
 @given(COUNTS, COUNTS)
 def test_the_harm_budget_is_judged_as_it_is_told(candidate: list[int], live: list[int]) -> None:
     """The short cut that decides, and the worst excess that people see, agree."""

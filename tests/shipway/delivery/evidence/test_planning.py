@@ -4,7 +4,7 @@ import doctest
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.contract.evidence import ABSOLUTE_GATES, Gate, Sample, SlotCounts
@@ -21,6 +21,7 @@ def test_the_examples_hold() -> None:
     assert doctest.testmod(planning).failed == 0
 
 
+@settings(deadline=None)
 @given(st.sampled_from(RULES.gates), st.floats(0, 0.2), st.integers(1, 5000), st.integers(1, 5000))
 def test_more_requests_see_smaller_harm(name: Gate, base: float, candidate: int, live: int) -> None:
     """It lies above the margin over live, and twice the requests of both slots see no less."""
