@@ -24,6 +24,7 @@ __all__ = [
     "expected_processes",
     "firing_alerts",
     "process_states",
+    "query",
     "request_rates",
 ]
 
@@ -114,11 +115,26 @@ def request_rates(port: int) -> dict[str, Rates] | None:
 def firing_alerts(port: int) -> list[FiringAlert] | None:
     """Returns what the Alertmanager on loopback `port` has firing, pages first, then by age; None without an answer."""
     answer = _get(port, "/api/v2/alerts?active=true&silenced=false&inhibited=false&unprocessed=true")
+    if not isinstance(answer, list):
+        return None
     try:
-        found = [_firing(alert) for alert in answer]
+        found = [_firing(alert) for alert in cast(list[Any], answer)]
     except (KeyError, TypeError, AttributeError):
         return None
     return sorted(found, key=lambda one: (one.severity != Severity.PAGE, one.starts_at, one.name, one.model))
+
+
+def query(port: int, text: str) -> list[tuple[dict[str, str], float]] | None:
+    """Returns (labels, value) of each series that the Prometheus on loopback `port` answers `text` with.
+
+    None when it does not answer; what is not a finite number is left out.
+    """
+    answer = _get(port, f"/api/v1/query?query={urllib.parse.quote(text)}")
+    try:
+        found = [(dict(row["metric"]), float(row["value"][1])) for row in answer["data"]["result"]]
+    except (ValueError, KeyError, TypeError, IndexError):
+        return None
+    return [(labels, value) for labels, value in found if math.isfinite(value)]
 
 
 def _firing(alert: Any) -> FiringAlert:

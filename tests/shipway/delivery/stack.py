@@ -254,14 +254,14 @@ def free_port() -> int:
 
 
 def free_base() -> int:
-    """Returns a port that is free together with the three after it."""
+    """Returns a port that is free together with the six after it."""
     while True:
         base = free_port()
         if base > 65_000:
             continue
         sockets: list[socket.socket] = []
         try:
-            for port in range(base, base + 4):
+            for port in range(base, base + 7):
                 sockets.append(socket.socket())
                 sockets[-1].bind(("127.0.0.1", port))
         except OSError:

@@ -240,7 +240,7 @@ def test_an_alertmanager_that_is_away_is_said_once_and_hears_all_when_it_is_back
         wait_until(lambda: said, "the absence is said")
         notifier.show(SILENT)
         with Alertmanager(port) as server:
-            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
             thread.start()
             wait_until(lambda: server.posted, "everything is told")
             server.shutdown()
