@@ -278,7 +278,7 @@ class Progress(_State):
         counters: the last sound reading, the base of the next delta (`evidence.counters.Counters.rows`), by metric.
         settling: the next increment straddles a change of weight, so it is no evidence about the split or the step.
         unready_seconds: for how long the candidate has not been ready while it should serve.
-        silent_seconds: for how long no look has brought evidence.
+        silent_seconds: for how long nothing could be read, not even that no request came.
     """
 
     step_index: Count = 0

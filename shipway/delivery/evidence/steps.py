@@ -111,10 +111,9 @@ def passed(progress: Progress, look: Sample | NoEvidence, elapsed_seconds: float
     """Returns the progress after the time since the last look, of which a pause counts none."""
     # A person's thinking time is not the step's: a pause stops its clock.
     elapsed = progress.step_elapsed_seconds + (0.0 if progress.paused else elapsed_seconds)
-    return progress.changed(
-        step_elapsed_seconds=elapsed,
-        silent_seconds=0.0 if _brought(look) else progress.silent_seconds + elapsed_seconds,
-    )
+    # A night without requests is no fault of the platform; counters that cannot be read are.
+    silent = 0.0 if isinstance(look, Sample) else progress.silent_seconds + elapsed_seconds
+    return progress.changed(step_elapsed_seconds=elapsed, silent_seconds=silent)
 
 
 def _brought(look: Sample | NoEvidence) -> bool:
