@@ -16,6 +16,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 # A scrape may be lost on a busy machine; this many in a row are a fault.
 _LOST_SCRAPES = 5
+# A slot that loads its model does not answer yet, and that wakes nobody.
+_LOADING_SECONDS = 60.0
 
 # Delivery's loop turns several times a second; its longest waits, for files and for the gateway, stay within ten.
 _STALLED_SECONDS = 15
@@ -56,6 +58,7 @@ def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: boo
         job=MODELS_JOB,
         released=released,
         interval_seconds=environment.scrape_interval_seconds,
+        loading_seconds=_LOADING_SECONDS,
         patience_seconds=environment.scrape_interval_seconds * _LOST_SCRAPES,
         bad_outcomes="|".join((Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT)),
         not_judged=str(Outcome.REJECTED_INPUT),
