@@ -109,6 +109,16 @@ def read_ledger(folder: Path, model: str) -> tuple[list[Entry], list[str]]:
     return entries, problems
 
 
+def confirmed(observed: Sequence[Observed]) -> list[Observed]:
+    """Returns the observations without those that were undone: a lower number came after them."""
+    kept: list[Observed] = []
+    for one in observed:
+        while kept and kept[-1].state.generation > one.state.generation:
+            kept.pop()
+        kept.append(one)
+    return kept
+
+
 def judge_run(observed: Sequence[Observed], entries: Sequence[Entry], steps_percent: Sequence[int]) -> list[str]:
     """Returns what must not be in a run.
 

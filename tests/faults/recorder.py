@@ -34,6 +34,11 @@ class Recorder:
         self.observed: list[Observed] = []
         self.torn = 0
 
+    @property
+    def generation(self) -> int:
+        """The number of the last observation; -1 before the first."""
+        return self.observed[-1].state.generation if self.observed else -1
+
     def start(self) -> None:
         """Begins to watch."""
         self._thread.start()

@@ -60,6 +60,7 @@ class Rig:
 
     def __post_init__(self) -> None:
         self.stack = Stack(self.root, free_base())
+        self._neighbours: list[SlotProcess] = []
         self._readers: list[threading.Thread] = []
         for slot in Slot:
             self._hold_port(SlotProcess(MODEL, slot, "", self._port(slot), (), self.root, self.seed))
@@ -107,6 +108,16 @@ class Rig:
         self.slots[slot] = made
         self._hold_port(made)
         return made
+
+    def neighbour(self, model: str, letter: str, **changes: object) -> None:
+        """Starts another model's first version and declares it; its way to the gateway may be refused."""
+        port = self.stack.base_port + 30
+        held = digest(letter)
+        process = SlotProcess(model, Slot.BLUE, held, port, (held,), self.root, self.seed)
+        self._hold_port(process)
+        self._neighbours.append(process)
+        process.start()
+        self.stack.declare(blue=letter, model=model, **cast(Any, changes))
 
     def _port(self, slot: Slot) -> int:
         return self.stack.base_port + 20 + list(Slot).index(slot)
@@ -167,7 +178,7 @@ class Rig:
         """Returns how many requests of a slot Prometheus has read from the job of all slots."""
         query = urllib.parse.quote(f'sum({REQUESTS_TOTAL}{{job="{MODELS_JOB}",slot="{slot}"}})')
         answer = self._get(self.ports.prometheus, f"/api/v1/query?query={query}")
-        found = json.loads(answer)["data"]["result"] if answer else []
+        found: list[Any] = json.loads(answer)["data"]["result"] if answer else []
         return int(found[0]["value"][1]) if found else 0
 
     def start_delivery(
@@ -229,7 +240,7 @@ class Rig:
                 process.wait(STOP_SECONDS)
         for reader in self._readers:
             reader.join(STOP_SECONDS)
-        for one in self.slots.values():
+        for one in (*self.slots.values(), *self._neighbours):
             one.kill()
         self.stack.slots.clear()
         self.stack.end()

@@ -13,7 +13,7 @@ from shipway.contract.rollout import Look
 from shipway.contract.route import Phase, RolloutState
 from shipway.delivery.history import read_history
 from tests.faults.load import Load
-from tests.faults.machine import Entry, judge_run, read_ledger
+from tests.faults.machine import Entry, confirmed, judge_run, read_ledger
 from tests.faults.recorder import Observed, Recorder
 from tests.faults.rig import MODEL, Rig
 from tests.shipway.delivery.stack import digest, wait_until
@@ -54,6 +54,8 @@ class Run:
     marks: dict[str, float] = field(default_factory=dict[str, float])
     # Some faults take the gateway or a slot away: what they may cost is said by their own claims.
     expected_lost: bool = False
+    # Some faults strike while a change is written but not confirmed: it is undone, and its number is used again.
+    undoes: bool = False
     # Some faults end the delivery process; in all others its end is a failure, seen at once.
     delivery_may_end: bool = False
 
@@ -108,7 +110,8 @@ class Run:
         self.recorder.start()
         if per_second:
             self.load = Load(self.rig.ports.gateway, per_second, self.seed)
-            wait_until(lambda: self.state.live is not None, "the first version is live", 20)
+            # The file is there some milliseconds before the gateway has read it.
+            wait_until(lambda: self.rig.stack.call().status == 200, "the first version is live", 20)
             self.load.start()
         self.until(lambda state: state.phase is Phase.SETTLED and state.live is Slot.BLUE, "settled", 40)
 
@@ -126,7 +129,10 @@ class Run:
         self.rig.declare(self.rollout, self.slo, **changes)
 
     def mark(self, name: str) -> float:
-        """Remembers this moment, and returns it."""
+        """Remembers this moment, once the record holds what is served at it, and returns it."""
+        state = self.state_or_none()
+        if state is not None and self.recorder.observed:
+            wait_until(lambda: self.recorder.generation >= state.generation, "the record is up to date")
         self.marks[name] = time.monotonic()
         return self.marks[name]
 
@@ -216,7 +222,8 @@ class Run:
             wait_until(lambda: self.rig.heartbeat_seconds() > beat, "delivery finishes a round", 20)
         self.recorder.stop()
         entries, problems = read_ledger(self.rig.layout.ledger, MODEL)
-        problems += judge_run(self.recorder.observed, entries, self.rollout["steps_percent"])
+        observed = confirmed(self.recorder.observed) if self.undoes else self.recorder.observed
+        problems += judge_run(observed, entries, self.rollout["steps_percent"])
         if self.load is not None:
             problems += self._lost(self.load)
             self.notes["requests"] = len(self.load.requests)

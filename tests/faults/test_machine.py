@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_a_broken_chain_is_found(tmp_path: Path) -> None:
     """An entry that was edited no longer fits the one after it."""
     previous = GENESIS
     for number in (1, 2):
-        entry = {
+        entry: dict[str, Any] = {
             "number": number,
             "previous": previous,
             "model": "digits",

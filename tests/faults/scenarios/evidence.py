@@ -8,6 +8,8 @@ from shipway.contract.route import Phase
 from tests.faults.page import BLOCKED, EMPTY, Bad
 from tests.faults.run import CANDIDATE, LIVE, Run, expect
 
+# What ends at its deadline is over by then; what waits for a person is not.
+PATIENCE_SECONDS = 25.0
 # Long enough for ten silent seconds to be told before the step is over.
 LONG_STEP_SECONDS, SHORT_STEP_SECONDS = 14.0, 4.0
 # A look takes half a second at most while Prometheus is silent, the gateway's report and the probes some more.
@@ -80,7 +82,7 @@ def scrape_blocked(run: Run) -> None:
     run.rig.slots[run.live_slot.other].behave(page=BLOCKED)
     run.hold(IN_FLIGHT_SECONDS)
     run.mark("struck")
-    run.until_ended()
+    run.until_ended(PATIENCE_SECONDS)
 
 
 def names_the_candidate(run: Run) -> list[str]:
@@ -139,7 +141,7 @@ def bad_page(run: Run) -> None:
     run.rig.slots[run.live_slot if of_live else run.live_slot.other].behave(page=page)
     run.hold(IN_FLIGHT_SECONDS)
     run.mark("struck")
-    run.until_ended()
+    run.until_ended(PATIENCE_SECONDS)
 
 
 def refuses_the_reading(run: Run) -> list[str]:

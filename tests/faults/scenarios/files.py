@@ -180,7 +180,7 @@ def bad_route(run: Run) -> None:
         wait_until(lambda: "digits" in run.rig.problems(), "the torn file is told")
         _replace(declared, good)
     elif kind == "refused":
-        run.rig.stack.declare(blue="d", model="flights", timeout_seconds=1e12)
+        run.rig.neighbour("flights", "d", timeout_seconds=1e12)
         wait_until(lambda: "flights: the gateway refused" in run.rig.delivery_log, "the refusal is told")
     elif kind == "own":
         run.declare(timeout_seconds=1e12)

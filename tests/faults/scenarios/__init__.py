@@ -1,1 +1,0 @@
-"""The faults of the design, by what they strike: versions, evidence, processes, files."""
