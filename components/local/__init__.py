@@ -5,6 +5,7 @@ __all__ = [
     "delivery",
     "feature_store",
     "gpu_pool",
+    "labels",
     "model_service",
     "monitoring",
     "programs",

@@ -1,13 +1,15 @@
 """Registry: MLflow on SQLite, and the bundles in a folder by digest."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
 
 from components.local.providers.directory import Directory
+from components.local.providers.process import SupervisedProcess
 from components.local.providers.registry import RegistrySchema
-from components.parts import RegistryOutputs
+from components.parts import RegistryOutputs, ServingOutputs
 from components.services import Service
 from shipway.contract.documents import read_json
 from shipway.contract.errors import SpecError
@@ -15,7 +17,7 @@ from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
 from shipway.contract.release import release_path
 
-__all__ = ["Registry", "refuse_missing_bundles"]
+__all__ = ["Registrar", "Registry", "refuse_missing_bundles"]
 
 
 def refuse_missing_bundles(layout: LocalLayout, services: Sequence[Service]) -> None:
@@ -62,4 +64,22 @@ class Registry(pulumi.ComponentResource):
         Directory(f"{name}-artifacts", layout.artifacts, child, outlives_stack=True)
         RegistrySchema(f"{name}-schema", layout.registry, child)
         self.outputs = RegistryOutputs(f"sqlite:///{layout.registry}", str(layout.artifacts))
+        self.register_outputs({})
+
+
+class Registrar(pulumi.ComponentResource):
+    """What keeps the registry's aliases at what the ledger says."""
+
+    def __init__(self, name: str, layout: LocalLayout, serving: ServingOutputs, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("shipway:local:Registrar", name, {}, opts)
+        SupervisedProcess(
+            "registrar",
+            layout,
+            command=[
+                *(sys.executable, "-m", "shipway.training", "follow"),
+                *("--root", str(layout.root), "--env", layout.environment),
+            ],
+            ports=[],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[serving.ready]),
+        )
         self.register_outputs({})

@@ -1,9 +1,11 @@
 """From data to a registered bundle: load -> check -> fit -> evaluate -> gate -> bundle -> register."""
 
 __all__ = [
+    "aliases",
     "artifact",
     "champion",
     "drift_reference",
+    "follow",
     "gates",
     "metrics",
     "packaging",
