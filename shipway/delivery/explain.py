@@ -212,7 +212,9 @@ def _value(verdict: Verdict, value: float | None) -> str:
     if value is None:
         return "none"
     if verdict.metric == _LOG_GATES:
-        return f"{math.exp(value):,.3g}" if value < math.log(_MOST_E) else "over 1,000,000"
+        if value >= math.log(_MOST_E):
+            return "over 1,000,000"
+        return f"{math.exp(value):,.0f}" if value >= math.log(100) else f"{math.exp(value):.3g}"
     return f"{value:.2%}" if verdict.metric.endswith("_ratio") else f"{value:g}"
 
 
