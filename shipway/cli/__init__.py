@@ -1,3 +1,16 @@
 """The `shipway` command, one file a verb group; it talks to the layers below and holds no logic of its own."""
 
-__all__ = ["app", "context", "main", "new", "release", "replay", "status", "train"]
+__all__ = [
+    "app",
+    "context",
+    "doctor",
+    "explain",
+    "main",
+    "new",
+    "plan",
+    "release",
+    "replay",
+    "status",
+    "train",
+    "watch",
+]

@@ -5,14 +5,17 @@ import getpass
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from shipway.contract.environment import PortsSpec, environment_path, load_environment
 from shipway.contract.errors import ShipwayError
-from shipway.contract.layout import find_root, services
+from shipway.contract.layout import LocalLayout, find_root, services
 from shipway.contract.model import ModelSpec, load_model
+from shipway.delivery.process import local_ports
 
-__all__ = ["actor", "emit", "progress", "project", "service"]
+__all__ = ["actor", "emit", "local", "progress", "project", "service", "table"]
 
 
 def project() -> Path:
@@ -22,6 +25,15 @@ def project() -> Path:
         SpecError: outside any project.
     """
     return find_root(Path.cwd())
+
+
+def local(root: Path, env: str) -> tuple[LocalLayout, PortsSpec]:
+    """Returns where the local environment `env` keeps its files, and its ports.
+
+    Raises:
+        SpecError: when there is no such environment, or it is on another target.
+    """
+    return LocalLayout(root, env), local_ports(load_environment(root, env), environment_path(root, env))
 
 
 def service(root: Path, model: str) -> tuple[Path, ModelSpec]:
@@ -51,3 +63,10 @@ def progress(message: str) -> None:
 def emit(result: dict[str, Any] | list[Any], text: str, *, as_json: bool) -> None:
     """Prints the result: one line of JSON where asked for, else the text."""
     print(json.dumps(result, sort_keys=True) if as_json else text, flush=True)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns `rows` below `head`, in columns as wide as they need to be."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows))
+    return "\n".join(line.rstrip() for line in lines)

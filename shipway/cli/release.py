@@ -1,4 +1,4 @@
-"""`shipway release`, `promote` and `rollback`: a version's way into a slot, into traffic and out of it again."""
+"""`shipway release`, `approve`, `promote` and `rollback`: a version's way into a slot, into traffic and out again."""
 
 import time
 from collections.abc import Callable
@@ -7,13 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from shipway.cli.context import actor, emit, progress, project, service
-from shipway.contract.environment import PortsSpec, load_environment
+from shipway.cli.context import actor, emit, local, progress, project, service
 from shipway.contract.errors import ArtifactError, DeliveryError, Retryable
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
 from shipway.contract.release import Release, check_digest, load_release, release_path, save_release, short_digest
-from shipway.contract.route import RolloutState
+from shipway.contract.route import Phase, RolloutState
 from shipway.delivery.client import act
 from shipway.delivery.control import Command
 from shipway.delivery.controller import Refused, load_served, utc_now
@@ -21,7 +20,6 @@ from shipway.delivery.decide import Action, Refusal
 from shipway.delivery.declared import read_declared
 from shipway.delivery.ledger import Ledger
 from shipway.delivery.placing import place
-from shipway.delivery.process import local_ports
 
 __all__ = ["register"]
 
@@ -31,10 +29,14 @@ NO_REASON = "no reason given"
 Env = Annotated[str, typer.Option(help="the environment")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON")]
 
+# While one of these runs the candidate may take traffic.
+_RUNNING = frozenset({Phase.STEPPING, Phase.PAUSED})
+
 
 def register(app: typer.Typer) -> None:
     """Adds the group's verbs to `app`."""
     app.command(epilog='Example: shipway release flight-delay sha256:0123... --reason "April data"')(release)
+    app.command(epilog='Example: shipway approve flight-delay --reason "the shift is the new feature"')(approve)
     app.command(epilog='Example: shipway promote flight-delay --env local --reason "looked at it"')(promote)
     app.command(epilog='Example: shipway rollback flight-delay --reason "errors since noon"')(rollback)
 
@@ -44,20 +46,39 @@ def release(
     digest: Annotated[str, typer.Argument(help="the bundle: sha256: and 64 hexadecimal digits")],
     reason: Reason,
     env: Env = "local",
-    supersede: Annotated[bool, typer.Option("--supersede", help="overwrite a slot that a rollout still needs")] = False,
+    supersede: Annotated[
+        bool, typer.Option("--supersede", help="end a rollout under way and overwrite the slot it needs")
+    ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="release a digest that was rolled back or failed before")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Put a bundle into the idle slot's line of the release file; `pulumi up` then starts it."""
     root = project()
-    layout, _ = _local(root, env)
+    layout, ports = local(root, env)
     path = release_path(service(root, model)[0], env)
     _check_bundle(layout, model, check_digest(digest, "the command line", "DIGEST"))
     served = load_served(layout)
     state = served[model].state if model in served else RolloutState()
     before = load_release(path)
+    rejected = digest in state.rejected_digests
+    if rejected and not retry:
+        raise Refused(f"{digest} of {model} was rolled back or failed before; release another, or this with --retry")
     placed = place(before, state, digest, submitted_by=actor(), reason=reason, supersede=supersede)
     if isinstance(placed, Refusal):
         raise Refused(f"{path.relative_to(root)}: {placed.sentence}")
+    if retry and not rejected:
+        progress(f"{short_digest(digest)} was never rolled back; --retry changes nothing")
+    said = [placed.sentence]
+    if rejected:
+        command = Command(verb="retry", model=model, actor=actor(), reason=reason, digest=digest)
+        said.append(str(act(layout, ports.gateway, ports.gateway_admin, command)["message"]))
+    if placed.changed and state.candidate is not None and state.phase in _RUNNING:
+        # Its process is about to be replaced: first it must have no traffic.
+        why = f"superseded by {short_digest(digest)}"
+        command = Command(verb="rollback", model=model, actor=actor(), reason=why)
+        said.append(str(act(layout, ports.gateway, ports.gateway_admin, command)["message"]))
     following = f"pulumi up -s {env}"
     if placed.changed:
         _write(path, before, placed.release, Ledger(layout.ledger), model, digest)
@@ -67,10 +88,15 @@ def release(
         "slot": str(placed.slot),
         "digest": digest,
         "changed": placed.changed,
-        "message": placed.sentence,
+        "message": "; ".join(said),
         "next": following if placed.changed else "",
     }
-    emit(result, placed.sentence + (f"\nnext: {following}" if placed.changed else ""), as_json=as_json)
+    emit(result, "; ".join(said) + (f"\nnext: {following}" if placed.changed else ""), as_json=as_json)
+
+
+def approve(model: Model, env: Env = "local", reason: Reason = NO_REASON, as_json: Json = False) -> None:
+    """Lift the pause of a rollout that waits for a person; the same cause does not pause it again."""
+    _act("approve", model, env, reason, as_json=as_json)
 
 
 def promote(
@@ -79,25 +105,41 @@ def promote(
     reason: Reason = NO_REASON,
     wait_seconds: Annotated[float, typer.Option(min=0, help="how long to wait for a candidate that still loads")] = 60,
     retry: Annotated[bool, typer.Option("--retry", help="promote a digest that was rolled back before")] = False,
+    fix_forward: Annotated[
+        bool, typer.Option("--fix-forward", help="promote although the candidate is proved bad: live is no better")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Give the candidate in the idle slot all traffic; the version before it stays warm."""
-    _act("promote", model, env, reason, retry=retry, wait_seconds=wait_seconds, as_json=as_json)
+    """Give the candidate all traffic before it has earned it; the version before it stays warm."""
+    _act(
+        "promote", model, env, reason, retry=retry, fix_forward=fix_forward, wait_seconds=wait_seconds, as_json=as_json
+    )
 
 
 def rollback(model: Model, env: Env = "local", reason: Reason = NO_REASON, as_json: Json = False) -> None:
     """Take the traffic back: from a candidate, or from the live version to the one before it."""
-    _act("rollback", model, env, reason, retry=False, wait_seconds=0, as_json=as_json)
+    _act("rollback", model, env, reason, as_json=as_json)
 
 
-def _act(verb: str, model: str, env: str, reason: str, *, retry: bool, wait_seconds: float, as_json: bool) -> None:
+def _act(
+    verb: str,
+    model: str,
+    env: str,
+    reason: str,
+    *,
+    retry: bool = False,
+    fix_forward: bool = False,
+    wait_seconds: float = 0,
+    as_json: bool,
+) -> None:
     root = project()
-    layout, ports = _local(root, env)
+    layout, ports = local(root, env)
     path = release_path(service(root, model)[0], env)
     written = load_release(path)
     if verb == "promote":
         _refuse_unapplied(layout, written, model, env)
-    command = Command(verb=verb, model=model, actor=actor(), reason=reason.strip() or NO_REASON, retry=retry)
+    why = reason.strip() or NO_REASON
+    command = Command(verb=verb, model=model, actor=actor(), reason=why, retry=retry, fix_forward=fix_forward)
     done = _patiently(lambda: act(layout, ports.gateway, ports.gateway_admin, command), wait_seconds)
     live = Slot(done["state"]["live"])
     # Where no route state exists, as after a move to another machine, this line says which slot to start with.
@@ -122,11 +164,6 @@ def _patiently(ask: Callable[[], dict[str, Any]], wait_seconds: float) -> dict[s
                 said = str(error)
                 progress(f"waiting up to {wait_seconds:g} s: {said}")
             time.sleep(error.after_seconds)
-
-
-def _local(root: Path, env: str) -> tuple[LocalLayout, PortsSpec]:
-    ports = local_ports(load_environment(root, env), root / "stacks" / f"Pulumi.{env}.yaml")
-    return LocalLayout(root, env), ports
 
 
 def _check_bundle(layout: LocalLayout, model: str, digest: str) -> None:

@@ -1,22 +1,32 @@
-"""`shipway status` and `shipway ledger`: what runs now, and who did what."""
+"""`shipway status` and `shipway ledger`: what runs now, what ran then, and who did what."""
 
-from collections.abc import Sequence
+import sys
 from typing import Annotated, Any
 
 import typer
 
-from shipway.cli.context import emit, project, service
-from shipway.contract.environment import load_environment
-from shipway.contract.layout import LocalLayout, services
+from shipway.cli.context import emit, local, project, service, table
+from shipway.cli.watch import Watch
+from shipway.contract.errors import SpecError
+from shipway.contract.layout import services
 from shipway.contract.metrics import Slot
 from shipway.contract.model import load_model
 from shipway.contract.release import short_digest
 from shipway.delivery.controller import load_served
 from shipway.delivery.envoy.routes import weights_percent
 from shipway.delivery.ledger import Entry, Ledger
-from shipway.delivery.process import local_ports
+from shipway.delivery.past import ROLES, Past, parse_time, past_at
 from shipway.delivery.served import ServedModel
-from shipway.delivery.survey import RUNNING, UP, Rates, expected_processes, process_states, request_rates
+from shipway.delivery.survey import (
+    RUNNING,
+    UP,
+    FiringAlert,
+    Rates,
+    expected_processes,
+    firing_alerts,
+    process_states,
+    request_rates,
+)
 
 __all__ = ["register"]
 
@@ -24,23 +34,42 @@ ModelOrAll = Annotated[str | None, typer.Argument(help="the model's name; all mo
 Env = Annotated[str, typer.Option(help="the environment")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON")]
 
+_VERIFY = "verify"
+
 
 def register(app: typer.Typer) -> None:
     """Adds the group's verbs to `app`."""
-    app.command(epilog="Example: shipway status flight-delay --json")(status)
-    app.command(epilog="Example: shipway ledger flight-delay --env local")(ledger)
+    app.command(epilog="Example: shipway status flight-delay --watch")(status)
+    app.command(epilog="Example: shipway ledger flight-delay --env local; shipway ledger verify")(ledger)
 
 
-def status(model: ModelOrAll = None, env: Env = "local", as_json: Json = False) -> None:
+def status(
+    model: ModelOrAll = None,
+    env: Env = "local",
+    watch: Annotated[
+        bool, typer.Option("--watch", help="show rollouts as they go on, until none is; exit code 1 for a rollback")
+    ] = False,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="what was live then, such as '2026-11-26 14:00'")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Show what takes traffic, how it does, and which process is down; exit code 1 when one is."""
     root = project()
-    ports = local_ports(load_environment(root, env), root / "stacks" / f"Pulumi.{env}.yaml")
-    layout = LocalLayout(root, env)
+    layout, ports = local(root, env)
+    if watch and at is not None:
+        raise SpecError("the command line", "", "--watch and --at", "one of them: the past does not move")
+    if at is not None:
+        _at(Ledger(layout.ledger).entries(), model, at, as_json=as_json)
+        return
     owners = {spec.name: spec.owner.team for spec in (load_model(path / "model.yaml") for path in services(root))}
     served = load_served(layout)
     if model is not None and model not in served:
         service(root, model)
+    if watch:
+        raise typer.Exit(Watch(layout, model, sys.stdout, as_json=as_json).run())
     running, rates = process_states(layout.supervisor_socket), request_rates(ports.prometheus)
+    alerts = firing_alerts(ports.alertmanager)
     expected = expected_processes(layout, {name: entry.spec for name, entry in served.items()})
     processes = {name: (running or {}).get(name, "ABSENT") for name in expected}
     chosen = sorted({*owners, *served}) if model is None else [model]
@@ -52,22 +81,70 @@ def status(model: ModelOrAll = None, env: Env = "local", as_json: Json = False) 
         "models": [
             _model(name, served.get(name), owners.get(name), (rates or {}).get(name), processes) for name in chosen
         ],
+        "alerts": None if alerts is None else [vars(one) for one in alerts if model in (None, one.model)],
     }
-    emit(result, _text(result), as_json=as_json)
+    emit(result, _text(result, alerts, model), as_json=as_json)
     if result["down"]:
         raise typer.Exit(1)
 
 
-def ledger(model: ModelOrAll = None, env: Env = "local", as_json: Json = False) -> None:
-    """List who released, promoted and rolled back what, when and why."""
+def ledger(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="[MODEL|verify]", help="the model's name, all models without it; or verify"),
+    ] = None,
+    env: Env = "local",
+    verify: Annotated[bool, typer.Option("--verify", help="the same as `shipway ledger verify`")] = False,
+    as_json: Json = False,
+) -> None:
+    """List who released, promoted and rolled back what, when and why; `verify` names every entry that was edited."""
     root = project()
-    local_ports(load_environment(root, env), root / "stacks" / f"Pulumi.{env}.yaml")
-    entries = Ledger(LocalLayout(root, env).ledger).entries(model)
+    layout, _ = local(root, env)
+    kept = Ledger(layout.ledger)
+    if verify or model == _VERIFY:
+        damage = kept.verify()
+        count = len(list(layout.ledger.glob("[0-9]*.json")))
+        text = "\n".join(damage) if damage else f"{count} entries, each as it was written"
+        emit({"environment": env, "entries": count, "damage": damage}, text, as_json=as_json)
+        raise typer.Exit(1 if damage else 0)
+    entries = kept.entries(model)
     if model is not None and not entries:
         service(root, model)
     rows = [(entry.time, entry.actor, entry.model, entry.action, _digests(entry), entry.reason) for entry in entries]
-    text = _table(("TIME", "ACTOR", "MODEL", "ACTION", "DIGESTS", "REASON"), rows) if rows else "the ledger is empty"
+    text = table(("TIME", "ACTOR", "MODEL", "ACTION", "DIGESTS", "REASON"), rows) if rows else "the ledger is empty"
     emit([entry.model_dump(mode="json") for entry in entries], text, as_json=as_json)
+
+
+def _at(entries: list[Entry], model: str | None, at: str, *, as_json: bool) -> None:
+    moment = parse_time(at, "--at")
+    mine = [entry for entry in entries if model in (None, entry.model)]
+    found = past_at(mine, moment)
+    result = {
+        "at": moment.isoformat(),
+        "models": {
+            name: {role: vars(held) for role, held in past.roles.items()} | {"action": past.action, "time": past.time}
+            for name, past in sorted(found.items())
+        },
+    }
+    if not found:
+        changes = [entry for entry in mine if entry.generation is not None]
+        first = f"the first change of {model or 'any model'} is of {changes[0].time}" if changes else "it holds none"
+        text = f"nothing was live at {moment.isoformat()} that the ledger knows of; {first}"
+    else:
+        text = table(
+            ("MODEL", *(role.upper() for role in ROLES), "LAST CHANGE"),
+            [(name, *(_held(past, role) for role in ROLES), _change(past)) for name, past in sorted(found.items())],
+        )
+    emit(result, text, as_json=as_json)
+
+
+def _held(past: Past, role: str) -> str:
+    held = past.roles.get(role)
+    return f"{short_digest(held.digest)} since {held.since}" if held else "-"
+
+
+def _change(past: Past) -> str:
+    return f"{past.action} by {past.actor} at {past.time}"
 
 
 def _model(
@@ -77,9 +154,13 @@ def _model(
     if served is None:
         return shown | {"live": None, "phase": "not deployed", "slots": {}}
     weights = weights_percent(served.state)
+    progress = served.state.progress
+    paused = str(progress.paused) if progress and progress.paused else None
     return shown | {
         "live": served.state.live,
         "phase": str(served.state.phase),
+        "paused": paused,
+        "rollout": served.state.rollout,
         "candidate": served.state.candidate,
         "previous_digest": served.state.previous_digest,
         "generation": served.state.generation,
@@ -97,12 +178,12 @@ def _model(
     }
 
 
-def _text(result: dict[str, Any]) -> str:
+def _text(result: dict[str, Any], alerts: list[FiringAlert] | None, model: str | None) -> str:
     rows = [
         (
             one["model"],
             one["owner"] or "unknown",
-            one["phase"],
+            f"{one['phase']} ({one['paused']})" if one.get("paused") else one["phase"],
             one["live"] or "-",
             *(_slot(one["slots"].get(str(slot))) for slot in Slot),
             _number(one.get("requests_per_second"), "{:.1f}"),
@@ -111,7 +192,7 @@ def _text(result: dict[str, Any]) -> str:
         for one in result["models"]
     ]
     head = ("MODEL", "OWNER", "PHASE", "LIVE", "BLUE", "GREEN", "REQUESTS/S", "ERRORS")
-    lines = [_table(head, rows) if rows else "no models"]
+    lines = [table(head, rows) if rows else "no models"]
     if result["supervisor"] != RUNNING:
         lines.append(f"down: everything (no supervisor answers); run `make up ENV={result['environment']}`")
     elif result["down"]:
@@ -121,6 +202,12 @@ def _text(result: dict[str, Any]) -> str:
         lines.append(
             f"all {len(result['processes'])} processes run" + (f"; starting: {', '.join(starting)}" if starting else "")
         )
+    if alerts is None and result["supervisor"] == RUNNING:
+        lines.append("alerts: unknown, Alertmanager does not answer")
+    for one in alerts or []:
+        if model in (None, one.model):
+            where = one.model or "the platform"
+            lines.append(f"alert: {one.name} ({one.severity}) of {where} since {one.starts_at}: {one.summary}")
     return "\n".join(lines)
 
 
@@ -134,9 +221,3 @@ def _number(value: float | None, form: str) -> str:
 
 def _digests(entry: Entry) -> str:
     return " ".join(f"{role}={short_digest(digest)}" for role, digest in sorted(entry.digests.items()))
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in (head, *rows))
-    return "\n".join(line.rstrip() for line in lines)

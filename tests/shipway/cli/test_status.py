@@ -95,11 +95,12 @@ def test_status_shows_traffic_rates_and_processes(
             "MODEL   OWNER   PHASE    LIVE  BLUE                GREEN             REQUESTS/S  ERRORS",
             "digits  vision  settled  blue  aaaaaaaaaaaa 100 %  bbbbbbbbbbbb 0 %  15.0        10.00%",
             f"all {len(up)} processes run",
+            "alerts: unknown, Alertmanager does not answer",
         ]
         project.layout.supervisor_socket.unlink()
         with supervisor(project.layout.supervisor_socket, **(up | {"prometheus": "FATAL", "digits-green": "BACKOFF"})):
             assert run(monkeypatch, "status", "digits") == 1
-    assert capsys.readouterr().out.splitlines()[-1] == "down: prometheus (FATAL), digits-green (BACKOFF)"
+    assert capsys.readouterr().out.splitlines()[-2] == "down: prometheus (FATAL), digits-green (BACKOFF)"
 
 
 def test_status_as_json(project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
