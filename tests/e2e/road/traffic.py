@@ -1,6 +1,7 @@
 """Traffic of the tests through the gateway: a constant load, and one request that takes its time."""
 
 import http.client
+import itertools
 import json
 import threading
 from collections import Counter
@@ -10,19 +11,24 @@ from typing import Self
 import httpx
 
 _CALLERS = 4
+# Of each caller: few units would leave a small share of the traffic without any.
+_UNITS = 200
 _PAUSE_SECONDS = 0.02
 
 
 class Load:
-    """Callers that send `request` again and again, each for a unit of its own, from `with` to the end of its block."""
+    """Callers that send `request` again and again, each for units of its own, from `with` to the end of its block."""
 
     def __init__(self, base: int, model: str, request: bytes) -> None:
         self.by_slot: Counter[str] = Counter()
         self.failures: list[str] = []
         self._url, self._request = f"http://127.0.0.1:{base}/{model}/predict", json.loads(request)
+        self.went_back: list[str] = []
         self._last: dict[str, str] = {}
+        self._places: dict[str, str] = {}
+        self._left: dict[str, set[str]] = {}
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(f"unit-{number}",)) for number in range(_CALLERS)]
+        self._threads = [threading.Thread(target=self._ask, args=(f"caller-{number}",)) for number in range(_CALLERS)]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -40,20 +46,37 @@ class Load:
         """Returns whether the newest answer of every caller came from `slot`."""
         return list(self._last.values()) == [slot] * _CALLERS
 
-    def _ask(self, unit: str) -> None:
-        request = self._request | {"unit_id": unit}
-        with httpx.Client(headers={"x-unit-id": unit}, timeout=30, trust_env=False) as client:
+    @property
+    def total(self) -> int:
+        """How many answers came so far."""
+        return sum(self.by_slot.values())
+
+    def _moved(self, unit: str, slot: str) -> None:
+        before = self._places.get(unit, "")
+        if slot in self._left.get(unit, set()):
+            self.went_back.append(f"{unit} went back to {slot}")
+        if before not in ("", slot):
+            self._left.setdefault(unit, set()).add(before)
+        self._places[unit] = slot
+
+    def _ask(self, caller: str) -> None:
+        units = itertools.cycle(f"{caller}-unit-{number}" for number in range(_UNITS))
+        with httpx.Client(timeout=30, trust_env=False) as client:
             while not self._stop.wait(_PAUSE_SECONDS):
+                unit = next(units)
                 try:
-                    answer = client.post(self._url, json=request)
+                    request = self._request | {"unit_id": unit}
+                    answer = client.post(self._url, json=request, headers={"x-unit-id": unit})
                 except httpx.TransportError as error:
                     self.failures.append(repr(error))
                     continue
                 if answer.status_code != 200:
                     self.failures.append(f"{answer.status_code} {answer.text[:200]}")
                     continue
-                self._last[unit] = answer.headers["x-slot"]
-                self.by_slot[answer.headers["x-slot"]] += 1
+                slot = answer.headers["x-slot"]
+                self._moved(unit, slot)
+                self._last[caller] = slot
+                self.by_slot[slot] += 1
 
 
 class SlowRequest:
