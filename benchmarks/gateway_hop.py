@@ -25,8 +25,10 @@ from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
 from shipway.contract.release import short_digest
 from shipway.contract.route import RolloutState, RouteSpec, SlotEndpoint, read_rollout_states
-from shipway.delivery.controller import Controller
+from shipway.delivery.controller import Controller, utc_now
 from shipway.delivery.envoy.admin import Admin
+from shipway.delivery.prometheus import Prometheus
+from shipway.delivery.rollouts import Rollouts
 
 __all__ = ["main"]
 
@@ -117,7 +119,9 @@ def serve_as_in_production(layout: LocalLayout, port: int, admin: int, to: int) 
     )
     layout.routes.mkdir(parents=True)
     (layout.routes / f"{MODEL}.json").write_text(spec.model_dump_json())
-    controller = Controller(layout, port, Admin(admin).read)
+    # No rollout is judged here: port 0 is nobody's.
+    rollouts = Rollouts(Prometheus(0), utc_now)
+    controller = Controller(layout, port, Admin(admin).read, rollouts)
     controller.prepare()
     folder = layout.served_routes.parent
 
