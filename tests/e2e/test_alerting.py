@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def executable(tool: Tool, name: str) -> str:
 
 
 @contextmanager
-def process(log: Path, *command: str | Path) -> Iterator[None]:
+def process(log: Path, *command: str | Path) -> Generator[None]:
     """Runs a program while the block runs; its output goes into `log`."""
     with log.open("wb") as output:
         running = subprocess.Popen([str(word) for word in command], cwd=REPOSITORY, stdout=output, stderr=output)
