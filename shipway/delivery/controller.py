@@ -128,6 +128,8 @@ class Controller:
             self.problems["gateway"] = str(error)
             self._prepare_for_restart()
             return
+        if self._files.not_kept:
+            self.problems["gateway"] = self._files.not_kept
         for model in dict.fromkeys([*self.served, *declared.specs]):
             try:
                 self._follow(model, declared, report)
@@ -311,6 +313,7 @@ class Controller:
                 self._carry_out(name, model, judged)
             except (Fatal, Retryable) as error:
                 self.problems[name] = f"{judged.step.action} could not be carried out; {error}"
+                self.rollouts.unsettle(name)
         self._record(self.served)
 
     def _carry_out(self, name: str, model: ServedModel, judged: Judged) -> None:

@@ -87,7 +87,7 @@ class Seen:
 
     Args:
         counters: the next base; the same as before unless `look` is a sample or this was the first reading.
-        look: what happened, why that is not known, or None when no scrape came since the last look.
+        look: what happened, why that is not known, or None until both slots were scraped since the last look.
         based: whether a base exists, so that the next reading brings evidence.
     """
 
@@ -106,13 +106,23 @@ def latency_edge(seconds: float) -> float:
     return LATENCY_EDGES_SECONDS[min(bisect_left(LATENCY_EDGES_SECONDS, seconds), len(LATENCY_EDGES_SECONDS) - 1)]
 
 
-def p95_edge(buckets: Iterable[Series], otherwise_seconds: float) -> float:
-    """Returns the least edge that 95 % of live's requests do not exceed; `otherwise_seconds` with too few requests."""
+def p95_edge(buckets: Iterable[Series], otherwise_seconds: float) -> float | None:
+    """Returns the least edge that 95 % of live's requests do not exceed.
+
+    Args:
+        buckets: the buckets of live's latency.
+        otherwise_seconds: what is returned when there are too few requests to tell.
+
+    Returns:
+        None without any bucket: not to know is not the same as to have seen few.
+    """
     counts: dict[float, float] = {}
     for series in buckets:
         edge = float(series.labels.get("le", "nan"))
         counts[edge] = counts.get(edge, 0.0) + series.value
-    total = counts.get(float("inf"), 0.0)
+    if float("inf") not in counts:
+        return None
+    total = counts[float("inf")]
     if total < _MINIMUM_REQUESTS:
         return otherwise_seconds
     for edge in sorted(counts):
@@ -186,7 +196,9 @@ def see(
     rows = {name: tuple(map(_row, found.rows())) for name, found in following.items()}
     if not counters:
         return Seen(rows, None, based=True)
-    if isinstance(outcomes[metrics.REQUESTS_TOTAL], Still):
+    # Both or none: with one slot's scrape alone, a look would compare what it did with nothing.
+    before, after = base.get(metrics.REQUESTS_TOTAL, Counters()), following[metrics.REQUESTS_TOTAL]
+    if any(_newest(after, slot) <= _newest(before, slot) for slot in slots):
         return Seen(dict(counters), None, based=True)
     deltas = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Delta)}
     look = sample_of(_counts(asked, deltas, asked.candidate), _counts(asked, deltas, asked.live))
@@ -194,6 +206,11 @@ def see(
         # Counts that cannot be are left in the counters: the next reading brings them together with what they lack.
         return Seen(dict(counters), look, based=True)
     return Seen(rows, look, based=True, restarted=deltas[metrics.REQUESTS_TOTAL].restarted)
+
+
+def _newest(counters: Counters, slot: Slot) -> float:
+    """Returns when a slot was scraped last, in seconds since the epoch; 0 when it never was."""
+    return max((seen.scraped_at_seconds for key, seen in counters.last.items() if key.slot is slot), default=0.0)
 
 
 def _row(row: list[Any]) -> CounterRow:

@@ -154,6 +154,11 @@ class Rollouts:
         """Notes that the progress in memory is on the route too."""
         self._running[name].saved_at_seconds = self.clock()
 
+    def unsettle(self, name: str) -> None:
+        """Notes that the gateway may have served other weights for a moment: a change of them was not confirmed."""
+        running = self._running[name]
+        running.progress = running.progress.model_copy(update={"settling": True})
+
     def newly_silent(self, name: str) -> bool:
         """Returns True once for each stretch in which evidence has been missing for too long."""
         running = self._running[name]
@@ -166,11 +171,12 @@ class Rollouts:
         if running.progress.slow_live_edge_seconds is not None or live is None:
             return
         slo = latency_edge(model.spec.slo.latency_seconds)
-        edge = slo
+        edge: float | None = slo
         if model.state.candidate is not None:
             buckets = f'{REQUEST_SECONDS}_bucket{{job="{GUARD_JOB}",model="{name}",slot="{live}"}}'
             edge = p95_edge(self.prometheus.newest(buckets, _WINDOW_SECONDS[GUARD_JOB]), slo)
-        running.progress = running.progress.model_copy(update={"slow_live_edge_seconds": edge, "counters": {}})
+        if edge is not None:
+            running.progress = running.progress.model_copy(update={"slow_live_edge_seconds": edge, "counters": {}})
 
     def _asked(self, name: str, model: ServedModel) -> Asked | None:
         spec, state, progress = model.spec, model.state, self._running[name].progress

@@ -40,6 +40,7 @@ class EnvoyFiles:
         self.dynamic, self.confirmed = folder / "dynamic", folder / "confirmed"
         self._report, self._clock, self._sleep = report, clock, sleep
         self._kept: dict[str, str] = {}
+        self.not_kept = ""
 
     def in_place(self, kind: str, document: Document) -> bool:
         """Returns whether the file of `kind` (`cds`, `lds`, `rds`) holds exactly `document`."""
@@ -72,17 +73,15 @@ class EnvoyFiles:
                 written.append(kind)
                 reach("gateway_after_write")
                 before = self._confirm(kind, document, before)
-            # Only now: until the last file is accepted, the copies are what all of them go back to.
-            reach("gateway_before_keep")
-            for kind, document in documents:
-                self._keep(kind, document)
-            reach("gateway_after_keep")
         except (Fatal, Retryable):
             self._restore(written)
             raise
         except OSError as error:
             self._restore(written)
             raise Retryable(f"cannot write in {self.dynamic} ({error.strerror}); nothing was changed", 5) from None
+        reach("gateway_before_keep")
+        self._keep_all(documents)
+        reach("gateway_after_keep")
 
     def _confirm(self, kind: str, document: Document, before: Report) -> Report:
         deadline = self._clock() + CONFIRM_TIMEOUT_SECONDS
@@ -103,6 +102,19 @@ class EnvoyFiles:
                     CONFIRM_TIMEOUT_SECONDS,
                 )
             self._sleep(POLL_SECONDS)
+
+    def _keep_all(self, documents: Sequence[tuple[str, Document]]) -> None:
+        """Copies what the gateway has accepted; until then the copies are what all files go back to.
+
+        A copy that cannot be written undoes nothing, for the gateway serves the new files already; the next round
+        tries again.
+        """
+        self.not_kept = ""
+        for kind, document in documents:
+            try:
+                self._keep(kind, document)
+            except OSError as error:
+                self.not_kept = f"{self.confirmed}/{kind}.yaml: cannot be written ({error.strerror})"
 
     def _keep(self, kind: str, document: Document) -> None:
         if self._kept.get(kind) != document.version:

@@ -132,9 +132,13 @@ def _decide(
         pause = _PAUSES.get(name, Pause.GUARDRAIL)
         if rules.rollout.action(name) is GateAction.PAUSE and pause not in progress.approved:
             return Move.PAUSE, pause, Because(name)
-    waits = None if _brought(look) else Gate.EVIDENCE
-    if waits is None and not gate.budget_kept(rules, evidence, following):
+    waits = None
+    if isinstance(look, NoEvidence):
+        waits = Gate.EVIDENCE
+    elif not gate.budget_kept(rules, evidence, following):
         waits = Gate.HARM_BUDGET
+    elif not _brought(look):
+        waits = Gate.EVIDENCE
     return _earned(rules, progress, waits, following)
 
 

@@ -5,6 +5,7 @@ shown to hold yet; a reading that was rejected is an error.
 """
 
 import math
+from functools import lru_cache
 
 from shipway.contract.evidence import (
     ABSOLUTE_GATES,
@@ -18,7 +19,7 @@ from shipway.contract.evidence import (
     Verdict,
 )
 from shipway.delivery.evidence import gate
-from shipway.delivery.evidence.confidence import worst_excess
+from shipway.delivery.evidence.confidence import requests_needed, worst_excess
 from shipway.delivery.evidence.eprocess import log_e_value
 from shipway.delivery.evidence.gate import NoEvidence, Rules
 from shipway.delivery.evidence.shift import shift_estimate, shift_lower_bound
@@ -178,8 +179,19 @@ def harm_verdict(rules: Rules, evidence: EvidenceState, next_percent: int) -> Ve
         bound=excess,
         threshold=allowed,
         sentence=f"{Gate.HARM_BUDGET}: worst excess {excess:.2%} after {harm} bad of {requests} candidate requests "
-        f"against {against}; {next_percent} % allows {allowed:.2%}",
+        f"against {against}; {next_percent} % allows {allowed:.2%}{_still_needed(rules, requests, next_percent)}",
     )
+
+
+def _still_needed(rules: Rules, requests: int, next_percent: int) -> str:
+    """Returns how many requests without a bad one would be enough, as long as there are fewer."""
+    least = _least_requests(next_percent, rules.rollout.harm_budget_ratio, rules.rollout.harm_alpha)
+    return f", which takes at least {least} requests" if least is not None and requests < least else ""
+
+
+@lru_cache(maxsize=256)
+def _least_requests(next_percent: int, harm_budget_ratio: float, harm_alpha: float) -> int | None:
+    return requests_needed(next_percent, harm_budget_ratio, harm_alpha)
 
 
 def _e(log_e: float) -> str:

@@ -238,3 +238,45 @@ def test_a_full_disk_moves_nothing_and_forgets_nothing(road: Road, monkeypatch: 
         assert "rolled_back could not be carried out; cannot write in" in road.controller.problems["digits"]
     road.tick(live=90)
     assert road.state.phase is Phase.ROLLED_BACK
+
+
+def test_a_look_needs_a_scrape_of_both_slots(road: Road) -> None:
+    """What the candidate did is not compared with a live slot that was not scraped meanwhile: it waits for it."""
+    stepping(road)
+    stale = road.counters._of
+    held = {slot: Counter(totals) for slot, totals in road.counters.totals.items()}
+    at = road.counters.scraped_at_seconds
+
+    def live_is_late(labels: dict[str, str], totals: "Counter[str]") -> list[Series]:
+        if labels["slot"] == Slot.BLUE:
+            return [one._replace(scraped_at_seconds=at) for one in stale(labels, held[Slot.BLUE])]
+        return stale(labels, totals)
+
+    road.counters._of = live_is_late  # type: ignore[method-assign]
+    before = road.controller.newest["digits"].state.progress
+    road.tick(live=90, candidate=10)
+    after = road.controller.newest["digits"].state.progress
+    assert before is not None
+    assert after is not None
+    assert after.evidence == before.evidence
+    road.counters._of = stale  # type: ignore[method-assign]
+    road.tick(live=90, candidate=10)
+    later = road.controller.newest["digits"].state.progress
+    assert later is not None
+    assert later.evidence.step_candidate_requests == before.evidence.step_candidate_requests + 20
+    assert later.evidence.step_live_requests == before.evidence.step_live_requests + 180
+
+
+def test_no_candidate_is_judged_by_an_edge_that_nobody_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without live's latency there is no first step; at the deadline the candidate has failed to begin."""
+    monkeypatch.setattr(Counters, "_of", lambda *_: [])
+    road = Road(tmp_path)
+    seconds = 0
+    while road.state.phase is Phase.PREPARING:
+        road.tick(live=100)
+        seconds += 1
+    assert (road.state.phase, road.state.weight_percent, seconds) == (Phase.FAILED, 0, 30)
+    reason = Ledger(road.world.layout.ledger).entries("digits")[-1].reason
+    assert reason.endswith("bbbbbbbbbbbb in green is ready, but nothing can be counted of both slots yet")

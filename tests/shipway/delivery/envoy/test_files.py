@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shipway.contract.documents import write_atomic
 from shipway.contract.errors import Retryable
 from shipway.delivery.envoy.admin import Admin, Report
 from shipway.delivery.envoy.configuration import Document
@@ -70,6 +71,26 @@ def test_a_refused_file_takes_those_written_with_it_back(envoy: FakeEnvoy) -> No
     with pytest.raises(Rejected, match=r"the gateway refused .*rds\.yaml; the last good one is back in place, "):
         writer(envoy).apply([("cds", BETTER), ("rds", BAD)])
     assert (served(envoy, "cds"), served(envoy, "rds")) == (GOOD.text, GOOD.text)
+
+
+def test_a_copy_that_cannot_be_kept_undoes_nothing(envoy: FakeEnvoy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the gateway accepted is served; the copy is reported missing and written by the next round."""
+    files = writer(envoy)
+    files.apply([("rds", GOOD)])
+
+    def full(path: Path, text: str, mode: int = 0o644) -> None:
+        if path.parent.name == "confirmed":
+            raise OSError(28, "No space left on device")
+        write_atomic(path, text, mode)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shipway.delivery.envoy.files.write_atomic", full)
+        files.apply([("rds", BETTER)])
+        assert served(envoy) == BETTER.text
+        assert files.not_kept == f"{envoy.folder}/confirmed/rds.yaml: cannot be written (No space left on device)"
+    files.apply([("rds", BETTER)])
+    assert files.not_kept == ""
+    assert (envoy.folder / "confirmed" / "rds.yaml").read_text() == BETTER.text
 
 
 def test_silence_is_no_acceptance(envoy: FakeEnvoy) -> None:

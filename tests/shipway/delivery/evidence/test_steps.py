@@ -50,7 +50,7 @@ def test_a_step_waits_for_evidence_and_says_so() -> None:
     assert (decision.move, decision.weight_percent) == (Move.HOLD, 1)
     assert decision.sentence == (
         "harm_budget: worst excess 20.29% after 0 bad of 26 candidate requests against 0 of 100 of live; "
-        "5 % allows 20.00%"
+        "5 % allows 20.00%, which takes at least 27 requests"
     )
 
 
