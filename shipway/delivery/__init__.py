@@ -21,6 +21,7 @@ __all__ = [
     "looking",
     "machine",
     "measures",
+    "memory",
     "past",
     "placing",
     "plot",

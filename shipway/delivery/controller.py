@@ -22,6 +22,7 @@ from shipway.delivery.envoy.files import EnvoyFiles, Rejected
 from shipway.delivery.history import History
 from shipway.delivery.judge import Judged, under_way
 from shipway.delivery.ledger import Ledger
+from shipway.delivery.memory import remembered
 from shipway.delivery.readiness import GATEWAY_BEHIND, NOT_ASKED, probe, readiness
 from shipway.delivery.rollouts import Rollouts
 from shipway.delivery.served import Change, ServedModel, read_served
@@ -175,21 +176,11 @@ class Controller:
         return self._request(model, actor, reason, decide.rollback)
 
     def approve(self, model: str, actor: str, reason: str) -> Step:
-        """Lifts the pause of a rollout and returns what was done.
-
-        Raises:
-            Refused: when nothing is paused.
-            Retryable: when the gateway does not answer; nothing was changed.
-        """
+        """Lifts the pause of a rollout and returns what was done; raises as `rollback` does."""
         return self._request(model, actor, reason, lambda spec, state, _: decide.approve(spec, state))
 
     def retry(self, model: str, digest: str, actor: str, reason: str) -> Step:
-        """Lets a digest that was rolled back try again and returns what was done.
-
-        Raises:
-            Refused: when it was not rolled back.
-            Retryable: when the gateway does not answer; nothing was changed.
-        """
+        """Lets a digest that was rolled back try again and returns what was done; raises as `rollback` does."""
         return self._request(model, actor, reason, lambda spec, state, _: decide.retry(spec, state, digest))
 
     def _request(
@@ -228,7 +219,7 @@ class Controller:
         if self._refused.get(model) == spec:
             self.problems[model] = "the gateway refused this route; the one before it is served"
             return
-        state = current.state if current else RolloutState()
+        state = current.state if current else self._remembered(model)
         ready = NOT_ASKED if state.live else readiness(spec, report, self.ask)
         step = decide.observe(spec, state, ready)
         same = current is None or (spec.rollout, spec.slo) == (current.spec.rollout, current.spec.slo)
@@ -245,6 +236,14 @@ class Controller:
             self._refused[model] = spec
             raise
         self._refused.pop(model, None)
+
+    def _remembered(self, model: str) -> RolloutState:
+        """Returns what the ledger knows of a model that is not served; nothing, and a problem, when it is damaged."""
+        try:
+            return remembered(self._ledger.entries(model))
+        except Fatal as error:
+            self.problems["ledger"] = str(error)
+            return RolloutState()
 
     def _watch_live(self, model: str) -> None:
         """Reports a live slot whose digest was changed behind delivery's back; its traffic has nowhere better to go."""
@@ -355,7 +354,9 @@ class Controller:
 
     def _change(self, step: Step, actor: str, reason: str, judged: Judged | None = None) -> Change:
         state = step.state
-        roles = {"live": state.live_digest, "candidate": state.candidate_digest, "previous": state.previous_digest}
+        roles = {"candidate": state.candidate_digest}
+        if state.live is not None:
+            roles |= {"live": state.live_digest, "previous": state.previous_digest}
         return Change(
             time=self.now(),
             actor=actor,

@@ -150,19 +150,26 @@ def _prepared(spec: RouteSpec, state: RolloutState, **changes: Any) -> RolloutSt
 
 def _first(spec: RouteSpec, state: RolloutState, ready: Readiness) -> Step:
     filled = [slot for slot in Slot if spec.endpoint(slot).digest]
-    # A stack built anew from release files starts with the version that was promoted last, not with its successor.
+    # A stack built anew starts with the version that was live last, not with its successor: the ledger knows it, and
+    # where there is no ledger the release file.
+    last = [slot for slot in filled if spec.endpoint(slot).digest == state.live_digest]
     hint = spec.live_hint
-    order = [hint] if hint is not None and hint in filled else filled
+    order = last or ([hint] if hint is not None and hint in filled else filled)
     for slot in order:
         if not ready.problem(slot):
             digest = spec.endpoint(slot).digest
             # Under the absolute gate alone: there is nothing to compare it with, and nowhere to go back to.
+            # Unless the stack was built anew, and the version before it is in the other slot still.
+            idle = spec.endpoint(slot.other).digest
             changes: dict[str, Any] = {
                 "live": slot,
                 "live_digest": digest,
+                "previous_digest": idle if idle == state.previous_digest else "",
+                "rejected_digests": tuple(one for one in state.rejected_digests if one != digest),
+                "phase": Phase.GUARDING,
                 "progress": guard.begin_guard(rules_of(spec)),
             }
-            first = following(state, **(_NO_CANDIDATE | changes | {"phase": Phase.GUARDING}))
+            first = following(state, **(_NO_CANDIDATE | changes))
             return Step(first, Action.FIRST_LIVE, f"{short_digest(digest)} in {slot} is the first version live")
     waiting = spec.endpoint(order[0]).digest if order else ""
     if waiting == state.candidate_digest:

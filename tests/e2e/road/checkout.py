@@ -167,7 +167,7 @@ class Checkout:
         """Returns what a refused deployment must leave alone: processes, routes and rendered files."""
         folders = (self.layout.routes, self.layout.envoy, self.layout.prometheus / "rules", self.layout.supervisor)
         files = [path for folder in folders for path in folder.rglob("*") if path.suffix in _RENDERED]
-        return {"pids": self.pids(), **{str(path): path.read_bytes() for path in files}}
+        return {"pids": self.pids(), **{str(path): _content(path) for path in files}}
 
     def files(self) -> set[str]:
         """Returns every file of the project outside .shipway."""
@@ -186,6 +186,19 @@ class Checkout:
             if ours or any(str(self.root) in word for word in words):
                 found.append(" ".join(words))
         return found + listening(self.base)
+
+
+def _content(path: Path) -> bytes:
+    """Returns what a file says; of a route that is guarded, all but what delivery has counted so far."""
+    if path.name != "rds.yaml":
+        return path.read_bytes()
+    document = json.loads(path.read_text(encoding="utf-8"))
+    del document["version_info"]
+    for route in document["resources"][0]["virtual_hosts"][0]["routes"]:
+        carried = route.get("metadata", {}).get("filter_metadata", {}).get("shipway")
+        if carried is not None:
+            carried["state"] = json.loads(carried["state"]) | {"progress": None}
+    return json.dumps(document, sort_keys=True).encode()
 
 
 def operations(preview: str) -> dict[str, str]:
