@@ -3,7 +3,7 @@
 import socket
 from contextlib import ExitStack
 
-__all__ = ["free_ports"]
+__all__ = ["free_base", "free_ports"]
 
 
 def free_ports(count: int) -> list[int]:
@@ -13,3 +13,16 @@ def free_ports(count: int) -> list[int]:
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def free_base(count: int) -> int:
+    """Returns a loopback port that is free together with the ones after it, `count` in all."""
+    while True:
+        [base] = free_ports(1)
+        try:
+            with ExitStack() as stack:
+                for port in range(base, base + count):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+        except (OSError, OverflowError):
+            continue
+        return base

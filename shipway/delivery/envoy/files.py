@@ -41,6 +41,8 @@ class EnvoyFiles:
         self._report, self._clock, self._sleep = report, clock, sleep
         self._kept: dict[str, str] = {}
         self.not_kept = ""
+        # What the gateway said after the last write: the base for the next one, which need not ask first.
+        self._latest: Report | None = None
 
     def in_place(self, kind: str, document: Document) -> bool:
         """Returns whether the file of `kind` (`cds`, `lds`, `rds`) holds exactly `document`."""
@@ -64,15 +66,18 @@ class EnvoyFiles:
         """
         written: list[str] = []
         try:
-            before = report or self._report()
+            before = report or self._latest or self._report()
+            self._latest = None
             for kind, document in documents:
                 if before.accepted[kind] == document.version and self.in_place(kind, document):
                     continue
                 reach("gateway_before_write")
-                write_atomic(self.dynamic / f"{kind}.yaml", document.text)
+                # Callers of a bad version must not wait for the disk; of a torn file there is the confirmed copy.
                 written.append(kind)
+                write_atomic(self.dynamic / f"{kind}.yaml", document.text, seen_first=True)
                 reach("gateway_after_write")
                 before = self._confirm(kind, document, before)
+            self._latest = before
         except (Fatal, Retryable):
             self._restore(written)
             raise
@@ -125,8 +130,9 @@ class EnvoyFiles:
         for kind in reversed(kinds):
             good = self.confirmed / f"{kind}.yaml"
             try:
-                if good.exists():
-                    write_atomic(self.dynamic / f"{kind}.yaml", good.read_text(encoding="utf-8"))
+                path = self.dynamic / f"{kind}.yaml"
+                if good.exists() and (not path.exists() or path.read_bytes() != good.read_bytes()):
+                    write_atomic(path, good.read_text(encoding="utf-8"))
             except OSError as error:
                 # The gateway still runs what it accepted last; only its next start would read the wrong file.
                 raise Retryable(f"cannot put {good} back in place ({error.strerror})", 5) from None

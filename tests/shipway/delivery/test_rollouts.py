@@ -228,7 +228,7 @@ def test_a_full_disk_moves_nothing_and_forgets_nothing(road: Road, monkeypatch: 
     """A rollback that cannot be written is reported and done as soon as it can be."""
     stepping(road)
 
-    def full(path: Path, text: str, mode: int = 0o644) -> None:
+    def full(path: Path, text: str, mode: int = 0o644, **_: bool) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:

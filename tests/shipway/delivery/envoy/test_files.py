@@ -78,7 +78,7 @@ def test_a_copy_that_cannot_be_kept_undoes_nothing(envoy: FakeEnvoy, monkeypatch
     files = writer(envoy)
     files.apply([("rds", GOOD)])
 
-    def full(path: Path, text: str, mode: int = 0o644) -> None:
+    def full(path: Path, text: str, mode: int = 0o644, **_: bool) -> None:
         if path.parent.name == "confirmed":
             raise OSError(28, "No space left on device")
         write_atomic(path, text, mode)
@@ -107,7 +107,7 @@ def test_a_folder_that_cannot_be_written_changes_nothing(envoy: FakeEnvoy, monke
     """A full disk is one sentence, and the file is the old one."""
     writer(envoy).apply([("rds", GOOD)])
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shipway.delivery.envoy.files.write_atomic", full)
