@@ -2,13 +2,17 @@
 
 import sys
 from collections.abc import Callable
+from inspect import getdoc
 from pathlib import Path
+from typing import Any, cast
 
 from policies.pack import all_rules
 from shipway.contract.alerts import ALERTS
 from shipway.contract.documents import write_atomic
+from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, RELATIVE_GATES, Gate
+from shipway.contract.model import RolloutSpec
 
-__all__ = ["TABLES", "alert_table", "main", "policy_table"]
+__all__ = ["TABLES", "alert_table", "main", "policy_table", "rollout_table"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -47,7 +51,49 @@ def alert_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES: dict[str, Callable[[], str]] = {"docs/alerts.md": alert_table, "docs/policies.md": policy_table}
+def rollout_table() -> str:
+    """Returns the page that lists every key of `rollout` in model.yaml, and what each gate does by default.
+
+    Raises:
+        ValueError: when a key has no line in the docstring of the model, or a line no key.
+    """
+    lines = [
+        "# Keys of `rollout` in model.yaml",
+        "",
+        "Made from `shipway/contract/model.py`. What they mean for a rollout is in [delivery.md](delivery.md).",
+        "",
+        "| key | default | what it says |",
+        "|---|---|---|",
+    ]
+    fields, meanings = RolloutSpec.model_fields, _meanings(getdoc(RolloutSpec) or "")
+    if fields.keys() != meanings.keys():
+        raise ValueError(f"Args of RolloutSpec: expected {sorted(fields)}, got {sorted(meanings)}")
+    for name, field in fields.items():
+        lines.append(f"| `{name}` | {_default(field.get_default(call_default_factory=True))} | {meanings[name]} |")
+    lines += ["", "`gates` may name these:", "", "| gate | when it fails, by default |", "|---|---|"]
+    spec = RolloutSpec()
+    tunable = (*RELATIVE_GATES, *LATE_GATES, *ABSOLUTE_GATES, Gate.SAMPLE_RATIO, Gate.PREDICTION_SHIFT)
+    lines += [f"| `{gate}` | {spec.action(gate)} |" for gate in tunable]
+    return "\n".join(lines) + "\n"
+
+
+def _meanings(docstring: str) -> dict[str, str]:
+    """Returns argument -> what the `Args:` of a docstring say of it."""
+    lines = docstring.partition("Args:\n")[2].splitlines()
+    return {name.strip(): said.strip() for name, found, said in (line.partition(": ") for line in lines) if found}
+
+
+def _default(value: Any) -> str:
+    if value is None or value == {}:
+        return "none"
+    return f"`{list(cast(tuple[object, ...], value))}`" if isinstance(value, tuple) else f"`{value}`"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "docs/alerts.md": alert_table,
+    "docs/policies.md": policy_table,
+    "docs/rollout.md": rollout_table,
+}
 
 
 def main() -> int:

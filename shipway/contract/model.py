@@ -92,7 +92,24 @@ _HIGH_RISK_GATE_PERCENT = 50
 
 
 class RolloutSpec(Spec):
-    """How a new version earns its traffic; the defaults suit someone who tunes nothing."""
+    """How a new version earns its traffic; the defaults suit someone who tunes nothing.
+
+    Args:
+        steps_percent: the shares of the traffic that a version takes one after the other; the last is 100.
+        harm_budget_ratio: how much of all traffic a version may harm at its next step, beyond what live would.
+        guardrail_alpha: how likely at most all guardrails together roll back a version that is no worse.
+        harm_alpha: how likely at most a step is ever reached at which the true harm is over the budget.
+        sample_ratio_alpha: how likely at most a correct split of the callers is taken for a wrong one.
+        margin_ratio: how much worse than live, relatively, still counts as no worse.
+        max_prediction_shift_ratio: the greatest total variation allowed between the predictions of both slots.
+        holdback_percent: what the version before keeps of the traffic during the guard, as a control.
+        min_step_seconds: how long a step lasts at least.
+        max_step_seconds: how long a step may take before the version is rolled back; a pause does not count.
+        prepare_seconds: how long a version may take to be ready before it has failed.
+        guard_seconds: how long a version is judged on after its promotion, the one before it warm.
+        manual_gate_before_percent: the first share that waits for a person; none by default, 50 at high risk.
+        gates: what a gate does when it fails (rollback, pause or off), by its name.
+    """
 
     steps_percent: tuple[Annotated[int, Field(gt=0, le=100)], ...] = (1, 5, 25, 50, 100)
     harm_budget_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.01
