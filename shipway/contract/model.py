@@ -108,7 +108,7 @@ class RolloutSpec(Spec):
         prepare_seconds: how long a version may take to be ready before it has failed.
         guard_seconds: how long a version is judged on after its promotion, the one before it warm.
         manual_gate_before_percent: the first share that waits for a person; none by default, 50 at high risk.
-        gates: what a gate does when it fails (rollback, pause or off), by its name.
+        gates: what a gate does when it fails (rollback, pause or "off", in quotes), by its name.
     """
 
     steps_percent: tuple[Annotated[int, Field(gt=0, le=100)], ...] = (1, 5, 25, 50, 100)
