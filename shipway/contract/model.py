@@ -3,9 +3,9 @@
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from shipway.contract.documents import Spec, parse, read_yaml
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, RELATIVE_GATES, Gate, GateAction
@@ -108,7 +108,7 @@ class RolloutSpec(Spec):
         prepare_seconds: how long a version may take to be ready before it has failed.
         guard_seconds: how long a version is judged on after its promotion, the one before it warm.
         manual_gate_before_percent: the first share that waits for a person; none by default, 50 at high risk.
-        gates: what a gate does when it fails (rollback, pause or "off", in quotes), by its name.
+        gates: what a gate does when it fails (rollback, pause or off), by its name.
     """
 
     steps_percent: tuple[Annotated[int, Field(gt=0, le=100)], ...] = (1, 5, 25, 50, 100)
@@ -129,6 +129,15 @@ class RolloutSpec(Spec):
     def action(self, gate: Gate) -> GateAction:
         """Returns what `gate` does when it fails: a guardrail rolls back, a doubt about the comparison pauses."""
         return self.gates.get(gate, GateAction.PAUSE if gate in _DOUBTS else GateAction.ROLLBACK)
+
+    @field_validator("gates", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        """YAML reads a bare `off` as false; it is what a person writes who means the word."""
+        if not isinstance(value, dict):
+            return value
+        written = cast(dict[object, object], value)
+        return {gate: GateAction.OFF.value if action is False else action for gate, action in written.items()}
 
     @model_validator(mode="after")
     def _gates_can_act(self) -> Self:

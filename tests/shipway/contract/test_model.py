@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from shipway.contract.documents import parse
 from shipway.contract.errors import SpecError
-from shipway.contract.model import ModelSpec, load_model
+from shipway.contract.evidence import Gate, GateAction
+from shipway.contract.model import ModelSpec, RolloutSpec, load_model
 from shipway.contract.naming import RESERVED_NAMES, check_model_name, suggest_model_name
 
 GOOD: dict[str, Any] = {
@@ -36,6 +37,16 @@ def test_the_defaults_start_at_one_percent_and_roll_back() -> None:
         ({"resources": None}, "m: resources: got None, expected an object"),
         ({"rollout": {"steps_percent": [5, 100]}}, "the first step (5 %) to fit harm_budget_ratio (1.00%)"),
         ({"rollout": {"steps_percent": [1, 1, 100]}}, "steps_percent to grow strictly and end at 100, not [1, 1, 100]"),
+        ({"rollout": {"harm_budget_ratio": 0}}, "rollout.harm_budget_ratio: got 0, expected greater than 0"),
+        ({"rollout": {"harm_budget_ratio": 1}}, "rollout.harm_budget_ratio: got 1, expected less than 1"),
+        ({"rollout": {"guardrail_alpha": 1.5}}, "rollout.guardrail_alpha: got 1.5, expected less than 1"),
+        ({"rollout": {"gates": {"erors": "pause"}}}, "rollout.gates.erors.[key]: got 'erors', expected 'errors', "),
+        ({"rollout": {"gates": {"evidence": False}}}, "evidence cannot be tuned"),
+        ({"rollout": {"gates": {"sample_ratio": "rollback"}}}, "sample_ratio to be pause or off: a wrong split says "),
+        (
+            {"rollout": {"gates": {"errors": "stop"}}},
+            "rollout.gates.errors: got 'stop', expected 'rollback', 'pause' or ",
+        ),
         (
             {"rollout": {"min_step_seconds": 9, "max_step_seconds": 1}},
             "max_step_seconds (1.0) to be at least min_step_seconds (9.0)",
@@ -79,3 +90,11 @@ def test_every_suggestion_is_a_good_name(name: str) -> None:
 def test_reserved_words_are_refused(name: str) -> None:
     """A model cannot take a name the platform or Python uses."""
     assert check_model_name(name)
+
+
+def test_a_bare_off_is_the_word() -> None:
+    """YAML reads `off` as false; under `rollout.gates` it switches the gate off."""
+    rollout = RolloutSpec.model_validate({"gates": {Gate.SLOW_LIVE: False}})
+    assert rollout.action(Gate.SLOW_LIVE) is GateAction.OFF
+    assert rollout.action(Gate.ERRORS) is GateAction.ROLLBACK
+    assert rollout.action(Gate.SAMPLE_RATIO) is GateAction.PAUSE
