@@ -94,7 +94,7 @@ def test_reserved_words_are_refused(name: str) -> None:
 
 def test_a_bare_off_is_the_word() -> None:
     """YAML reads `off` as false; under `rollout.gates` it switches the gate off."""
-    rollout = RolloutSpec.model_validate({"gates": {Gate.SLOW_LIVE: False}})
+    rollout = parse(RolloutSpec, yaml.safe_load("gates: {slow_live: off}"), "model.yaml")
     assert rollout.action(Gate.SLOW_LIVE) is GateAction.OFF
     assert rollout.action(Gate.ERRORS) is GateAction.ROLLBACK
     assert rollout.action(Gate.SAMPLE_RATIO) is GateAction.PAUSE
