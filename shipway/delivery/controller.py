@@ -280,6 +280,11 @@ class Controller:
         if following is not None:
             models[model] = following
             order = ("cds", "rds")
+        current = self.served.get(model)
+        # Weights and state are on the route alone: a rollback need not wait for anything else to be composed.
+        if current is not None and following is not None and current.spec == following.spec:
+            order = ("rds",)
+            self._composed = (models, self._documents(self.served) | {"rds": compose_routes(models)})
         documents = self._documents(models)
         self._files.apply([(kind, documents[kind]) for kind in order])
         self.served = models
