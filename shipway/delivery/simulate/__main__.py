@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 
 from shipway.delivery.simulate.scenarios import SCENARIOS
 from shipway.delivery.simulate.table import as_text, run
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
         return 0
     wanted = [scenario for scenario in SCENARIOS if not chosen.scenario or scenario.name in chosen.scenario]
     began = time.monotonic()
-    rows = run(wanted, chosen.rollouts, chosen.seed, chosen.workers, _progress)
+    rows = run(wanted, chosen.rollouts, chosen.seed, chosen.workers, _progress())
     seconds = time.monotonic() - began
     print(f"{chosen.rollouts * len(wanted):,} rollouts under each rule in {seconds:.1f} s", file=sys.stderr)
     print(json.dumps([row.as_json() for row in rows]) if chosen.json else as_text(rows))
@@ -45,9 +46,17 @@ def _at_least_one(text: str) -> int:
     return number
 
 
-def _progress(finished: int, total: int) -> None:
-    if (total - finished) % max(1, total // 10) == 0:
-        print(f"{finished:,} of {total:,} rollouts", file=sys.stderr, flush=True)
+def _progress() -> Callable[[int, int], None]:
+    """Returns what says how far the run is, once for each tenth of it."""
+    told = 0
+
+    def say(finished: int, total: int) -> None:
+        nonlocal told
+        if finished * 10 // total > told:
+            told = finished * 10 // total
+            print(f"{finished:,} of {total:,} rollouts", file=sys.stderr, flush=True)
+
+    return say
 
 
 if __name__ == "__main__":
