@@ -24,7 +24,8 @@ from shipway.contract.metrics import Slot
 from shipway.contract.model import RolloutSpec
 from shipway.contract.release import short_digest
 from shipway.contract.route import RolloutState, RouteSpec, SlotEndpoint, read_rollout_states
-from shipway.observability.scrape import model_targets, prometheus_config
+from shipway.observability.scrape import prometheus_config
+from shipway.observability.targets import model_targets
 
 __all__ = ["MODEL", "A", "Answer", "B", "Load", "RolloutStack", "rollout_stack", "until"]
 

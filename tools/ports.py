@@ -18,7 +18,7 @@ def require_free(layout: LocalLayout, ports: PortsSpec) -> None:
         SpecError: naming the port, who has it where that is known, and the key to change.
     """
     ours = set(processes.marked(layout.state))
-    for port in ports.platform:
+    for port in ports.platform.values():
         if _is_free(port):
             continue
         pid = processes.listener(port)

@@ -17,7 +17,7 @@ from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
 from shipway.contract.route import RouteSpec, SlotEndpoint
 from shipway.observability.rules import model_rules
-from shipway.observability.scrape import model_targets
+from shipway.observability.targets import model_targets
 
 __all__ = ["build_model"]
 

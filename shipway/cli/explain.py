@@ -10,10 +10,11 @@ from shipway.cli.context import emit, local, progress, project
 from shipway.contract.documents import write_atomic
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout, services
+from shipway.contract.ledger import Entry
 from shipway.contract.rollout import Look
 from shipway.delivery.explain import Story, choose, story, tell
 from shipway.delivery.history import read_history
-from shipway.delivery.ledger import Entry, Ledger
+from shipway.delivery.ledger import Ledger
 from shipway.delivery.looking import query_of
 from shipway.delivery.plot import draw
 

@@ -55,6 +55,7 @@ def release(
     as_json: Json = False,
 ) -> None:
     """Put a bundle into the idle slot's line of the release file; `pulumi up` then starts it."""
+    reason = reason.strip() or NO_REASON
     root = project()
     layout, ports = local(root, env)
     path = release_path(service(root, model)[0], env)

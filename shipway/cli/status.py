@@ -9,12 +9,13 @@ from shipway.cli.context import emit, local, project, service, table
 from shipway.cli.watch import Watch
 from shipway.contract.errors import SpecError
 from shipway.contract.layout import services
+from shipway.contract.ledger import Entry, entry_numbers
 from shipway.contract.metrics import Slot
 from shipway.contract.model import load_model
 from shipway.contract.release import short_digest
 from shipway.delivery.controller import load_served
 from shipway.delivery.envoy.routes import weights_percent
-from shipway.delivery.ledger import Entry, Ledger
+from shipway.delivery.ledger import Ledger
 from shipway.delivery.past import ROLES, Past, parse_time, past_at
 from shipway.delivery.served import ServedModel
 from shipway.delivery.survey import (
@@ -103,7 +104,7 @@ def ledger(
     kept = Ledger(layout.ledger)
     if verify or model == _VERIFY:
         damage = kept.verify()
-        count = len(list(layout.ledger.glob("[0-9]*.json")))
+        count = len(entry_numbers(layout.ledger))
         text = "\n".join(damage) if damage else f"{count} entries, each as it was written"
         emit({"environment": env, "entries": count, "damage": damage}, text, as_json=as_json)
         raise typer.Exit(1 if damage else 0)

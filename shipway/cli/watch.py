@@ -14,7 +14,7 @@ from shipway.contract.route import Phase
 from shipway.delivery.client import looks
 from shipway.delivery.controller import load_served, utc_now
 from shipway.delivery.explain import frame
-from shipway.delivery.shown import look_of
+from shipway.delivery.shown import look_at
 
 __all__ = ["Watch", "read"]
 
@@ -33,7 +33,7 @@ def read(layout: LocalLayout) -> dict[str, Look]:
     if running is not None:
         # A look is kept after the end of its rollout; the route says whether one is under way.
         return {name: look for name, look in running.items() if name in served and served[name].state.progress}
-    shown = {name: look_of(entry, utc_now()) for name, entry in served.items()}
+    shown = {name: look_at(entry, utc_now()) for name, entry in served.items()}
     return {name: look for name, look in shown.items() if look is not None}
 
 

@@ -7,6 +7,7 @@ __all__ = [
     "errors",
     "evidence",
     "layout",
+    "ledger",
     "metrics",
     "model",
     "naming",

@@ -125,17 +125,17 @@ class PortsSpec(Spec):
         return self.base + 6
 
     @property
-    def platform(self) -> tuple[int, ...]:
-        """Every port of the platform's own processes."""
-        return (
-            self.gateway,
-            self.gateway_admin,
-            self.prometheus,
-            self.delivery_metrics,
-            self.alertmanager,
-            self.alert_receiver,
-            self.labels_metrics,
-        )
+    def platform(self) -> dict[str, int]:
+        """What listens -> its port, of the platform's own processes."""
+        return {
+            "gateway": self.gateway,
+            "gateway admin": self.gateway_admin,
+            "prometheus": self.prometheus,
+            "delivery metrics": self.delivery_metrics,
+            "alertmanager": self.alertmanager,
+            "alert receiver": self.alert_receiver,
+            "labels metrics": self.labels_metrics,
+        }
 
     @property
     def model_slots(self) -> range:

@@ -3,15 +3,20 @@
 from enum import StrEnum
 
 __all__ = [
+    "DELIVERY_JOB",
+    "EVIDENCE_SERIES",
     "FALLBACKS_TOTAL",
     "FEATURE_AGE_SECONDS",
     "FEATURE_MISSING_REQUESTS_TOTAL",
     "FEATURE_MISSING_TOTAL",
     "FEATURE_SECONDS",
+    "GATEWAY_JOB",
     "HEARTBEAT_TIMESTAMP_SECONDS",
     "INFERENCE_SECONDS",
     "LABELLED_TOTAL",
+    "LABELS_JOB",
     "LATENCY_EDGES_SECONDS",
+    "MODELS_JOB",
     "MODEL_INFO",
     "PREDICTION_BINS",
     "PREDICTION_BIN_TOTAL",
@@ -21,6 +26,7 @@ __all__ = [
     "REQUESTS_TOTAL",
     "REQUEST_SECONDS",
     "ROLLOUT_HEADER",
+    "ROLLOUT_JOB",
     "UNITS_TOTAL",
     "UNIT_HEADER",
     "UNIT_PREDICTION_BIN_TOTAL",
@@ -80,6 +86,18 @@ PREDICTION_LOG_WRITTEN_TOTAL = "shipway_prediction_log_written_total"
 PREDICTION_LOG_DROPPED_TOTAL = "shipway_prediction_log_dropped_total"
 MODEL_INFO = "shipway_model_info"
 HEARTBEAT_TIMESTAMP_SECONDS = "shipway_heartbeat_timestamp_seconds"
+
+# Scrape jobs. Slots whose rollout is judged are scraped a second time and oftener, under a job of their own.
+MODELS_JOB, ROLLOUT_JOB, GATEWAY_JOB, DELIVERY_JOB, LABELS_JOB = "models", "rollout", "gateway", "delivery", "labels"
+# What a rollout is judged by, of the series that a slot exports: the rollout job keeps these and no others.
+EVIDENCE_SERIES = (
+    REQUESTS_TOTAL,
+    f"{REQUEST_SECONDS}_bucket",
+    FALLBACKS_TOTAL,
+    FEATURE_MISSING_REQUESTS_TOTAL,
+    UNITS_TOTAL,
+    UNIT_PREDICTION_BIN_TOTAL,
+)
 
 # The header that keeps a unit (a user, a flight) on its slot while the weights grow.
 UNIT_HEADER = "x-unit-id"

@@ -35,6 +35,7 @@ RESERVED_NAMES: frozenset[str] = frozenset(
         "registry",
         "routes",
         "services",
+        "verify",
         "serving",
         "shipway",
         "stacks",

@@ -71,7 +71,6 @@ class Phase(StrEnum):
     STEPPING = "stepping"
     GUARDING = "guarding"
     PAUSED = "paused"
-    ROLLING_BACK = "rolling_back"
     ROLLED_BACK = "rolled_back"
     FAILED = "failed"
 
@@ -105,6 +104,26 @@ class RolloutState(Spec):
     progress: Progress | None = None
     rejected_digests: tuple[Digest, ...] = ()
     format: Annotated[int, Field(ge=1)] = STATE_FORMAT
+
+    @property
+    def judged(self) -> Slot | None:
+        """The slot that a rollout judges: the candidate's, and after its promotion the live one."""
+        return self.live if self.candidate is None else self.candidate
+
+    @property
+    def judged_digest(self) -> str:
+        """What is judged."""
+        return self.live_digest if self.candidate is None else self.candidate_digest
+
+    @property
+    def control_digest(self) -> str:
+        """What it is judged against: live, and after the promotion the version before; empty where there is none."""
+        return self.previous_digest if self.candidate is None else self.live_digest
+
+    @property
+    def judged_percent(self) -> int:
+        """The judged slot's share of the traffic, where anything is live."""
+        return 100 - self.weight_percent if self.candidate is None else self.weight_percent
 
 
 def parse_state(text: str, path: Path) -> RolloutState:

@@ -13,12 +13,11 @@ from shipway.contract.alerts import ALERTS, AlertName, Severity
 from shipway.contract.evidence import Pause
 from shipway.contract.release import short_digest
 from shipway.contract.route import Phase, RolloutState
+from shipway.delivery.rollouts import SILENT_SECONDS
 from shipway.delivery.served import ServedModel
 
 __all__ = ["Alarm", "Notifier", "alarms"]
 
-# A few lost scrapes are no silence; the same length as that after which the ledger says that evidence is missing.
-SILENT_SECONDS = 10.0
 # After this share of `max_step_seconds` a person still has time to find out why a step is not earned.
 STUCK_SHARE = 0.5
 MAX_SUMMARY_LENGTH = 500
@@ -103,7 +102,7 @@ def _wrong(entry: ServedModel, problems: Mapping[str, str]) -> dict[AlertName, s
     if progress is None:
         return found
     if state.phase in _JUDGED and progress.silent_seconds > SILENT_SECONDS:
-        share = f"at {_judged_percent(state)} % of the traffic"
+        share = f"at {state.judged_percent} % of the traffic"
         said = [problems[subject] for subject in (entry.spec.model, "prometheus", "gateway") if subject in problems]
         missing = (
             f"no evidence about {_judged(state)} {share} for more than {SILENT_SECONDS:.0f} s, so it is held there"
@@ -111,28 +110,22 @@ def _wrong(entry: ServedModel, problems: Mapping[str, str]) -> dict[AlertName, s
         found[AlertName.EVIDENCE_MISSING] = "; ".join([missing, *said])
     if progress.paused is not None:
         name = AlertName.BOTH_SLOTS_BAD if progress.paused in _NO_SLOT_IS_WELL else AlertName.ROLLOUT_PAUSED
-        waits = f"{_judged(state)} waits for a person at {_judged_percent(state)} % ({progress.paused})"
+        waits = f"{_judged(state)} waits for a person at {state.judged_percent} % ({progress.paused})"
         found[name] = waits + _reason(entry, str(Phase.PAUSED))
     elif (
         state.phase is Phase.STEPPING
         and progress.step_elapsed_seconds > STUCK_SHARE * entry.spec.rollout.max_step_seconds
     ):
         found[AlertName.ROLLOUT_STUCK] = (
-            f"{_judged(state)} at {_judged_percent(state)} % has used more than half of the "
+            f"{_judged(state)} at {state.judged_percent} % has used more than half of the "
             f"{entry.spec.rollout.max_step_seconds:g} s that a step may take; at their end it is rolled back"
         )
     return found
 
 
 def _judged(state: RolloutState) -> str:
-    """Returns the version that is judged: the candidate, or after its promotion the live one."""
-    if state.candidate is not None:
-        return f"{short_digest(state.candidate_digest)} in {state.candidate}"
-    return f"{short_digest(state.live_digest)} in {state.live}"
-
-
-def _judged_percent(state: RolloutState) -> int:
-    return state.weight_percent if state.candidate is not None else 100
+    """Returns the version that is judged, and where."""
+    return f"{short_digest(state.judged_digest)} in {state.judged}"
 
 
 def _last_rejected(state: RolloutState) -> str:

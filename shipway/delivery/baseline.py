@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 from shipway.contract import metrics
 from shipway.contract.evidence import Gate
-from shipway.contract.metrics import LATENCY_EDGES_SECONDS, Outcome
+from shipway.contract.metrics import MODELS_JOB, Outcome
 from shipway.delivery import survey
-from shipway.delivery.looking import latency_edge
+from shipway.delivery.looking import latency_edge, p95_edge
 from shipway.delivery.survey import RATE_WINDOW
 
 __all__ = ["Baseline", "measure"]
 
-_P95 = 0.95
 _JUDGED = (Outcome.OK, Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT)
 # Labels come late and in batches: a minute would often hold none.
 _LABELS_WINDOW = "1d"
@@ -71,13 +70,13 @@ def slow_ratios(buckets: Mapping[float, float], slo_seconds: float) -> dict[Gate
     within = buckets.get(latency_edge(slo_seconds))
     if within is not None:
         found[Gate.SLOW_SLO] = found[Gate.SLO_LATENCY] = max(0.0, 1 - within / total)
-    p95 = next((edge for edge in LATENCY_EDGES_SECONDS if buckets.get(edge, 0.0) >= _P95 * total), None)
+    p95 = p95_edge(buckets)
     if p95 is not None:
         found[Gate.SLOW_LIVE] = max(0.0, 1 - buckets[p95] / total)
     return found
 
 
-def _of(model: str, job: str = "models") -> str:
+def _of(model: str, job: str = MODELS_JOB) -> str:
     return f'{{model="{model}"' + (f',job="{job}"}}' if job else "}")
 
 

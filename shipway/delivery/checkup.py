@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from shipway.contract.environment import PortsSpec
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS
 from shipway.delivery.ledger import Ledger
-from shipway.delivery.machine import Process, carrying, listener, port_is_free, runs, strays
+from shipway.delivery.machine import Process, carrying, listener, port_is_free, strays
 from shipway.delivery.survey import UP, process_states
 
 __all__ = ["Finding", "check_disk", "check_heartbeat", "check_locks", "check_ports", "check_processes", "check_stack"]
@@ -66,17 +68,8 @@ def check_ports(
     who: Callable[[int], tuple[int, str] | None] = listener,
 ) -> list[Finding]:
     """Returns whether each fixed port is free, or held by a process of this stack."""
-    named = {
-        "gateway": ports.gateway,
-        "gateway admin": ports.gateway_admin,
-        "prometheus": ports.prometheus,
-        "delivery metrics": ports.delivery_metrics,
-        "alertmanager": ports.alertmanager,
-        "alert receiver": ports.alert_receiver,
-        "labels metrics": ports.labels_metrics,
-    }
     found: list[Finding] = []
-    for name, port in named.items():
+    for name, port in ports.platform.items():
         subject = f"port {port} ({name})"
         if free(port):
             found.append(Finding(subject, True, "free"))
@@ -127,7 +120,7 @@ def check_processes(
     return found
 
 
-def check_locks(layout: LocalLayout, alive: Callable[[int], bool] = runs) -> list[Finding]:
+def check_locks(layout: LocalLayout, alive: Callable[[int], bool] = psutil.pid_exists) -> list[Finding]:
     """Returns whether a lock names a holder that is gone, and whether the lease is held by who it says.
 
     Args:

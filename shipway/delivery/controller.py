@@ -322,11 +322,11 @@ class Controller:
 
     def _carry_out(self, name: str, model: ServedModel, judged: Judged) -> None:
         step = judged.step
-        look = self.rollouts.looks()[name]
         if step.action is not Action.NONE:
             change = self._change(step, ACTOR, step.sentence, judged)
             self._serve(name, ServedModel(model.spec, step.state, change))
-        elif self.rollouts.keep(name, judged):
+        look = self.rollouts.done(name, model, judged)
+        if step.action is Action.NONE and self.rollouts.to_be_saved(name):
             self._serve(name, ServedModel(model.spec, step.state, model.change))
             self.rollouts.saved(name)
         try:
@@ -338,12 +338,10 @@ class Controller:
 
     def _tell_silence(self, name: str, model: ServedModel, judged: Judged) -> None:
         """Enters into the ledger that evidence is missing: a fault of the platform, not of the candidate."""
-        missing = Step(model.state, Action.NONE, judged.sentence)
+        missing = Step(model.state, Action.EVIDENCE_MISSING, judged.sentence)
         change = self._change(missing, ACTOR, judged.sentence, judged)
         try:
-            self._ledger.append(
-                model=name, **change.model_dump(exclude={"action", "evidence"}), action="evidence_missing"
-            )
+            self._ledger.append(model=name, **change.model_dump(exclude={"evidence"}), evidence=change.evidence)
         except Fatal as error:
             self.problems["ledger"] = str(error)
 
@@ -370,7 +368,7 @@ class Controller:
             digests={role: digest for role, digest in roles.items() if digest},
             generation=state.generation,
             rollout=state.rollout,
-            weight_percent=state.weight_percent if state.candidate else 100 - state.weight_percent,
+            weight_percent=state.judged_percent,
             evidence=judged.verdicts if judged else (),
         )
 

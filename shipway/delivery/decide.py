@@ -67,6 +67,7 @@ class Action(StrEnum):
     SETTLED = "settled"
     RETRIED = "retried"
     RULES_CHANGED = "rules_changed"
+    EVIDENCE_MISSING = "evidence_missing"
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 from shipway.contract.errors import ShipwayError
 from shipway.contract.evidence import Gate, Verdict
+from shipway.contract.ledger import Entry
 from shipway.contract.release import short_digest
 from shipway.contract.rollout import Look, Move
 from shipway.delivery.decide import Action
-from shipway.delivery.ledger import Entry
 from shipway.delivery.past import time_of
 
 __all__ = ["Event", "Story", "choose", "frame", "measured", "story", "tell"]

@@ -56,8 +56,6 @@ def judge(
     ready: Readiness,
     look: Sample | NoEvidence | None,
     elapsed_seconds: float,
-    *,
-    based: bool,
 ) -> Judged:
     """Returns what a look decides.
 
@@ -67,47 +65,52 @@ def judge(
         ready: which slots are ready now.
         look: what happened since the last one, why that is not known, or None when no new scrape came.
         elapsed_seconds: monotonic time since the last call for this model.
-        based: whether a sound reading is there to count from.
     """
     assert state.live is not None
     assert state.progress is not None
     if state.candidate is None:
         return _guard(spec, state, state.progress, ready, look, elapsed_seconds)
     if state.phase is Phase.PREPARING or (state.phase is Phase.PAUSED and state.weight_percent == 0):
-        return _prepare(spec, state, state.progress, ready, elapsed_seconds, based=based)
+        return _prepare(spec, state, state.progress, ready, look, elapsed_seconds)
     return _step(spec, state, state.progress, ready, look, elapsed_seconds)
 
 
 def _prepare(
-    spec: RouteSpec, state: RolloutState, progress: Progress, ready: Readiness, elapsed_seconds: float, *, based: bool
+    spec: RouteSpec,
+    state: RolloutState,
+    progress: Progress,
+    ready: Readiness,
+    look: Sample | NoEvidence | None,
+    elapsed_seconds: float,
 ) -> Judged:
+    """Begins the first step on a look that could count both slots; what they did before it is no evidence."""
     assert state.candidate is not None
-    name, slot = short_digest(state.candidate_digest), state.candidate
+    name, slot, used = short_digest(state.candidate_digest), state.candidate, isinstance(look, Sample)
     if progress.paused:
-        return _hold(state, progress, f"paused ({progress.paused}): waits for a person")
-    progress = progress.model_copy(update={"step_elapsed_seconds": progress.step_elapsed_seconds + elapsed_seconds})
+        return _hold(state, progress, f"paused ({progress.paused}): waits for a person", used=used)
+    progress = progress.changed(step_elapsed_seconds=progress.step_elapsed_seconds + elapsed_seconds)
     waits = ""
     if problem := ready.problem(slot):
         waits = f"{name} in {slot} is not ready: {problem}"
-    elif not based or progress.slow_live_edge_seconds is None:
-        waits = f"{name} in {slot} is ready, but nothing can be counted of both slots yet"
+    elif not isinstance(look, Sample):
+        why = f": {look.sentence}" if look else ""
+        waits = f"{name} in {slot} is ready, but nothing can be counted of both slots yet{why}"
     if waits:
         deadline = spec.rollout.prepare_seconds
         if progress.step_elapsed_seconds >= deadline:
             failed = decide.rolled_back(state, Action.FAILED, f"not ready to serve within {deadline:g} s; {waits}")
-            return Judged(failed, Move.FAIL)
-        return _hold(state, progress, waits)
+            return Judged(failed, Move.FAIL, used=used)
+        return _hold(state, progress, waits, used=used)
     first, gate = spec.rollout.steps_percent[0], spec.rollout.manual_gate_before_percent
     if gate is not None and first >= gate and Pause.MANUAL not in progress.approved:
-        paused = progress.model_copy(update={"paused": Pause.MANUAL})
+        paused = progress.changed(paused=Pause.MANUAL)
         said = f"{name} in {slot} is ready; {first} % waits for `shipway approve`"
-        return Judged(
-            Step(decide.following(state, phase=Phase.PAUSED, progress=paused), Action.PAUSED, said), Move.PAUSE
-        )
-    begun = progress.model_copy(update={"step_elapsed_seconds": 0.0, "unready_seconds": 0.0, "settling": True})
+        waiting = decide.following(state, phase=Phase.PAUSED, progress=paused)
+        return Judged(Step(waiting, Action.PAUSED, said), Move.PAUSE, used=used)
+    begun = progress.changed(step_elapsed_seconds=0.0, unready_seconds=0.0, settling=True)
     changes = {"phase": Phase.STEPPING, "weight_percent": first, "progress": begun}
     said = f"{name} in {slot} is ready and takes the first {first} %"
-    return Judged(Step(decide.following(state, **changes), Action.STEPPING, said), Move.ADVANCE)
+    return Judged(Step(decide.following(state, **changes), Action.STEPPING, said), Move.ADVANCE, used=used)
 
 
 def _step(
@@ -122,7 +125,7 @@ def _step(
     assert state.live is not None
     if problem := ready.problem(state.candidate):
         return _unready(state, progress, ready, problem, elapsed_seconds)
-    progress = progress.model_copy(update={"unready_seconds": 0.0})
+    progress = progress.changed(unready_seconds=0.0)
     if look is None:
         return _hold(state, _passed(progress, elapsed_seconds), "waits for the next scrape")
     decision = steps.advance(decide.rules_of(spec), progress, look, elapsed_seconds)
@@ -154,7 +157,7 @@ def _unready(state: RolloutState, progress: Progress, ready: Readiness, problem:
     assert state.candidate is not None
     assert state.live is not None
     unready = progress.unready_seconds + elapsed_seconds
-    progress = _passed(progress, elapsed_seconds).model_copy(update={"unready_seconds": unready})
+    progress = _passed(progress, elapsed_seconds).changed(unready_seconds=unready)
     said = f"{short_digest(state.candidate_digest)} in {state.candidate} is not ready: {problem}"
     if unready < UNREADY_SECONDS:
         return _hold(state, progress, said)
@@ -185,7 +188,7 @@ def _guard(
     assert state.live is not None
     problem = ready.problem(state.live)
     unready = progress.unready_seconds + elapsed_seconds if problem else 0.0
-    progress = progress.model_copy(update={"unready_seconds": unready})
+    progress = progress.changed(unready_seconds=unready)
     if unready >= UNREADY_SECONDS and state.phase is not Phase.PAUSED:
         said = f"{short_digest(state.live_digest)} in {state.live} is not ready: {problem}"
         return _leave(spec, state, _passed(progress, elapsed_seconds), ready, said, (), used=False)
@@ -223,7 +226,7 @@ def _leave(
 def _freeze(state: RolloutState, progress: Progress, said: str, pause: Pause) -> Judged:
     if progress.paused or pause in progress.approved:
         return _hold(state, progress, f"the weights stay: {said}")
-    paused = progress.model_copy(update={"paused": pause})
+    paused = progress.changed(paused=pause)
     step = Step(
         decide.following(state, phase=Phase.PAUSED, progress=paused), Action.PAUSED, f"the weights stay: {said}"
     )
@@ -233,11 +236,11 @@ def _freeze(state: RolloutState, progress: Progress, said: str, pause: Pause) ->
 def _passed(progress: Progress, elapsed_seconds: float) -> Progress:
     """Returns the progress after time that brought nothing; a person's thinking time is not the step's."""
     elapsed = 0.0 if progress.paused else elapsed_seconds
-    return progress.model_copy(update={"step_elapsed_seconds": progress.step_elapsed_seconds + elapsed})
+    return progress.changed(step_elapsed_seconds=progress.step_elapsed_seconds + elapsed)
 
 
-def _hold(state: RolloutState, progress: Progress, said: str) -> Judged:
-    return Judged(_none(state, progress, said), Move.HOLD)
+def _hold(state: RolloutState, progress: Progress, said: str, *, used: bool = False) -> Judged:
+    return Judged(_none(state, progress, said), Move.HOLD, used=used)
 
 
 def _none(state: RolloutState, progress: Progress, said: str) -> Step:

@@ -3,55 +3,18 @@
 import hashlib
 import json
 import os
-import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
-
-from shipway.contract.documents import Spec, parse, read_json
 from shipway.contract.errors import Fatal, SpecError
 from shipway.contract.evidence import Verdict
+from shipway.contract.ledger import Entry, entry_numbers, entry_path, read_entry
 from shipway.delivery.failpoints import reach
 
-__all__ = ["Entry", "Ledger"]
+__all__ = ["Ledger"]
 
-_NAME = re.compile(r"^(\d{8})\.json$")
 GENESIS = "0" * 64
-
-
-class Entry(Spec):
-    """One event.
-
-    Args:
-        number: its place, from 1 without gaps.
-        previous: sha256 of the exact bytes of the entry before, zeros for the first.
-        time: when, in UTC, ISO 8601.
-        actor: who.
-        action: what, such as `released`, `promoted`, `rolled_back`.
-        model: whose release.
-        digests: role -> digest, such as `live`, `candidate`, `previous`, `released`.
-        reason: why, in the actor's words.
-        generation: of the rollout state it led to, None for what changed no route.
-        rollout: number of the model's rollout it belongs to.
-        weight_percent: the candidate's share of the traffic from then on.
-        evidence: what every gate said.
-    """
-
-    number: Annotated[int, Field(ge=1)]
-    previous: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    time: str
-    actor: str
-    action: str
-    model: str
-    digests: dict[str, str]
-    reason: str
-    generation: int | None = None
-    rollout: int | None = None
-    weight_percent: int | None = None
-    evidence: tuple[Verdict, ...] = ()
 
 
 class Ledger:
@@ -166,18 +129,16 @@ class Ledger:
         return True
 
     def _read(self, number: int) -> Entry:
-        path = self._path(number)
         try:
-            return parse(Entry, read_json(path), path)
+            return read_entry(self._folder, number)
         except SpecError as error:
             raise Fatal(f"the ledger is damaged; {error}") from None
 
     def _numbers(self) -> list[int]:
-        names = (path.name for path in self._folder.glob("*.json"))
-        return sorted(int(match.group(1)) for name in names if (match := _NAME.match(name)))
+        return entry_numbers(self._folder)
 
     def _path(self, number: int) -> Path:
-        return self._folder / f"{number:08}.json"
+        return entry_path(self._folder, number)
 
 
 def _hash(path: Path) -> str:

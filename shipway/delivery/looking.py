@@ -5,22 +5,20 @@ stopped would go unnoticed for as long as the rule repeats its last value. The n
 because the services themselves export them.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from shipway.contract import metrics
 from shipway.contract.evidence import CounterRow, Gate, Judgement, Sample
-from shipway.contract.metrics import LATENCY_EDGES_SECONDS, PREDICTION_BINS, Outcome, Slot
+from shipway.contract.metrics import LABELS_JOB, LATENCY_EDGES_SECONDS, PREDICTION_BINS, ROLLOUT_JOB, Outcome, Slot
 from shipway.delivery.evidence.counters import Counters, Delta, Family, Flawed, Reading, Still, read
 from shipway.delivery.evidence.gate import NoEvidence, sample_of
 from shipway.delivery.prometheus import Series
 
 __all__ = [
-    "GUARD_JOB",
-    "LABELS_JOB",
-    "ROLLOUT_JOB",
     "Asked",
     "Seen",
     "latency_edge",
@@ -28,23 +26,13 @@ __all__ = [
     "query_of",
     "see",
     "selector",
+    "slow_edge",
 ]
-
-# Scrape jobs: slots in a rollout four times a second, all slots once a second, the join of late labels.
-ROLLOUT_JOB, GUARD_JOB, LABELS_JOB = "rollout", "models", "labels"
 
 _BUCKET = f"{metrics.REQUEST_SECONDS}_bucket"
 _GATEWAY = "shipway_gateway_failed_total"
 _INFINITY = "+Inf"
-_READ = (
-    metrics.REQUESTS_TOTAL,
-    _BUCKET,
-    metrics.FALLBACKS_TOTAL,
-    metrics.FEATURE_MISSING_REQUESTS_TOTAL,
-    metrics.UNITS_TOTAL,
-    metrics.UNIT_PREDICTION_BIN_TOTAL,
-    metrics.LABELLED_TOTAL,
-)
+_READ = (*metrics.EVIDENCE_SERIES, metrics.LABELLED_TOTAL)
 _JUDGED = (Outcome.OK, Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT)
 # Below this many requests a quantile of live's latency is chance.
 _MINIMUM_REQUESTS = 100
@@ -88,13 +76,10 @@ class Seen:
     Args:
         counters: the next base; the same as before unless `look` is a sample or this was the first reading.
         look: what happened, why that is not known, or None until both slots were scraped since the last look.
-        based: whether a base exists, so that the next reading brings evidence.
     """
 
     counters: dict[str, tuple[CounterRow, ...]]
     look: Sample | NoEvidence | None
-    based: bool
-    restarted: tuple[str, ...] = field(default=())
 
 
 def latency_edge(seconds: float) -> float:
@@ -106,29 +91,43 @@ def latency_edge(seconds: float) -> float:
     return LATENCY_EDGES_SECONDS[min(bisect_left(LATENCY_EDGES_SECONDS, seconds), len(LATENCY_EDGES_SECONDS) - 1)]
 
 
-def p95_edge(buckets: Iterable[Series], otherwise_seconds: float) -> float | None:
-    """Returns the least edge that 95 % of live's requests do not exceed.
+def p95_edge(counts: Mapping[float, float]) -> float | None:
+    """Returns the least edge that 95 % of the requests do not exceed; None when that cannot be told.
+
+    >>> p95_edge({0.001: 0.0, 0.001264: 190.0, float("inf"): 200.0})
+    0.001264
+
+    Args:
+        counts: edge (seconds) -> requests at most that slow, infinity for all of them.
+    """
+    total = counts.get(math.inf, 0.0)
+    if not 0 < total < math.inf:
+        return None
+    return next((edge for edge in LATENCY_EDGES_SECONDS if counts.get(edge, 0.0) >= _P95 * total), None)
+
+
+def slow_edge(buckets: Iterable[Series], otherwise_seconds: float) -> float | None:
+    """Returns the edge beyond which a request of the candidate is slow beside live's.
 
     Args:
         buckets: the buckets of live's latency.
-        otherwise_seconds: what is returned when there are too few requests to tell.
+        otherwise_seconds: the edge where live has served too few requests, or slower ones than the grid knows.
 
     Returns:
-        None without any bucket: not to know is not the same as to have seen few.
+        None without buckets, or with one that is none: not to know is not the same as to have seen few.
     """
     counts: dict[float, float] = {}
     for series in buckets:
-        edge = float(series.labels.get("le", "nan"))
+        try:
+            edge = float(series.labels["le"])
+        except (KeyError, ValueError):
+            return None
         counts[edge] = counts.get(edge, 0.0) + series.value
-    if float("inf") not in counts:
+    total = counts.get(math.inf)
+    if total is None or not math.isfinite(total):
         return None
-    total = counts[float("inf")]
-    if total < _MINIMUM_REQUESTS:
-        return otherwise_seconds
-    for edge in sorted(counts):
-        if counts[edge] >= _P95 * total and edge in LATENCY_EDGES_SECONDS:
-            return edge
-    return LATENCY_EDGES_SECONDS[-1]
+    edge = p95_edge(counts) if total >= _MINIMUM_REQUESTS else None
+    return otherwise_seconds if edge is None else edge
 
 
 def selector(asked: Iterable[Asked]) -> str:
@@ -191,21 +190,21 @@ def see(
             family, base.get(family.metric, Counters()), grouped.get(family.metric, []), needed
         )
         if isinstance(outcome, Flawed):
-            return Seen(dict(counters), NoEvidence(Judgement.ERROR, outcome.sentence), based=bool(counters))
+            return Seen(dict(counters), NoEvidence(Judgement.ERROR, outcome.sentence))
         outcomes[family.metric] = outcome
     rows = {name: tuple(map(_row, found.rows())) for name, found in following.items()}
     if not counters:
-        return Seen(rows, None, based=True)
+        return Seen(rows, None)
     # Both or none: with one slot's scrape alone, a look would compare what it did with nothing.
     before, after = base.get(metrics.REQUESTS_TOTAL, Counters()), following[metrics.REQUESTS_TOTAL]
     if any(_newest(after, slot) <= _newest(before, slot) for slot in slots):
-        return Seen(dict(counters), None, based=True)
+        return Seen(dict(counters), None)
     deltas = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Delta)}
     look = sample_of(_counts(asked, deltas, asked.candidate), _counts(asked, deltas, asked.live))
     if isinstance(look, NoEvidence):
         # Counts that cannot be are left in the counters: the next reading brings them together with what they lack.
-        return Seen(dict(counters), look, based=True)
-    return Seen(rows, look, based=True, restarted=deltas[metrics.REQUESTS_TOTAL].restarted)
+        return Seen(dict(counters), look)
+    return Seen(rows, look)
 
 
 def _newest(counters: Counters, slot: Slot) -> float:

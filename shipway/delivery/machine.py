@@ -1,16 +1,16 @@
-"""What this machine runs: processes, who started them, and who listens where; read from the kernel alone."""
+"""What this machine runs: processes, who started them, and who listens where."""
 
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from shipway.contract.layout import PROCESS_MARKER
 
-__all__ = ["Process", "carrying", "listener", "port_is_free", "runs", "strays"]
+__all__ = ["Process", "carrying", "listener", "port_is_free", "strays"]
 
-_PROC = Path("/proc")
-_LISTENS = "0A"
 _SUPERVISOR = "supervisord"
 
 
@@ -29,23 +29,15 @@ class Process:
         return _SUPERVISOR in self.command
 
 
-def carrying(state: Path, proc: Path = _PROC) -> dict[int, Process]:
+def carrying(state: Path) -> dict[int, Process]:
     """Returns pid -> process of the stack whose state folder is `state`; another person's cannot be seen."""
-    wanted = f"{PROCESS_MARKER}={state}".encode()
     found: dict[int, Process] = {}
-    for folder in proc.iterdir():
-        if not folder.name.isdigit():
-            continue
+    for process in psutil.process_iter():
         try:
-            if wanted not in (folder / "environ").read_bytes().split(b"\0"):
-                continue
-            after_name = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-            name = (folder / "comm").read_text(encoding="utf-8").strip()
-        except OSError:  # gone, or another person's
+            if process.environ().get(PROCESS_MARKER) == str(state) and process.status() != psutil.STATUS_ZOMBIE:
+                found[process.pid] = Process(process.pid, process.ppid(), process.name(), " ".join(process.cmdline()))
+        except psutil.Error:  # gone, or another person's
             continue
-        if after_name[0] != "Z":
-            found[int(folder.name)] = Process(int(folder.name), int(after_name[1]), name, command)
     return found
 
 
@@ -61,11 +53,6 @@ def strays(processes: Mapping[int, Process]) -> list[Process]:
     return sorted(found, key=lambda process: process.pid)
 
 
-def runs(pid: int, proc: Path = _PROC) -> bool:
-    """Returns whether a process of this number is there."""
-    return (proc / str(pid)).exists()
-
-
 def port_is_free(port: int) -> bool:
     """Returns whether a server could listen on loopback `port` now."""
     with socket.socket() as probe:
@@ -78,27 +65,12 @@ def port_is_free(port: int) -> bool:
     return True
 
 
-def listener(port: int, proc: Path = _PROC) -> tuple[int, str] | None:
+def listener(port: int) -> tuple[int, str] | None:
     """Returns pid and name of the process that listens on TCP `port`; None where it cannot be seen."""
-    inodes = {f"socket:[{inode}]" for inode in _listening(port, proc)}
-    for folder in proc.iterdir():
-        if not folder.name.isdigit() or not inodes:
-            continue
-        try:
-            if any(str(handle.readlink()) in inodes for handle in (folder / "fd").iterdir()):
-                return int(folder.name), (folder / "comm").read_text(encoding="utf-8").strip()
-        except OSError:  # gone, or another person's
-            continue
+    for one in psutil.net_connections("tcp"):
+        if one.status == psutil.CONN_LISTEN and one.laddr and one.laddr.port == port and one.pid:
+            try:
+                return one.pid, psutil.Process(one.pid).name()
+            except psutil.Error:  # gone meanwhile
+                return None
     return None
-
-
-def _listening(port: int, proc: Path) -> list[str]:
-    inodes: list[str] = []
-    for name in ("tcp", "tcp6"):
-        try:
-            rows = (proc / "net" / name).read_text(encoding="utf-8").splitlines()[1:]
-        except OSError:
-            continue
-        fields = (row.split() for row in rows)
-        inodes += [one[9] for one in fields if one[3] == _LISTENS and int(one[1].rpartition(":")[2], 16) == port]
-    return inodes

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from shipway.contract.ledger import Entry
 from shipway.contract.route import RolloutState
 from shipway.delivery.decide import Action
-from shipway.delivery.ledger import Entry
 
 __all__ = ["remembered"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from shipway.contract.errors import ShipwayError, SpecError
-from shipway.delivery.ledger import Entry
+from shipway.contract.ledger import Entry
 
 __all__ = ["ROLES", "Held", "Past", "parse_time", "past_at", "time_of"]
 

@@ -10,7 +10,7 @@ from shipway.delivery.decide import Refusal
 __all__ = ["Placement", "place"]
 
 # While one of these runs, the idle slot is needed: it takes traffic, or it is where a rollback would go.
-_BUSY = frozenset({Phase.STEPPING, Phase.PAUSED, Phase.GUARDING, Phase.ROLLING_BACK})
+_BUSY = frozenset({Phase.STEPPING, Phase.PAUSED, Phase.GUARDING})
 
 
 def _needed(state: RolloutState) -> bool:

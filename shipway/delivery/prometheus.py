@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import math
 import urllib.parse
 from typing import Any, NamedTuple, cast
 
@@ -78,5 +77,4 @@ class Prometheus:
 def _series(one: Any) -> Series:
     labels = {str(name): str(value) for name, value in one["metric"].items()}
     at, value = one["values"][-1]
-    number = float(value) if value not in ("+Inf", "-Inf") else math.copysign(math.inf, -1 if value[0] == "-" else 1)
-    return Series(labels.pop("__name__"), labels, number, float(at))
+    return Series(labels.pop("__name__"), labels, float(value), float(at))

@@ -6,22 +6,23 @@ on from, and the counters in it bring all that happened since as one increment.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from shipway.contract.errors import Retryable
 from shipway.contract.evidence import Judgement, Progress, Sample
-from shipway.contract.metrics import REQUEST_SECONDS, Slot
+from shipway.contract.metrics import MODELS_JOB, REQUEST_SECONDS, ROLLOUT_JOB, Slot
 from shipway.contract.release import short_digest
 from shipway.contract.rollout import Look
 from shipway.contract.route import RolloutState
-from shipway.delivery.decide import Readiness
+from shipway.delivery.decide import Action, Readiness
 from shipway.delivery.envoy.admin import Report
 from shipway.delivery.envoy.clusters import fallback_cluster, slot_cluster
 from shipway.delivery.evidence.gate import NoEvidence
 from shipway.delivery.judge import Judged, judge, under_way
-from shipway.delivery.looking import GUARD_JOB, ROLLOUT_JOB, Asked, Seen, latency_edge, p95_edge, see, selector
-from shipway.delivery.prometheus import Prometheus, Series
+from shipway.delivery.looking import Asked, Seen, latency_edge, see, selector, slow_edge
+from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.served import ServedModel
+from shipway.delivery.shown import look_of
 
 __all__ = ["SILENT_SECONDS", "Rollouts"]
 
@@ -30,7 +31,7 @@ SAVE_SECONDS = 10.0
 # A promoted version is looked at once a second, as often as all slots are scraped.
 GUARD_LOOK_SECONDS = 1.0
 # Samples older than this are no news of a slot that is scraped four times, or once, a second.
-_WINDOW_SECONDS = {ROLLOUT_JOB: 2.0, GUARD_JOB: 5.0}
+_WINDOW_SECONDS = {ROLLOUT_JOB: 2.0, MODELS_JOB: 5.0}
 # From here on missing evidence is a fault of the platform, and is told.
 SILENT_SECONDS = 10.0
 
@@ -95,60 +96,51 @@ class Rollouts:
 
     def ask(self, models: Mapping[str, ServedModel], report: Report, problems: dict[str, str]) -> dict[str, Seen]:
         """Returns model -> what happened in its slots since the last look, with one question for each scrape job."""
-        asked: dict[str, Asked] = {}
-        for name, model in models.items():
-            try:
-                self._freeze_edge(name, model)
-            except Retryable as error:
-                problems.setdefault(name, str(error))
-            found = self._asked(name, model)
-            if found is not None:
-                asked[name] = found
-        answers: dict[str, list[Series] | NoEvidence] = {}
-        for job in {one.job for one in asked.values()}:
-            mine = [one for one in asked.values() if one.job == job]
-            try:
-                answers[job] = self.prometheus.newest(selector(mine), _WINDOW_SECONDS[job])
-            except Retryable as error:
-                answers[job] = NoEvidence(Judgement.INCONCLUSIVE, str(error))
         seen: dict[str, Seen] = {}
-        for name, one in asked.items():
-            counters, answer = self._running[name].progress.counters, answers[one.job]
-            if isinstance(answer, NoEvidence):
-                seen[name] = Seen(dict(counters), answer, based=bool(counters))
-            else:
-                seen[name] = see(one, counters, answer, _failed(name, report))
+        try:
+            for name, model in models.items():
+                self._freeze_edge(name, model)
+            asked = {name: found for name, model in models.items() if (found := self._asked(name, model))}
+            for job in sorted({one.job for one in asked.values()}):
+                mine = {name: one for name, one in asked.items() if one.job == job}
+                series = self.prometheus.newest(selector(mine.values()), _WINDOW_SECONDS[job])
+                for name, one in mine.items():
+                    seen[name] = see(one, self._running[name].progress.counters, series, _failed(name, report))
+        except Retryable as error:
+            # Asked once a round and no more: each question that nobody answers holds up every rollback.
+            problems.setdefault("prometheus", str(error))
+            for name in models.keys() - seen.keys():
+                counters = dict(self._running[name].progress.counters)
+                seen[name] = Seen(counters, NoEvidence(Judgement.INCONCLUSIVE, str(error)))
         return seen
 
     def judge(self, name: str, model: ServedModel, ready: Readiness, seen: Seen | None) -> Judged:
-        """Returns what the look decides; `keep` or `saved` must follow when it was carried out."""
+        """Returns what the look decides; `done` follows when it was carried out."""
         running = self._running[name]
         before = running.progress
-        look, based = (seen.look, seen.based) if seen else (None, False)
-        rebased = seen is not None and (isinstance(look, Sample) or look is None)
-        progress = before.model_copy(update={"counters": seen.counters}) if seen and rebased else before
         now = self.clock()
-        elapsed = now - running.called_at_seconds
-        state = model.state.model_copy(update={"progress": progress})
-        judged = judge(model.spec, state, ready, look, elapsed, based=based)
-        running.called_at_seconds = now
+        elapsed, running.called_at_seconds = now - running.called_at_seconds, now
+        look, counters = (seen.look, seen.counters) if seen else (None, before.counters)
+        state = model.state.model_copy(update={"progress": before.changed(counters=counters)})
+        judged = judge(model.spec, state, ready, look, elapsed)
         following = judged.step.state.progress
-        preparing = state.candidate is not None and not state.weight_percent
-        if isinstance(look, Sample) and not judged.used and not preparing and following is not None:
+        if isinstance(look, Sample) and not judged.used and following is not None:
             # Left in the counters: the next look brings it together with what follows.
-            kept = following.model_copy(update={"counters": before.counters})
-            step_state = judged.step.state.model_copy(update={"progress": kept})
-            judged = _with_state(judged, step_state)
-        running.look = self._look(model, state, judged)
+            kept = judged.step.state.model_copy(update={"progress": following.changed(counters=before.counters)})
+            judged = replace(judged, step=replace(judged.step, state=kept))
         return judged
 
-    def keep(self, name: str, judged: Judged) -> bool:
-        """Remembers the progress of a look that moved nothing; returns whether it is time to write it."""
-        running = self._running[name]
-        progress = judged.step.state.progress
-        assert progress is not None
-        running.progress = progress
-        return self.clock() - running.saved_at_seconds >= SAVE_SECONDS
+    def done(self, name: str, model: ServedModel, judged: Judged) -> Look:
+        """Notes that a look was carried out, and returns it as people read it."""
+        running, after = self._running[name], judged.step.state
+        if judged.step.action is Action.NONE and after.progress is not None:
+            running.progress = after.progress
+        running.look = look_of(model.spec, model.state, after, self.now(), judged)
+        return running.look
+
+    def to_be_saved(self, name: str) -> bool:
+        """Returns whether it is time to write the progress, also when nothing moved."""
+        return self.clock() - self._running[name].saved_at_seconds >= SAVE_SECONDS
 
     def saved(self, name: str) -> None:
         """Notes that the progress in memory is on the route too."""
@@ -157,7 +149,7 @@ class Rollouts:
     def unsettle(self, name: str) -> None:
         """Notes that the gateway may have served other weights for a moment: a change of them was not confirmed."""
         running = self._running[name]
-        running.progress = running.progress.model_copy(update={"settling": True})
+        running.progress = running.progress.changed(settling=True)
 
     def newly_silent(self, name: str) -> bool:
         """Returns True once for each stretch in which evidence has been missing for too long."""
@@ -173,17 +165,16 @@ class Rollouts:
         slo = latency_edge(model.spec.slo.latency_seconds)
         edge: float | None = slo
         if model.state.candidate is not None:
-            buckets = f'{REQUEST_SECONDS}_bucket{{job="{GUARD_JOB}",model="{name}",slot="{live}"}}'
-            edge = p95_edge(self.prometheus.newest(buckets, _WINDOW_SECONDS[GUARD_JOB]), slo)
+            buckets = f'{REQUEST_SECONDS}_bucket{{job="{MODELS_JOB}",model="{name}",slot="{live}"}}'
+            edge = slow_edge(self.prometheus.newest(buckets, _WINDOW_SECONDS[MODELS_JOB]), slo)
         if edge is not None:
-            running.progress = running.progress.model_copy(update={"slow_live_edge_seconds": edge, "counters": {}})
+            running.progress = running.progress.changed(slow_live_edge_seconds=edge, counters={})
 
     def _asked(self, name: str, model: ServedModel) -> Asked | None:
         spec, state, progress = model.spec, model.state, self._running[name].progress
-        if state.live is None or progress.slow_live_edge_seconds is None:
+        judged, guarding = state.judged, state.candidate is None
+        if judged is None or progress.slow_live_edge_seconds is None:
             return None
-        guarding = state.candidate is None
-        judged = state.live if guarding or state.candidate is None else state.candidate
         digests = {slot: spec.endpoint(slot).digest for slot in Slot}
         return Asked(
             model=name,
@@ -194,40 +185,8 @@ class Rollouts:
             slow_slo_edge_seconds=latency_edge(spec.slo.latency_seconds),
             slow_live_edge_seconds=progress.slow_live_edge_seconds,
             control=not guarding or state.weight_percent > 0,
-            job=GUARD_JOB if guarding else ROLLOUT_JOB,
+            job=MODELS_JOB if guarding else ROLLOUT_JOB,
         )
-
-    def _look(self, model: ServedModel, before: RolloutState, judged: Judged) -> Look:
-        after = judged.step.state
-        progress = after.progress or before.progress
-        assert before.live is not None
-        guarding = before.candidate is None
-        return Look(
-            time=self.now(),
-            model=model.spec.model,
-            rollout=before.rollout,
-            phase=str(after.phase),
-            candidate=before.live if guarding or before.candidate is None else before.candidate,
-            candidate_digest=before.live_digest if guarding else before.candidate_digest,
-            live_digest=before.previous_digest if guarding else before.live_digest,
-            step_index=progress.step_index if progress else 0,
-            weight_percent=_share(after, before),
-            step_elapsed_seconds=progress.step_elapsed_seconds if progress else 0.0,
-            move=judged.move,
-            sentence=judged.sentence,
-            verdicts=judged.verdicts,
-        )
-
-
-def _with_state(judged: Judged, state: RolloutState) -> Judged:
-    step = type(judged.step)(state, judged.step.action, judged.step.sentence)
-    return Judged(step, judged.move, judged.verdicts, judged.used)
-
-
-def _share(after: RolloutState, before: RolloutState) -> int:
-    """Returns the share of the version that was judged."""
-    judged = before.live if before.candidate is None else before.candidate
-    return 100 - after.weight_percent if judged is after.live else after.weight_percent
 
 
 def _failed(name: str, report: Report) -> dict[Slot, int]:

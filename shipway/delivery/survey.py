@@ -101,15 +101,11 @@ def request_rates(port: int) -> dict[str, Rates] | None:
 
     A model without a series is not in the answer: no data is unknown, never zero.
     """
-    answer = _get(port, f"/api/v1/query?query={urllib.parse.quote(_QUERY)}")
-    try:
-        rows = [
-            (str(row["metric"]["model"]), str(row["metric"]["outcome"]), float(row["value"][1]))
-            for row in answer["data"]["result"]
-        ]
-    except (ValueError, KeyError, TypeError, IndexError):
+    answer = query(port, _QUERY)
+    if answer is None:
         return None
-    return rates(rows)
+    named = [(labels, value) for labels, value in answer if {"model", "outcome"} <= labels.keys()]
+    return rates([(labels["model"], labels["outcome"], value) for labels, value in named])
 
 
 def firing_alerts(port: int) -> list[FiringAlert] | None:

@@ -1,6 +1,5 @@
 """The slots that Prometheus scrapes often: written while their rollout is judged, gone when it is not."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from shipway.contract.documents import write_atomic
 from shipway.contract.metrics import Slot
 from shipway.contract.route import Phase, RolloutState, RouteSpec
 from shipway.delivery.failpoints import reach
+from shipway.observability.targets import model_targets
 
 __all__ = ["RolloutTargets", "scraped_often"]
 
@@ -48,11 +48,5 @@ class RolloutTargets:
         reach("targets_after_write")
 
     def _text(self, spec: RouteSpec) -> str:
-        groups = [
-            {
-                "targets": [f"127.0.0.1:{spec.endpoint(slot).port}"],
-                "labels": {"env": self._environment, "model": spec.model, "slot": str(slot)},
-            }
-            for slot in Slot
-        ]
-        return json.dumps(groups, indent=2) + "\n"
+        addresses = {slot: f"127.0.0.1:{spec.endpoint(slot).port}" for slot in Slot}
+        return model_targets(spec.model, self._environment, addresses)

@@ -5,10 +5,17 @@ from pathlib import Path
 
 from shipway.contract.alerts import ALERTS, PLATFORM_OWNER, PLATFORM_RUNBOOK, AlertName
 from shipway.contract.environment import EnvironmentSpec
-from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS, RECORDED, Outcome
+from shipway.contract.metrics import (
+    DELIVERY_JOB,
+    GATEWAY_JOB,
+    HEARTBEAT_TIMESTAMP_SECONDS,
+    LABELS_JOB,
+    MODELS_JOB,
+    RECORDED,
+    Outcome,
+)
 from shipway.contract.model import ModelSpec, SloSpec
 from shipway.observability.rendering import render_template
-from shipway.observability.scrape import DELIVERY_JOB, GATEWAY_JOB, LABELS_JOB, MODELS_JOB
 
 __all__ = ["minimum_requests", "model_rules", "platform_rules"]
 

@@ -1,46 +1,15 @@
-"""Which targets Prometheus scrapes: its configuration, and one target file a model."""
+"""What Prometheus scrapes, how often, and whom it tells."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 
 from shipway.contract.environment import EnvironmentSpec
-from shipway.contract.metrics import (
-    FALLBACKS_TOTAL,
-    FEATURE_MISSING_REQUESTS_TOTAL,
-    REQUEST_SECONDS,
-    REQUESTS_TOTAL,
-    UNIT_PREDICTION_BIN_TOTAL,
-    UNITS_TOTAL,
-    Slot,
-)
+from shipway.contract.metrics import DELIVERY_JOB, EVIDENCE_SERIES, GATEWAY_JOB, LABELS_JOB, MODELS_JOB, ROLLOUT_JOB
 from shipway.observability.rendering import render_template
 
-__all__ = [
-    "ALERT_RESEND_SECONDS",
-    "DELIVERY_JOB",
-    "GATEWAY_JOB",
-    "LABELS_JOB",
-    "MODELS_JOB",
-    "ROLLOUT_JOB",
-    "ROLLOUT_SCRAPE_SECONDS",
-    "model_targets",
-    "prometheus_config",
-]
+__all__ = ["ALERT_RESEND_SECONDS", "ROLLOUT_SCRAPE_SECONDS", "prometheus_config"]
 
-MODELS_JOB, GATEWAY_JOB, DELIVERY_JOB, LABELS_JOB = "models", "gateway", "delivery", "labels"
-
-# Slots whose rollout is judged are scraped a second time and so much oftener: a bad version hurts callers until the
-# next scrape. Only what delivery reads is kept of it, and no rule looks at it: it would count every request twice.
-ROLLOUT_JOB, ROLLOUT_SCRAPE_SECONDS = "rollout", 0.25
-_READ_BY_DELIVERY = (
-    REQUESTS_TOTAL,
-    f"{REQUEST_SECONDS}_(bucket|count)",
-    FALLBACKS_TOTAL,
-    FEATURE_MISSING_REQUESTS_TOTAL,
-    UNITS_TOTAL,
-    UNIT_PREDICTION_BIN_TOTAL,
-)
+# A bad version hurts callers until the next scrape. No rule looks at this job: it would count every request twice.
+ROLLOUT_SCRAPE_SECONDS = 0.25
 
 # Prometheus finds Alertmanager five seconds after its own start, and what it wanted to say before that is said only
 # with the next repetition; an alert that is not repeated four times has ended.
@@ -75,22 +44,7 @@ def prometheus_config(
         models_job=MODELS_JOB,
         rollout_job=ROLLOUT_JOB,
         rollout_interval_seconds=ROLLOUT_SCRAPE_SECONDS,
-        rollout_series="|".join(_READ_BY_DELIVERY),
+        rollout_series="|".join(EVIDENCE_SERIES),
         alertmanager=alertmanager,
         platform=platform,
     )
-
-
-def model_targets(model: str, environment: str, addresses: Mapping[Slot, str]) -> str:
-    """Returns the target file of one model.
-
-    Args:
-        model: its name.
-        environment: the environment's name.
-        addresses: slot -> host:port, of the filled slots alone: an empty one is no failing target.
-    """
-    groups = [
-        {"targets": [address], "labels": {"env": environment, "model": model, "slot": str(slot)}}
-        for slot, address in addresses.items()
-    ]
-    return json.dumps(groups, indent=2) + "\n"

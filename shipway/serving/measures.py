@@ -67,7 +67,7 @@ class Measures:
         missing = counter(metrics.FEATURE_MISSING_TOTAL, "Requests that got a feature's default.", "feature")
         missed = counter(metrics.FEATURE_MISSING_REQUESTS_TOTAL, "Requests that got any feature's default.")
         units = counter(metrics.UNITS_TOTAL, "Units seen first in the present step of a rollout.")
-        unit_bins = counter(
+        self._unit_bin_counter = counter(
             metrics.UNIT_PREDICTION_BIN_TOTAL, "Each unit's first prediction in a rollout.", "reference", "bin"
         )
         ages = histogram(
@@ -81,10 +81,8 @@ class Measures:
         self._missing = {name: missing.labels(*who, name) for name in features}
         self._missing_requests = missed.labels(*who)
         self._units = units.labels(*who)
-        self._unit_bins = [
-            _bins_of(unit_bins, (*who, reference), edges)
-            for reference, edges in {**live_edges, who[1]: prediction_edges}.items()
-        ]
+        self._unit_bins: dict[str, tuple[NDArray[np.float64], list[Counter]]] = {}
+        self.compare_on({**live_edges, who[1]: prediction_edges})
         self._ages = {name: ages.labels(*who, name) for name in features}
         self._request_seconds = histogram(metrics.REQUEST_SECONDS, "Time of a whole request.").labels(*who)
         self._inference_seconds = histogram(metrics.INFERENCE_SECONDS, "Time in the model.").labels(*who)
@@ -126,8 +124,14 @@ class Measures:
 
     def unit_prediction(self, value: float) -> None:
         """Counts a unit's first prediction in a rollout, under the edges of each version it is compared on."""
-        for edges, bins in self._unit_bins:
+        for edges, bins in list(self._unit_bins.values()):
             bins[int(np.searchsorted(edges, value, side="right"))].inc()
+
+    def compare_on(self, edges: Mapping[str, Sequence[float]]) -> None:
+        """Counts from now on under these edges too, each by the short digest of the version they come from."""
+        for reference, inner in edges.items():
+            if reference not in self._unit_bins:
+                self._unit_bins[reference] = _bins_of(self._unit_bin_counter, (*self._who, reference), inner)
 
     def fallback(self, source: FallbackSource) -> None:
         """Counts one request answered by `source`."""

@@ -1,4 +1,4 @@
-"""The edges of the version that is live while a slot starts: on them both are compared, bin by bin."""
+"""The edges of the version that is live beside a slot: on them both are compared, bin by bin."""
 
 import logging
 from pathlib import Path
@@ -10,7 +10,7 @@ from shipway.contract.errors import ShipwayError
 from shipway.contract.release import short_digest
 from shipway.contract.route import read_rollout_states, served
 
-__all__ = ["live_edges"]
+__all__ = ["LiveEdges", "live_edges"]
 
 _LOGGER = logging.getLogger("shipway.serving")
 
@@ -43,3 +43,38 @@ def live_edges(model: str, digest: str, routes: Path | None, artifacts: Path | N
     except (ShipwayError, OSError) as error:
         _LOGGER.warning("predictions are counted under their own edges alone: %s", error)
         return {}
+
+
+class LiveEdges:
+    """Learns the edges of each version that goes live beside a slot, once.
+
+    A stack that comes up anew starts both slots before anything is live, so to ask at the start is not enough.
+
+    Args:
+        model, digest, routes, artifacts: as for `live_edges`.
+    """
+
+    def __init__(self, model: str, digest: str, routes: Path | None, artifacts: Path | None) -> None:
+        self._asked = model, digest, routes, artifacts
+        self._known = {"", digest}
+        self._mark = (0, 0)
+
+    def learn(self) -> dict[str, tuple[float, ...]]:
+        """Returns what is new since the last call; empty as long as no other version went live."""
+        model, _digest, routes, _artifacts = self._asked
+        live = self._live(model, routes)
+        if live in self._known:
+            return {}
+        self._known.add(live)
+        return live_edges(*self._asked)
+
+    def _live(self, model: str, routes: Path | None) -> str:
+        try:
+            found = routes.stat() if routes else None
+            if routes is None or found is None or (found.st_ino, found.st_mtime_ns) == self._mark:
+                return ""
+            self._mark = (found.st_ino, found.st_mtime_ns)
+            return served(read_rollout_states(routes)).get(model, (None, ""))[1]
+        except (ShipwayError, OSError):
+            # Torn or not there yet: the next one that is written is another file.
+            return ""

@@ -35,7 +35,7 @@ from shipway.serving.features import FeatureReader, FeatureStatus, ServedFeature
 from shipway.serving.measures import Measures
 from shipway.serving.model_files import ModelFiles
 from shipway.serving.predictions import LabelLog, Logged, PredictionLog
-from shipway.serving.references import live_edges
+from shipway.serving.references import LiveEdges
 from shipway.serving.requests import Asked
 from shipway.serving.units import Units
 
@@ -93,6 +93,7 @@ class Runtime:
         measures: the slot's counters.
         predictions, labels: the slot's logs.
         tier: only `local` believes a request's own event time.
+        edges: learns the edges of the version that goes live beside this one; None where nothing is compared.
         faults: what a rehearsal puts around the model's calls, None for a version that is meant to work.
     """
 
@@ -110,13 +111,14 @@ class Runtime:
         predictions: PredictionLog,
         labels: LabelLog,
         tier: Tier,
+        edges: LiveEdges | None = None,
         faults: Faults | None = None,
     ) -> None:
         self.model, self.name, self.version, self.slot = model, name, short_digest(digest), slot
         self.schema, self.spec, self.measures, self.labels, self.tier = model.schema, spec, measures, labels, tier
         self._files, self._features, self._log = files, features, predictions
         self._threads = ThreadPoolExecutor(spec.max_concurrency, thread_name_prefix="model")
-        self._units, self._faults = Units(), faults
+        self._units, self._faults, self._edges = Units(), faults, edges
         self._busy = 0
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
@@ -136,6 +138,7 @@ class Runtime:
         admit(served.faults, configuration.tier, configuration.bundle)
         reference = parse(Reference, read_json(files / "reference.json"), files / "reference.json")
         version = short_digest(configuration.digest)
+        edges = LiveEdges(served.name, configuration.digest, configuration.served_routes, configuration.artifacts)
         measures = Measures(
             model=served.name,
             digest=configuration.digest,
@@ -143,9 +146,7 @@ class Runtime:
             schema=model.schema,
             features=[read.name for read in served.features.reads],
             prediction_edges=reference.predictions.edges,
-            live_edges=live_edges(
-                served.name, configuration.digest, configuration.served_routes, configuration.artifacts
-            ),
+            live_edges=edges.learn(),
             registry=CollectorRegistry(),
         )
         who = (version, str(configuration.slot), os.getpid())
@@ -162,6 +163,7 @@ class Runtime:
             predictions=PredictionLog(folder, model.schema, *who, _counted(measures, "predictions")),
             labels=LabelLog(folder, *who, _counted(measures, "labels")),
             tier=configuration.tier,
+            edges=edges,
             # No secret: the same bundle is to fail in the same way each time it starts.
             faults=Faults(served.faults, random.Random(configuration.digest)) if served.faults else None,  # noqa: S311
         )
@@ -295,6 +297,8 @@ class Runtime:
     async def _beat(self) -> None:
         while True:
             self.measures.heartbeat("serving", time.time())
+            if self._edges:
+                self.measures.compare_on(await asyncio.to_thread(self._edges.learn))
             await asyncio.sleep(_HEARTBEAT_SECONDS)
 
 

@@ -4,16 +4,13 @@ The ledger says so first; the aliases follow it for whoever looks into the regis
 reads them or waits for them.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict
-
-from shipway.contract.documents import Spec, parse, read_json
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
+from shipway.contract.ledger import entry_numbers, read_entry
 from shipway.contract.release import short_digest
 from shipway.training.registry import DIGEST_TAG
 from shipway.training.tables import has_tables, open_client
@@ -23,31 +20,19 @@ __all__ = ["ALIASES", "bring_up_to_date", "roles"]
 # Role in the ledger -> alias in the registry.
 ALIASES: Mapping[str, str] = {"live": "champion", "candidate": "challenger", "previous": "previous"}
 
-_ENTRY = re.compile(r"^\d{8}\.json$")
-
-
-class _Entry(Spec):
-    """What matters here of one of the ledger's entries; delivery writes more into them."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    model: str
-    digests: dict[str, str]
-    generation: int | None = None
-
 
 def roles(ledger: Path) -> dict[str, dict[str, str]]:
     """Returns model -> role -> digest, as the last entry says that changed the model's route; an empty role is absent.
 
     Args:
-        ledger: its folder, with the entries `<number:08>.json`.
+        ledger: its folder.
 
     Raises:
         SpecError: naming an entry that is damaged.
     """
     found: dict[str, dict[str, str]] = {}
-    for path in sorted(path for path in ledger.glob("*.json") if _ENTRY.match(path.name)):
-        entry = parse(_Entry, read_json(path), path)
+    for number in entry_numbers(ledger):
+        entry = read_entry(ledger, number)
         if entry.generation is not None:
             found[entry.model] = {role: digest for role, digest in entry.digests.items() if role in ALIASES and digest}
     return found

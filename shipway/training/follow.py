@@ -3,7 +3,6 @@
 MLflow takes seconds and hundreds of megabytes, so it is not kept: between entries this process only lists a folder.
 """
 
-import re
 import signal
 import subprocess
 import sys
@@ -13,22 +12,15 @@ from pathlib import Path
 from types import FrameType
 
 from shipway.contract.layout import LocalLayout
+from shipway.contract.ledger import entry_numbers
 
-__all__ = ["Follower", "bring_aliases", "follow", "last_number"]
+__all__ = ["Follower", "bring_aliases", "follow"]
 
 POLL_SECONDS = 1.0
 FIRST_RETRY_SECONDS = 2.0
 LAST_RETRY_SECONDS = 300.0
 # MLflow imports within seconds; a busy machine takes longer, a lock that nobody frees must not hold this up for ever.
 TIMEOUT_SECONDS = 180.0
-
-_ENTRY = re.compile(r"^(\d{8})\.json$")
-
-
-def last_number(ledger: Path) -> int:
-    """Returns the number of the newest entry in the folder `ledger`, 0 for none."""
-    numbers = (int(match.group(1)) for path in ledger.glob("*.json") if (match := _ENTRY.match(path.name)))
-    return max(numbers, default=0)
 
 
 class Follower:
@@ -98,7 +90,7 @@ def bring_aliases(layout: LocalLayout, say: Callable[[str], None]) -> str:
 def follow(root: Path, environment: str) -> None:
     """Follows the ledger of a local stack until SIGTERM or SIGINT."""
     layout, stopping = LocalLayout(root, environment), list[int]()
-    follower = Follower(lambda: last_number(layout.ledger), lambda: bring_aliases(layout, _say), _say)
+    follower = Follower(lambda: max(entry_numbers(layout.ledger), default=0), lambda: bring_aliases(layout, _say), _say)
 
     def stop(signum: int, _: FrameType | None) -> None:
         # Wherever it meets the loop, nothing is half-done: SQLite undoes what a killed process began.

@@ -63,7 +63,6 @@ PHASES: dict[Phase, frozenset[Phase]] = {
     Phase.GUARDING: frozenset({Phase.GUARDING, Phase.SETTLED, Phase.ROLLED_BACK, Phase.PAUSED, Phase.PREPARING}),
     Phase.ROLLED_BACK: frozenset({Phase.ROLLED_BACK, Phase.PREPARING, Phase.SETTLED, Phase.GUARDING}),
     Phase.FAILED: frozenset({Phase.FAILED, Phase.PREPARING, Phase.SETTLED, Phase.GUARDING, Phase.ROLLED_BACK}),
-    Phase.ROLLING_BACK: frozenset({Phase.ROLLED_BACK}),
 }
 
 

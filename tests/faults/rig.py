@@ -18,13 +18,14 @@ import yaml
 
 from shipway.contract.environment import load_environment
 from shipway.contract.layout import LocalLayout
-from shipway.contract.metrics import REQUESTS_TOTAL, Slot
+from shipway.contract.metrics import MODELS_JOB, REQUESTS_TOTAL, Slot
 from shipway.contract.model import RolloutSpec, SloSpec
 from shipway.contract.rollout import Look
 from shipway.contract.route import RolloutState
 from shipway.delivery.client import act, looks
 from shipway.delivery.control import Command
-from shipway.observability.scrape import MODELS_JOB, model_targets, prometheus_config
+from shipway.observability.scrape import prometheus_config
+from shipway.observability.targets import model_targets
 from tests.e2e.machine import free_base
 from tests.faults.slots import SlotProcess
 from tests.shipway.delivery.stack import ENVIRONMENT, PROJECT, FakeSlot, Stack, bootstrap, digest, wait_until

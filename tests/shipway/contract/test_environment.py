@@ -30,7 +30,7 @@ def test_every_port_follows_from_the_base(tmp_path: Path) -> None:
     write(tmp_path, LOCAL)
     ports = load_environment(tmp_path, "local").ports
     assert ports is not None
-    own = set(ports.platform)
+    own = set(ports.platform.values())
     assert len(own) == len(ports.platform) == 7
     assert not own & set(ports.model_slots)
     assert max(ports.model_slots) < ports.base + ports.span

@@ -132,7 +132,7 @@ def test_a_live_slot_changed_behind_its_back_is_reported(world: World) -> None:
     world.declare(B, B)
     controller.tick()
     problem = "blue went live with aaaaaaaaaaaa, but now bbbbbbbbbbbb is declared in it"
-    assert controller.problems == {"digits": problem}
+    assert controller.problems["digits"] == problem
     assert controller.served["digits"].state.live is Slot.BLUE
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from shipway.contract.errors import Fatal
-from shipway.delivery.ledger import Entry, Ledger
+from shipway.contract.ledger import Entry
+from shipway.delivery.ledger import Ledger
 
 
 def add(ledger: Ledger, model: str = "digits", reason: str = "because") -> Entry:

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 
 from shipway.contract.errors import ShipwayError, SpecError
-from shipway.delivery.ledger import Entry
+from shipway.contract.ledger import Entry
 from shipway.delivery.past import Held, parse_time, past_at
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")

@@ -37,7 +37,7 @@ class Counters(Prometheus):
         self.scraped_at_seconds, self.silent = 1000.0, False
 
     def newest(self, selector: str, window_seconds: float) -> list[Series]:
-        """Returns every series of both slots under every job."""
+        """Returns every series of both slots under every job; of one metric alone when only that is asked for."""
         if self.silent:
             raise Retryable("Prometheus does not answer on port 9 (timed out)", 1)
         found: list[Series] = []
@@ -45,7 +45,8 @@ class Counters(Prometheus):
             for job in ("models", "rollout"):
                 labels = {"model": "digits", "slot": str(slot), "instance": str(slot), "job": job}
                 found += self._of(labels, self.totals[slot])
-        return found
+        asked = selector.partition("{")[0]
+        return [one for one in found if asked in ("", one.name)]
 
     def _of(self, labels: dict[str, str], totals: "Counter[str]") -> list[Series]:
         def one(name: str, value: float, **more: str) -> Series:
@@ -280,3 +281,22 @@ def test_no_candidate_is_judged_by_an_edge_that_nobody_measured(
     assert (road.state.phase, road.state.weight_percent, seconds) == (Phase.FAILED, 0, 30)
     reason = Ledger(road.world.layout.ledger).entries("digits")[-1].reason
     assert reason.endswith("bbbbbbbbbbbb in green is ready, but nothing can be counted of both slots yet")
+
+
+def test_a_first_step_needs_a_prometheus_that_answers(tmp_path: Path) -> None:
+    """What could be counted before it died is no reason to give a version traffic now."""
+    road = Road(tmp_path)
+    road.world.down.add(2001)
+    road.controller._probed.clear()
+    for _ in range(3):
+        road.tick(live=100)
+    road.counters.silent = True
+    road.world.down.clear()
+    road.controller._probed.clear()
+    for _ in range(5):
+        state = road.tick(live=100)
+    assert (state.phase, state.weight_percent) == (Phase.PREPARING, 0)
+    look = road.controller.rollouts.looks()["digits"]
+    assert "nothing can be counted of both slots yet: Prometheus does not answer on port 9" in look.sentence
+    road.counters.silent = False
+    assert road.tick(live=100).phase is Phase.STEPPING

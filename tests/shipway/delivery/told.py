@@ -3,12 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 from shipway.contract.evidence import Sample, SlotCounts
+from shipway.contract.ledger import Entry
 from shipway.contract.metrics import Slot
 from shipway.contract.model import RolloutSpec, SloSpec
 from shipway.contract.rollout import Look, Move
 from shipway.delivery.evidence import steps
 from shipway.delivery.evidence.gate import Rules
-from shipway.delivery.ledger import Entry
 
 CANDIDATE, LIVE = "sha256:" + "b" * 64, "sha256:" + "a" * 64
 START = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)

@@ -14,10 +14,11 @@ import yaml
 from shipway.contract import metrics
 from shipway.contract.alerts import ALERTS, AlertName
 from shipway.contract.environment import EnvironmentSpec
-from shipway.contract.metrics import RECORDED, Slot
+from shipway.contract.metrics import RECORDED, ROLLOUT_JOB, Slot
 from shipway.contract.model import ModelSpec, SloSpec
 from shipway.observability.rules import minimum_requests, model_rules, platform_rules
-from shipway.observability.scrape import ROLLOUT_JOB, model_targets, prometheus_config
+from shipway.observability.scrape import prometheus_config
+from shipway.observability.targets import model_targets
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -181,16 +182,9 @@ def test_a_rollout_is_scraped_four_times_a_second_and_only_what_is_read_of_it_is
     assert job["file_sd_configs"][0]["files"] == ["rollout/*.json"]
     (rule,) = job["metric_relabel_configs"]
     assert (rule["source_labels"], rule["action"]) == (["__name__"], "keep")
-    read = [
-        metrics.REQUESTS_TOTAL,
-        f"{metrics.REQUEST_SECONDS}_bucket",
-        f"{metrics.REQUEST_SECONDS}_count",
-        metrics.FALLBACKS_TOTAL,
-        metrics.FEATURE_MISSING_REQUESTS_TOTAL,
-        metrics.UNITS_TOTAL,
-        metrics.UNIT_PREDICTION_BIN_TOTAL,
-    ]
+    read = [*metrics.EVIDENCE_SERIES]
     dropped = [metrics.MODEL_INFO, metrics.PREDICTION_BIN_TOTAL, f"{metrics.REQUEST_SECONDS}_sum"]
+    assert metrics.REQUESTS_TOTAL in read
     assert [name for name in (*read, *dropped) if re.fullmatch(rule["regex"], name)] == read
 
 

@@ -10,7 +10,7 @@ from shipway.bundle.canonical import canonical_json
 from shipway.bundle.manifest import Manifest, covered_files
 from shipway.bundle.reference import Histogram, Reference
 from shipway.bundle.store import ArtifactStore
-from shipway.serving.references import live_edges
+from shipway.serving.references import LiveEdges, live_edges
 from tests.shipway.serving.doubles import DIGEST
 
 ALONE = "predictions are counted under their own edges alone"
@@ -80,3 +80,21 @@ def test_a_swapped_reference_is_not_believed(tmp_path: Path, live: str, caplog: 
     path.write_text(path.read_text().replace("0.5", "0.6"))
     assert live_edges("stub", DIGEST, tmp_path / "rds.yaml", tmp_path / "artifacts") == {}
     assert "reference.json: found sha256" in caplog.text
+
+
+def test_a_version_that_goes_live_later_is_learnt_once(tmp_path: Path, live: str) -> None:
+    """A slot that started before anything was live counts under its edges as soon as there is one, and asks no more."""
+    routes = tmp_path / "rds.yaml"
+    written = routes.read_text()
+    routes.unlink()
+    edges = LiveEdges("stub", DIGEST, routes, tmp_path / "artifacts")
+    assert edges.learn() == {}
+    routes.write_text("{")
+    assert edges.learn() == {}
+    (tmp_path / "next").write_text(written)
+    (tmp_path / "next").rename(routes)
+    assert edges.learn() == {live[7:19]: (0.25, 0.5)}
+    assert edges.learn() == {}
+    (tmp_path / "next").write_text(f"{written} ")
+    (tmp_path / "next").rename(routes)
+    assert edges.learn() == {}

@@ -1,0 +1,191 @@
+"""From series to what both slots did: whole or not at all, and nothing that cannot be read counts as zero."""
+
+import math
+from collections.abc import Iterable
+
+import pytest
+
+from shipway.contract import metrics
+from shipway.contract.evidence import CounterRow, Gate, Judgement, Sample
+from shipway.contract.metrics import PREDICTION_BINS, Outcome, Slot
+from shipway.delivery.evidence.gate import NoEvidence
+from shipway.delivery.looking import Asked, Seen, query_of, see, selector, slow_edge
+from shipway.delivery.prometheus import Series
+
+BUCKET = f"{metrics.REQUEST_SECONDS}_bucket"
+ASKED = Asked(
+    model="digits",
+    candidate=Slot.GREEN,
+    live=Slot.BLUE,
+    versions={Slot.BLUE: "a" * 12, Slot.GREEN: "b" * 12},
+    rollout=7,
+    slow_slo_edge_seconds=0.339582,
+    slow_live_edge_seconds=0.016594,
+)
+NONE_FAILED = dict.fromkeys(Slot, 0)
+
+
+def page(slot: Slot, at: float, *, requests: int = 0, errors: int = 0, slow: int = 0, units: int = 0) -> list[Series]:
+    """Returns all series of one slot, scraped at `at`."""
+    labels = {"model": "digits", "slot": str(slot), "instance": f"127.0.0.1:{slot}", "job": "rollout"}
+
+    def one(name: str, value: float, **more: str) -> Series:
+        return Series(name, labels | more, value, at)
+
+    counts = {Outcome.OK: requests - errors, Outcome.ERROR: errors}
+    return [
+        *(one(metrics.REQUESTS_TOTAL, counts.get(outcome, 0), outcome=str(outcome)) for outcome in Outcome),
+        one(BUCKET, requests - slow, le="0.016594"),
+        one(BUCKET, requests, le="0.339582"),
+        one(BUCKET, requests, le="+Inf"),
+        one(metrics.FALLBACKS_TOTAL, 0, source="constant"),
+        one(metrics.FEATURE_MISSING_REQUESTS_TOTAL, 0),
+        one(metrics.UNITS_TOTAL, units),
+        *(
+            one(metrics.UNIT_PREDICTION_BIN_TOTAL, units if number == 3 else 0, reference="a" * 12, bin=str(number))
+            for number in range(PREDICTION_BINS)
+        ),
+    ]
+
+
+def labelled(version: str, rollout: int, right: int, wrong: int, at: float) -> list[Series]:
+    """Returns what the labels process counts of one version."""
+    labels = {"model": "digits", "version": version, "rollout": str(rollout), "instance": "labels", "job": "labels"}
+    counts = (("right", right), ("wrong", wrong))
+    return [Series(metrics.LABELLED_TOTAL, labels | {"outcome": outcome}, count, at) for outcome, count in counts]
+
+
+def based(*more: Series) -> dict[str, tuple[CounterRow, ...]]:
+    """Returns the base after a first reading of both slots."""
+    first = see(ASKED, {}, [*page(Slot.BLUE, 1), *page(Slot.GREEN, 1), *more], NONE_FAILED)
+    assert first.look is None
+    return first.counters
+
+
+def seen(series: Iterable[Series], base: dict[str, tuple[CounterRow, ...]] | None = None) -> Seen:
+    return see(ASKED, based() if base is None else base, series, NONE_FAILED)
+
+
+def test_a_look_counts_what_happened_in_both_slots() -> None:
+    """Requests, errors, slow ones beyond each edge, units and their first predictions, each slot by itself."""
+    series = [
+        *page(Slot.BLUE, 2, requests=90, errors=1, slow=4, units=30),
+        *page(Slot.GREEN, 2, requests=10, errors=2, slow=5, units=3),
+    ]
+    look = seen(series).look
+    assert isinstance(look, Sample)
+    candidate, live = look.candidate, look.live
+    assert (candidate.requests, candidate.errors, candidate.slow_live, candidate.slow_slo) == (10, 2, 5, 0)
+    assert (live.requests, live.errors, live.slow_live, live.units) == (90, 1, 4, 30)
+    assert (candidate.units, candidate.prediction_bins[3], sum(candidate.prediction_bins)) == (3, 3, 3)
+
+
+def test_what_the_gateway_saw_fail_is_an_error_of_its_slot() -> None:
+    """An attempt without an answer is a request and an error, also when the slot never heard of it."""
+    series = [*page(Slot.BLUE, 2, requests=90), *page(Slot.GREEN, 2, requests=10)]
+    look = see(ASKED, based(), series, {Slot.GREEN: 4, Slot.BLUE: 0}).look
+    assert isinstance(look, Sample)
+    assert (look.candidate.requests, look.candidate.errors, look.live.errors) == (14, 4, 0)
+
+
+def test_late_labels_count_by_version_and_rollout() -> None:
+    """Labels of another rollout, or of a version in neither slot, are none of this one's."""
+    start = [*labelled("a" * 12, 7, 0, 0, 1), *labelled("b" * 12, 7, 0, 0, 1)]
+    now = [
+        *labelled("a" * 12, 7, 40, 2, 2),
+        *labelled("b" * 12, 7, 5, 6, 2),
+        *labelled("b" * 12, 6, 70, 80, 2),
+        *labelled("c" * 12, 7, 90, 99, 2),
+    ]
+    look = seen([*page(Slot.BLUE, 2), *page(Slot.GREEN, 2), *now], based(*start)).look
+    assert isinstance(look, Sample)
+    assert (look.candidate.labelled, look.candidate.label_errors) == (11, 6)
+    assert (look.live.labelled, look.live.label_errors) == (42, 2)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda one: one._replace(value=math.nan), "is nan, expected a count"),
+        (lambda one: one._replace(value=math.inf), "is inf, expected a count"),
+        (lambda one: one._replace(value=0.5), "expected a whole number: a raw counter, no rate"),
+        (lambda one: one._replace(value=-1.0), "expected a count"),
+        (lambda one: one._replace(labels=one.labels | {"slot": "canary"}), "label slot is 'canary', expected blue or"),
+        (lambda one: one._replace(labels=one.labels | {"outcome": "fine"}), "expected one of error, invalid_output"),
+        (lambda one: one._replace(scraped_at_seconds=0.5), "s older than what was seen before"),
+    ],
+)
+def test_one_flawed_series_rejects_the_look_whole(spoil: "object", said: str) -> None:
+    """It is an error that names what is wrong, and the base stays: the next sound reading brings the gap."""
+    first, *rest = page(Slot.GREEN, 2, requests=10)
+    found = seen([spoil(first), *rest, *page(Slot.BLUE, 2, requests=90)])  # type: ignore[operator]
+    assert isinstance(found.look, NoEvidence)
+    assert found.look.judgement is Judgement.ERROR
+    assert said in found.look.sentence
+    assert found.counters == based()
+    after = seen([*page(Slot.GREEN, 3, requests=10), *page(Slot.BLUE, 3, requests=90)], found.counters).look
+    assert isinstance(after, Sample)
+    assert after.candidate.requests == 10
+
+
+def test_a_series_that_is_there_twice_or_not_at_all_is_an_error() -> None:
+    """Neither is guessed: what is doubled is not halved, and what is missing is not zero."""
+    green, blue = page(Slot.GREEN, 2, requests=10), page(Slot.BLUE, 2, requests=90)
+    double = seen([*green, *blue, green[0]._replace(labels=green[0].labels | {"pod": "x"})]).look
+    assert isinstance(double, NoEvidence)
+    assert double.sentence.endswith("is there twice")
+    missing = seen(blue).look
+    assert isinstance(missing, NoEvidence)
+    assert missing.sentence == "shipway_requests_total: no series of digits in green"
+
+
+def test_counts_that_cannot_be_wait_for_the_next_reading() -> None:
+    """More slow requests than requests are no sample; together with what is lacking they are one."""
+    green = [
+        one._replace(value=0.0) if one.name == metrics.REQUESTS_TOTAL else one
+        for one in page(Slot.GREEN, 2, requests=9, slow=9)
+    ]
+    found = seen([*green, *page(Slot.BLUE, 2)])
+    assert isinstance(found.look, NoEvidence)
+    assert found.look.sentence == "counts of candidate cannot be: expected slow_live (9) to be at most requests (0)"
+    after = seen([*page(Slot.GREEN, 3, requests=9, slow=9), *page(Slot.BLUE, 3)], found.counters).look
+    assert isinstance(after, Sample)
+    assert (after.candidate.requests, after.candidate.slow_live) == (9, 9)
+
+
+def test_one_question_is_for_all_models_and_answers_each_alone() -> None:
+    """The selector names every model, edge, reference and rollout; another model's series are passed over."""
+    other = Asked("flights", Slot.BLUE, Slot.GREEN, ASKED.versions, 9, 0.339582, 0.5)
+    text = selector([ASKED, other])
+    for part in (
+        'model=~"digits|flights"',
+        'rollout=~"|7|9"',
+        'le=~"|0.016594|0.339582|0.5|\\\\+Inf"',
+        'job=~"rollout|labels"',
+    ):
+        assert part in text
+    foreign = [one._replace(labels=one.labels | {"model": "flights"}, value=math.nan) for one in page(Slot.GREEN, 2)]
+    assert isinstance(seen([*page(Slot.GREEN, 2), *page(Slot.BLUE, 2), *foreign]).look, Sample)
+
+
+@pytest.mark.parametrize("gate", list(Gate))
+def test_every_gate_has_a_query(gate: Gate) -> None:
+    """A person can ask Prometheus for the counts behind any verdict."""
+    assert query_of(gate, "digits").endswith('{model="digits"}')
+
+
+@pytest.mark.parametrize(
+    ("buckets", "edge"),
+    [
+        ({}, None),
+        ({"+Inf": 99.0, "0.016594": 99.0}, 0.3),
+        ({"+Inf": 200.0, "0.016594": 190.0}, 0.016594),
+        ({"+Inf": 200.0, "0.016594": 189.0}, 0.3),
+        ({"+Inf": math.nan, "0.016594": 189.0}, None),
+        ({"+Inf": 200.0, "soon": 190.0}, None),
+    ],
+)
+def test_the_edge_beyond_which_a_request_is_slow(buckets: dict[str, float], edge: float | None) -> None:
+    """Live's p95, the objective's edge for few requests, and none where the page cannot be read."""
+    series = [Series(BUCKET, {"le": le}, value, 1.0) for le, value in buckets.items()]
+    assert slow_edge(series, 0.3) == edge
