@@ -10,7 +10,14 @@ import random
 from bisect import bisect_left
 
 from shipway.contract import metrics
-from shipway.contract.metrics import LATENCY_EDGES_SECONDS, PREDICTION_BINS, ROLLOUT_HEADER, UNIT_HEADER, Outcome
+from shipway.contract.metrics import (
+    EVIDENCE_PATH,
+    LATENCY_EDGES_SECONDS,
+    PREDICTION_BINS,
+    ROLLOUT_HEADER,
+    UNIT_HEADER,
+    Outcome,
+)
 
 __all__ = ["Slot", "main"]
 
@@ -42,7 +49,7 @@ class Slot:
             writer.close()
 
     def _answer(self, path: str, headers: dict[str, str]) -> tuple[int, str]:
-        if path == "/metrics":
+        if path in ("/metrics", EVIDENCE_PATH):
             return 200, self._page()
         if path.startswith("/errors/"):
             self._error_ratio = float(path.removeprefix("/errors/"))

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 __all__ = [
     "DELIVERY_JOB",
+    "EVIDENCE_PATH",
     "EVIDENCE_SERIES",
     "FALLBACKS_TOTAL",
     "FEATURE_AGE_SECONDS",
@@ -89,7 +90,9 @@ HEARTBEAT_TIMESTAMP_SECONDS = "shipway_heartbeat_timestamp_seconds"
 
 # Scrape jobs. Slots whose rollout is judged are scraped a second time and oftener, under a job of their own.
 MODELS_JOB, ROLLOUT_JOB, GATEWAY_JOB, DELIVERY_JOB, LABELS_JOB = "models", "rollout", "gateway", "delivery", "labels"
-# What a rollout is judged by, of the series that a slot exports: the rollout job keeps these and no others.
+# What a rollout is judged by, of the series that a slot exports, and the page that holds these and no others: the whole
+# page of a model with features takes thirty milliseconds of its event loop, too much to ask for four times a second.
+EVIDENCE_PATH = "/metrics/evidence"
 EVIDENCE_SERIES = (
     REQUESTS_TOTAL,
     f"{REQUEST_SECONDS}_bucket",

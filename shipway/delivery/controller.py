@@ -330,7 +330,8 @@ class Controller:
             self._serve(name, ServedModel(model.spec, step.state, model.change))
             self.rollouts.saved(name)
         try:
-            self._history.add(look, time.monotonic())
+            if look is not None:
+                self._history.add(look, time.monotonic())
             if step.action is Action.NONE and self.rollouts.newly_silent(name):
                 self._tell_silence(name, model, judged)
         except OSError as error:

@@ -32,12 +32,14 @@ class Judged:
         move: what happened to the weight.
         verdicts: what every gate said, empty where none was asked.
         used: whether the look was taken in, so that its counters become the base of the next one.
+        idle: whether no scrape came, so that there is nothing to tell.
     """
 
     step: Step
     move: Move
     verdicts: tuple[Verdict, ...] = ()
     used: bool = False
+    idle: bool = False
 
     @property
     def sentence(self) -> str:
@@ -127,7 +129,7 @@ def _step(
         return _unready(state, progress, ready, problem, elapsed_seconds)
     progress = progress.changed(unready_seconds=0.0)
     if look is None:
-        return _hold(state, _passed(progress, elapsed_seconds), "waits for the next scrape")
+        return _wait(state, _passed(progress, elapsed_seconds))
     decision = steps.advance(decide.rules_of(spec), progress, look, elapsed_seconds)
     used = isinstance(look, Sample)
     match decision.move:
@@ -193,7 +195,7 @@ def _guard(
         said = f"{short_digest(state.live_digest)} in {state.live} is not ready: {problem}"
         return _leave(spec, state, _passed(progress, elapsed_seconds), ready, said, (), used=False)
     if look is None:
-        return _hold(state, _passed(progress, elapsed_seconds), "waits for the next scrape")
+        return _wait(state, _passed(progress, elapsed_seconds))
     decision = guard.watch(decide.rules_of(spec), progress, look, elapsed_seconds)
     used = isinstance(look, Sample)
     if decision.move is Move.ROLL_BACK:
@@ -241,6 +243,10 @@ def _passed(progress: Progress, elapsed_seconds: float) -> Progress:
 
 def _hold(state: RolloutState, progress: Progress, said: str, *, used: bool = False) -> Judged:
     return Judged(_none(state, progress, said), Move.HOLD, used=used)
+
+
+def _wait(state: RolloutState, progress: Progress) -> Judged:
+    return Judged(_none(state, progress, "waits for the next scrape"), Move.HOLD, idle=True)
 
 
 def _none(state: RolloutState, progress: Progress, said: str) -> Step:

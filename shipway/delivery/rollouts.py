@@ -130,11 +130,13 @@ class Rollouts:
             judged = replace(judged, step=replace(judged.step, state=kept))
         return judged
 
-    def done(self, name: str, model: ServedModel, judged: Judged) -> Look:
-        """Notes that a look was carried out, and returns it as people read it."""
+    def done(self, name: str, model: ServedModel, judged: Judged) -> Look | None:
+        """Notes that a look was carried out, and returns it as people read it; None when there is nothing to tell."""
         running, after = self._running[name], judged.step.state
         if judged.step.action is Action.NONE and after.progress is not None:
             running.progress = after.progress
+        if judged.idle and running.look is not None:
+            return None
         running.look = look_of(model.spec, model.state, after, self.now(), judged)
         return running.look
 

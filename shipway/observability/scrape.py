@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from shipway.contract.environment import EnvironmentSpec
-from shipway.contract.metrics import DELIVERY_JOB, EVIDENCE_SERIES, GATEWAY_JOB, LABELS_JOB, MODELS_JOB, ROLLOUT_JOB
+from shipway.contract.metrics import DELIVERY_JOB, EVIDENCE_PATH, GATEWAY_JOB, LABELS_JOB, MODELS_JOB, ROLLOUT_JOB
 from shipway.observability.rendering import render_template
 
 __all__ = ["ALERT_RESEND_SECONDS", "ROLLOUT_SCRAPE_SECONDS", "prometheus_config"]
@@ -44,7 +44,7 @@ def prometheus_config(
         models_job=MODELS_JOB,
         rollout_job=ROLLOUT_JOB,
         rollout_interval_seconds=ROLLOUT_SCRAPE_SECONDS,
-        rollout_series="|".join(EVIDENCE_SERIES),
+        rollout_path=EVIDENCE_PATH,
         alertmanager=alertmanager,
         platform=platform,
     )

@@ -17,13 +17,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shipway.contract.environment import Tier
-from shipway.contract.metrics import Outcome
+from shipway.contract.metrics import EVIDENCE_PATH, Outcome
 from shipway.contract.schema import Violation
 from shipway.serving.open_inference import metadata, response, rows_of
 from shipway.serving.requests import BODY, MAX_VIOLATIONS, Rejected, check_rows, parse_object, parse_time
@@ -33,7 +34,8 @@ __all__ = ["PATHS", "build_application"]
 
 # Every path there is; the launcher refuses others before BentoML would make a metric series of each.
 PATHS = re.compile(
-    r"/(?:predict|feedback|livez|readyz|healthz|metrics|v2/health/(?:live|ready)|v2/models/[a-z0-9-]+(?:/infer|/ready)?)"
+    r"/(?:predict|feedback|livez|readyz|healthz|metrics(?:/evidence)?|v2/health/(?:live|ready)"
+    r"|v2/models/[a-z0-9-]+(?:/infer|/ready)?)"
 )
 
 _PREDICTION_ID = re.compile(r"[0-9a-f]{32}")
@@ -61,6 +63,7 @@ def build_application(runtime: Callable[[], Runtime]) -> Starlette:
             on("/v2/models/{model}/infer", "POST", _infer),
             on("/v2/models/{model}/ready", "GET", _model_ready),
             on("/v2/models/{model}", "GET", _model_metadata),
+            on(EVIDENCE_PATH, "GET", _evidence),
             on("/v2/health/live", "GET", _live),
             on("/v2/health/ready", "GET", _ready),
         ]
@@ -190,6 +193,10 @@ async def _model_ready(request: Request, runtime: Runtime) -> Response:
     if request.path_params["model"] != runtime.name:
         return _unknown_model(request, runtime)
     return await _ready(request, runtime)
+
+
+async def _evidence(request: Request, runtime: Runtime) -> Response:
+    return Response(runtime.measures.evidence(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _live(request: Request, runtime: Runtime) -> Response:

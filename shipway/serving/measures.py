@@ -2,13 +2,14 @@
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from shipway.contract import metrics
-from shipway.contract.metrics import LATENCY_EDGES_SECONDS, PREDICTION_BINS, Outcome, Slot
+from shipway.contract.metrics import EVIDENCE_SERIES, LATENCY_EDGES_SECONDS, PREDICTION_BINS, Outcome, Slot
 from shipway.contract.model import FallbackSource
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema, Violation
@@ -75,6 +76,7 @@ class Measures:
         )
         self._violations = counter(metrics.VIOLATIONS_TOTAL, "Violations of the schema.", "field", "rule")
         self._who = who
+        self._evidence = cast(CollectorRegistry, registry.restricted_registry(EVIDENCE_SERIES))
         self._requests = {outcome: requests.labels(*who, str(outcome)) for outcome in Outcome}
         self._fallbacks = {source: fallbacks.labels(*who, str(source)) for source in FallbackSource}
         self._bins = [bins.labels(*who, str(number)) for number in range(len(prediction_edges) + 1)]
@@ -132,6 +134,10 @@ class Measures:
         for reference, inner in edges.items():
             if reference not in self._unit_bins:
                 self._unit_bins[reference] = _bins_of(self._unit_bin_counter, (*self._who, reference), inner)
+
+    def evidence(self) -> bytes:
+        """Returns the page of what a rollout is judged by, in Prometheus' text format."""
+        return generate_latest(self._evidence)
 
     def fallback(self, source: FallbackSource) -> None:
         """Counts one request answered by `source`."""

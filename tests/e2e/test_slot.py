@@ -23,6 +23,7 @@ from shipway.bundle.manifest import Manifest, covered_files
 from shipway.bundle.served import FaultsSpec, served_model
 from shipway.bundle.store import ArtifactStore
 from shipway.contract.documents import parse, read_json
+from shipway.contract.metrics import EVIDENCE_PATH, EVIDENCE_SERIES
 from shipway.contract.release import short_digest
 from shipway.scaffold.testing import TrainedService, train_service
 
@@ -104,9 +105,14 @@ def test_a_slot_predicts_counts_and_logs(trained: TrainedService, tmp_path: Path
             assert client.get(path).status_code == 200
         # Sent in one piece or without waiting for a confirmation: that wait alone would be 40 ms, each time.
         assert min(client.get("/livez").elapsed.total_seconds() for _ in range(20)) < 0.035
-        page = client.get("/metrics").text
+        page, evidence = client.get("/metrics").text, client.get(EVIDENCE_PATH).text
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+    # The light page has the same samples as the whole one, of what a rollout is judged by, and no others.
+    samples = {line for line in page.splitlines() if line.startswith(EVIDENCE_SERIES)}
+    light = {line for line in evidence.splitlines() if not line.startswith("#")}
+    assert {_sample(line) for line in light} == {_sample(line) for line in samples}
+    assert {line.partition("{")[0] for line in light} == set(EVIDENCE_SERIES)
     who = {"model": "digits", "slot": "green", "version": short_digest(trained.digest)}
     assert value(page, "shipway_requests_total", outcome="ok", **who) == 20
     assert value(page, "shipway_requests_total", outcome="rejected_input", **who) == 1
@@ -120,6 +126,13 @@ def test_a_slot_predicts_counts_and_logs(trained: TrainedService, tmp_path: Path
     assert sorted(row["prediction_id"] for row in logged) == sorted(ids)
     assert {row["unit_id"] for row in logged} == {REQUEST["unit_id"]}
     assert list(trained.bundle.rglob("__pycache__")) == []
+
+
+def _sample(line: str) -> tuple[str, frozenset[str], float]:
+    """Returns name, labels and value of a sample, whatever the order of its labels."""
+    name, _, rest = line.partition("{")
+    labels, _, value_text = rest.rpartition("} ")
+    return name, frozenset(labels.split(",")), float(value_text)
 
 
 def with_faults(trained: TrainedService, folder: Path, faults: FaultsSpec) -> Path:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from shipway.contract import metrics
 from shipway.contract.metrics import ROLLOUT_HEADER, UNIT_HEADER, Outcome
 from shipway.contract.release import short_digest
 from tests.faults.page import BLOCKED, Page
@@ -120,7 +121,7 @@ class Service:
         match path:
             case "/readyz":
                 return (200 if self.behaviour.ready and not self.draining else 503), ""
-            case "/metrics":
+            case "/metrics" | metrics.EVIDENCE_PATH:
                 bad = self.behaviour.page
                 return (503, "") if bad == BLOCKED else (200, self.page.text(bad))
             case "/stats":

@@ -10,6 +10,7 @@ from shipway.contract import metrics
 from shipway.contract.errors import Retryable
 from shipway.contract.metrics import LATENCY_EDGES_SECONDS, PREDICTION_BINS, Outcome, Slot
 from shipway.contract.model import RolloutSpec
+from shipway.contract.rollout import Move
 from shipway.contract.route import Phase, RolloutState, RouteSpec
 from shipway.delivery.controller import Controller
 from shipway.delivery.history import read_history
@@ -300,3 +301,16 @@ def test_a_first_step_needs_a_prometheus_that_answers(tmp_path: Path) -> None:
     assert "nothing can be counted of both slots yet: Prometheus does not answer on port 9" in look.sentence
     road.counters.silent = False
     assert road.tick(live=100).phase is Phase.STEPPING
+
+
+def test_between_two_scrapes_the_last_look_stands(road: Road) -> None:
+    """Whoever watches sees what was counted last, not that a scrape is awaited, and the history has no empty look."""
+    stepping(road)
+    road.tick(live=90, candidate=10)
+    before = road.controller.rollouts.looks()["digits"]
+    assert before.verdicts
+    road.seconds += 1
+    road.controller.tick()
+    assert road.controller.rollouts.looks()["digits"] == before
+    compared = [look for look in read_history(road.world.layout.history, "digits", 1) if look.phase == "stepping"]
+    assert all(look.verdicts for look in compared if look.move is Move.HOLD)
