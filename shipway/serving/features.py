@@ -16,7 +16,7 @@ __all__ = ["FeatureReader", "FeatureStatus", "FeatureStore", "ServedFeature", "S
 
 _LOGGER = logging.getLogger("shipway.serving")
 
-# Reads of the store at the same time; when all hang, later requests get defaults at once instead of queueing.
+# Reads of the store at the same time; when all hang, later requests get defaults at once instead of waiting.
 _MAX_READS = 4
 
 # A value may be stamped this much after the event before it counts as knowledge of the future: clocks differ.
@@ -87,7 +87,7 @@ class FeatureReader:
         self._spec, self._store, self._timed = spec, store, timed
         self._names = [read.name for read in spec.reads]
         self._threads = ThreadPoolExecutor(_MAX_READS, thread_name_prefix="features")
-        self._reading = 0
+        self._hanging = 0
 
     async def read(
         self, entities: Sequence[Mapping[str, object]], event_time: datetime
@@ -114,25 +114,31 @@ class FeatureReader:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _found(self, entities: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, StoredValue]] | None:
-        if self._reading >= _MAX_READS:
+        if self._hanging >= _MAX_READS:
             return None
-        self._reading += 1
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._threads, self._store.read_many, self._names, entities)
-        # A place is free again when the thread is, not when the request stops waiting for it.
-        future.add_done_callback(self._finished)
+        work = self._threads.submit(self._store.read_many, self._names, entities)
+        future = asyncio.wrap_future(work)
+        future.add_done_callback(_looked_at)
         try:
+            # A burst waits for a thread within the same limit: only a store that hangs costs the later ones nothing.
             return await asyncio.wait_for(asyncio.shield(future), self._spec.timeout_seconds)
         except TimeoutError:
+            if not work.cancel():
+                self._hanging += 1
+                future.add_done_callback(self._hangs_no_more)
             return None
         except Exception as error:  # noqa: BLE001 - whatever the store raises, the request gets defaults, counted
             _LOGGER.error("the feature store raised %s: %s", type(error).__name__, error)
             return None
 
-    def _finished(self, future: "asyncio.Future[Any]") -> None:
-        self._reading -= 1
-        if not future.cancelled():
-            future.exception()
+    def _hangs_no_more(self, _: "asyncio.Future[Any]") -> None:
+        self._hanging -= 1
+
+
+def _looked_at(future: "asyncio.Future[Any]") -> None:
+    # An exception that nobody waits for any more is not asyncio's to complain about.
+    if not future.cancelled():
+        future.exception()
 
 
 def _served(read: FeatureRead, stored: StoredValue | None, event_time: datetime) -> ServedFeature:

@@ -40,8 +40,8 @@ class OnePort(PortsSpec):
     """Every fixed port is the base: its neighbours belong to whoever runs beside this test."""
 
     @property
-    def platform(self) -> tuple[int, ...]:
-        return (self.base,)
+    def platform(self) -> dict[str, int]:
+        return {"gateway": self.base}
 
 
 def spec(port: int) -> PortsSpec:

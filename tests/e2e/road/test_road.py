@@ -112,8 +112,9 @@ def test_replay_sends_flights_features_and_labels(checkout: Checkout) -> None:
     for feature, (fresh, missing) in after.items():
         fresh, missing = fresh - before[feature][0], missing - before[feature][1]
         assert fresh + missing == 120, feature
-        # An aircraft may be unknown, or have landed nowhere in two days; weather and carriers are always known.
-        assert fresh == 120 if feature.startswith(("origin_weather", "carrier_origin")) else fresh > 60, feature
+        # An aircraft may be unknown, or have landed nowhere in two days; weather and carriers are always known, and a
+        # read that a busy machine makes wait too long gets its default, counted.
+        assert fresh > (110 if feature.startswith(("origin_weather", "carrier_origin")) else 60), feature
 
 
 def feature_reads(checkout: Checkout) -> dict[str, tuple[float, float]]:

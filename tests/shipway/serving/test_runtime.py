@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -206,6 +207,19 @@ def test_a_store_that_raises_or_hangs_costs_the_declared_wait_at_most(harness: M
         assert [row[READ.name] for row in model.rows] == [READ.default] * 6
         assert one.value("shipway_feature_missing_total", feature=READ.name) == 6
     release.set()
+
+
+def test_a_burst_waits_for_a_healthy_store(harness: Make) -> None:
+    """More requests at once than the store is read by: each gets its stored value, none a default."""
+    model = StubModel()
+    stored = {READ.name: Stored(3.5, NOW - timedelta(minutes=1))}
+    one = harness(model, store=StubStore(stored, does=lambda: time.sleep(0.005)))
+
+    async def scenario() -> None:
+        await asyncio.gather(*(one.runtime.answer(asked()) for _ in range(12)))
+
+    asyncio.run(scenario())
+    assert [row[READ.name] for row in model.rows] == [3.5] * 12
 
 
 def test_the_slot_is_ready_only_after_a_warm_up_prediction(harness: Make) -> None:
