@@ -124,8 +124,9 @@ class Watch:
                 self._line(look.model_dump_json())
                 continue
             what = "waits" if look.move is Move.HOLD else str(look.move)
+            step = "" if look.phase == Phase.GUARDING else f"step {look.step_index + 1}  "
             self._line(
-                f"{look.time}  {look.model}  rollout {look.rollout}  {look.phase}  step {look.step_index + 1}  "
+                f"{look.time}  {look.model}  rollout {look.rollout}  {look.phase}  {step}"
                 f"{look.weight_percent} %  {what}: {look.sentence}"
             )
 

@@ -23,7 +23,7 @@ from shipway.delivery.history import History
 from shipway.delivery.judge import Judged, under_way
 from shipway.delivery.ledger import Ledger
 from shipway.delivery.memory import remembered
-from shipway.delivery.readiness import GATEWAY_BEHIND, NOT_ASKED, probe, readiness
+from shipway.delivery.readiness import GATEWAY_BEHIND, NOT_ASKED, Probes, probe, readiness
 from shipway.delivery.rollouts import Rollouts
 from shipway.delivery.served import Change, ServedModel, read_served
 from shipway.delivery.targets import RolloutTargets, scraped_often
@@ -36,8 +36,6 @@ EVIDENCE_MISSING = "evidence_missing"
 GATEWAY_LAG_SECONDS = 2.0
 # When to ask again about a slot that is still loading.
 AGAIN_SECONDS = 0.5
-# How long a slot's own word on its version is believed while its rollout is judged.
-PROBE_SECONDS = 0.5
 
 
 class Refused(Fatal):
@@ -91,9 +89,6 @@ class Controller:
     problems: dict[str, str] = field(default_factory=dict[str, str])
     _refused: dict[str, RouteSpec] = field(default_factory=dict[str, RouteSpec])
     _recorded: dict[str, Change] = field(default_factory=dict[str, Change])
-    _probed: dict[tuple[str, SlotEndpoint], tuple[float, str]] = field(
-        default_factory=dict[tuple[str, SlotEndpoint], tuple[float, str]]
-    )
     _composed: tuple[Mapping[str, ServedModel], dict[str, Document]] | None = None
 
     def __post_init__(self) -> None:
@@ -101,6 +96,7 @@ class Controller:
         self._ledger = Ledger(self.layout.ledger)
         self._declared = DeclaredRoutes(self.layout.routes)
         self._history = History(self.layout.history)
+        self._probes = Probes(self.ask, self.rollouts.clock)
         self._targets = RolloutTargets(self.layout.rollout_targets, self.layout.environment)
 
     def load(self) -> None:
@@ -309,9 +305,10 @@ class Controller:
     def _judge(self, report: Report) -> None:
         """Looks once at every rollout under way and does what the evidence says."""
         models = self.rollouts.due(self.served)
+        self._probes.refresh(model.spec for model in models.values())
         seen = self.rollouts.ask(models, report, self.problems)
         for name, model in models.items():
-            ready = readiness(model.spec, report, self._ask_again)
+            ready = readiness(model.spec, report, self._probes)
             judged = self.rollouts.judge(name, model, ready, seen.get(name))
             try:
                 self._carry_out(name, model, judged)
@@ -345,16 +342,6 @@ class Controller:
             self._ledger.append(model=name, **change.model_dump(exclude={"evidence"}), evidence=change.evidence)
         except Fatal as error:
             self.problems["ledger"] = str(error)
-
-    def _ask_again(self, model: str, endpoint: SlotEndpoint) -> str:
-        """Returns what is wrong with an endpoint, as of at most half a second ago; the gateway is asked every time."""
-        now = time.monotonic()
-        known = self._probed.get((model, endpoint))
-        if known is None or now - known[0] > PROBE_SECONDS:
-            known = (now, self.ask(model, endpoint))
-            self._probed = {key: one for key, one in self._probed.items() if now - one[0] < 10 * PROBE_SECONDS}
-            self._probed[model, endpoint] = known
-        return known[1]
 
     def _change(self, step: Step, actor: str, reason: str, judged: Judged | None = None) -> Change:
         state = step.state

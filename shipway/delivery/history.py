@@ -9,10 +9,12 @@ from pydantic import ValidationError
 from shipway.contract.rollout import Look, Move
 from shipway.delivery.failpoints import reach
 
-__all__ = ["History", "read_history"]
+__all__ = ["KEPT_ROLLOUTS", "History", "read_history"]
 
 # A quiet step brings little news: after its first minutes a line every ten seconds is enough.
 _DENSE_SECONDS, _DENSE_EVERY_SECONDS, _SPARSE_EVERY_SECONDS = 300.0, 1.0, 10.0
+# Looks of so many rollouts are kept of each model, a megabyte or two each; what the ledger says of older ones stays.
+KEPT_ROLLOUTS = 50
 
 
 class History:
@@ -39,6 +41,9 @@ class History:
         self._last[look.model] = now_seconds
         path = self._folder / look.model / f"{look.rollout:06d}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            for old in sorted(path.parent.glob("*.jsonl"))[: 1 - KEPT_ROLLOUTS]:
+                old.unlink(missing_ok=True)
         reach("history_before_write")
         # One write of a whole line: readers and a crash see all of it or a last line without its end.
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)

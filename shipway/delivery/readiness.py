@@ -1,7 +1,10 @@
 """Whether a slot may take traffic: the gateway finds it healthy, and it answers for the digest that is declared."""
 
 import http.client
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 
 from shipway.contract.metrics import Slot
 from shipway.contract.release import short_digest
@@ -10,11 +13,16 @@ from shipway.delivery.decide import Readiness
 from shipway.delivery.envoy.admin import Report
 from shipway.delivery.envoy.clusters import slot_cluster
 
-__all__ = ["GATEWAY_BEHIND", "NOT_ASKED", "VERSION_HEADER", "probe", "readiness"]
+__all__ = ["GATEWAY_BEHIND", "NOT_ASKED", "VERSION_HEADER", "Probes", "probe", "readiness"]
 
 # What a slot says of itself with every answer.
 VERSION_HEADER = "x-model-version"
 PROBE_TIMEOUT_SECONDS = 0.5
+# How long a slot's own word on its version is believed while its rollout is judged.
+PROBE_SECONDS = 0.5
+# How long a round waits for answers: a sound slot takes a few milliseconds, and one that hangs holds up nobody else.
+PROBE_WAIT_SECONDS = 0.05
+_PROBES_AT_ONCE = 16
 GATEWAY_BEHIND = "the gateway has not found it healthy yet"
 
 # For a model whose next state does not depend on readiness: asking forty slots four times a second costs a core.
@@ -61,3 +69,46 @@ def probe(model: str, endpoint: SlotEndpoint) -> str:
     if version != expected:
         return f"port {endpoint.port} serves version {version}, expected {expected}"
     return ""
+
+
+@dataclass
+class _Known:
+    """What is known of one endpoint: an answer, the time of it, and the question that is under way."""
+
+    answer: str = "it has not answered yet"
+    answered_at_seconds: float = float("-inf")
+    asked: Future[str] | None = None
+
+
+@dataclass
+class Probes:
+    """What the slots say of themselves, as of at most `PROBE_SECONDS` ago; all are asked side by side.
+
+    Args:
+        ask: returns what is wrong with a model's endpoint, empty when nothing is; called in threads.
+        clock: seconds on a clock that only grows.
+    """
+
+    ask: Callable[[str, SlotEndpoint], str]
+    clock: Callable[[], float] = time.monotonic
+    _known: dict[tuple[str, SlotEndpoint], _Known] = field(default_factory=dict[tuple[str, SlotEndpoint], _Known])
+    _threads: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(_PROBES_AT_ONCE, thread_name_prefix="probe")
+    )
+
+    def refresh(self, specs: Iterable[RouteSpec]) -> None:
+        """Asks every released slot of `specs` that was not asked lately, and forgets all others."""
+        wanted = {(spec.model, endpoint) for spec in specs for slot in Slot if (endpoint := spec.endpoint(slot)).digest}
+        self._known = {key: self._known.get(key) or _Known() for key in wanted}
+        now = self.clock()
+        for key, one in self._known.items():
+            if one.asked is None and now - one.answered_at_seconds > PROBE_SECONDS:
+                one.asked = self._threads.submit(self.ask, *key)
+        wait([one.asked for one in self._known.values() if one.asked], PROBE_WAIT_SECONDS)
+        for one in self._known.values():
+            if one.asked is not None and one.asked.done():
+                one.answer, one.answered_at_seconds, one.asked = one.asked.result(), self.clock(), None
+
+    def __call__(self, model: str, endpoint: SlotEndpoint) -> str:
+        """Returns what is wrong with an endpoint that was refreshed, empty when nothing is."""
+        return self._known[model, endpoint].answer

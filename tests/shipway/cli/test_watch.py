@@ -73,6 +73,15 @@ def test_a_terminal_is_redrawn(project: Stack) -> None:
     assert "GUARDRAIL" in frames[1]
 
 
+def test_a_guard_has_no_step(project: Stack) -> None:
+    """The line of a promoted version says its phase and its share alone."""
+    serve(project.layout, RolloutState(live=Slot.GREEN, live_digest=CANDIDATE), LIVE, CANDIDATE)
+    out = io.StringIO()
+    guarded = looks(most=1)[0].model_copy(update={"phase": str(Phase.GUARDING), "weight_percent": 100})
+    Watch(project.layout, "digits", out, source=source([guarded]), wait=never).run()
+    assert "rollout 7  guarding  100 %  waits: " in out.getvalue()
+
+
 def test_each_change_is_one_line_of_json(project: Stack) -> None:
     """With --json a line is a whole look."""
     serve(project.layout, RolloutState(live=Slot.BLUE, live_digest=LIVE), LIVE, CANDIDATE)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from shipway.contract.metrics import Slot
 from shipway.contract.rollout import Look, Move
-from shipway.delivery.history import History, read_history
+from shipway.delivery.history import KEPT_ROLLOUTS, History, read_history
 
 A, B = ("sha256:" + letter * 64 for letter in "ab")
 
@@ -51,3 +51,16 @@ def test_a_line_without_its_end_is_passed_over(tmp_path: Path) -> None:
 def test_a_rollout_without_a_history_has_no_looks(tmp_path: Path) -> None:
     """No file is an empty history."""
     assert list(read_history(tmp_path, "digits", 1)) == []
+
+
+def test_the_newest_rollouts_of_each_model_are_kept(tmp_path: Path) -> None:
+    """The first look of a new rollout removes the oldest file beyond the limit, of its own model only."""
+    history = History(tmp_path)
+    history.add(look().model_copy(update={"model": "other"}), 0.0)
+    for number in range(KEPT_ROLLOUTS + 2):
+        for second in range(2):
+            history.add(look().model_copy(update={"rollout": number}), 100.0 * number + 2 * second)
+    kept = [int(path.stem) for path in sorted((tmp_path / "digits").iterdir())]
+    assert kept == list(range(2, KEPT_ROLLOUTS + 2))
+    assert len(list(read_history(tmp_path, "digits", kept[0]))) == 2
+    assert len(list(read_history(tmp_path, "other", 3))) == 1

@@ -288,12 +288,10 @@ def test_a_first_step_needs_a_prometheus_that_answers(tmp_path: Path) -> None:
     """What could be counted before it died is no reason to give a version traffic now."""
     road = Road(tmp_path)
     road.world.down.add(2001)
-    road.controller._probed.clear()
     for _ in range(3):
         road.tick(live=100)
     road.counters.silent = True
     road.world.down.clear()
-    road.controller._probed.clear()
     for _ in range(5):
         state = road.tick(live=100)
     assert (state.phase, state.weight_percent) == (Phase.PREPARING, 0)

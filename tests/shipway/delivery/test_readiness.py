@@ -1,0 +1,95 @@
+"""Slots are asked side by side: each answer is fresh, and one that hangs holds up nobody else."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from shipway.contract.route import RouteSpec, SlotEndpoint
+from shipway.delivery.readiness import PROBE_SECONDS, Probes
+from tests.shipway.delivery.stack import wait_until
+
+A, B = ("sha256:" + letter * 64 for letter in "ab")
+
+
+def spec(model: str, port: int, green: str = "") -> RouteSpec:
+    """Returns a model with a version in blue, at `port`, and what `green` says beside it."""
+    return RouteSpec(
+        model=model,
+        owner="team",
+        blue=SlotEndpoint(port=port, digest=A),
+        green=SlotEndpoint(port=port + 1, digest=green),
+        timeout_seconds=1.0,
+        max_body_bytes=1,
+    )
+
+
+@dataclass
+class Slots:
+    """What each port answers; one in `hanging` says nothing until it is released."""
+
+    answers: dict[int, str] = field(default_factory=dict[int, str])
+    hanging: dict[int, threading.Event] = field(default_factory=dict[int, threading.Event])
+    asked: list[int] = field(default_factory=list[int])
+    seconds: float = 100.0
+
+    def ask(self, model: str, endpoint: SlotEndpoint) -> str:
+        self.asked.append(endpoint.port)
+        if endpoint.port in self.hanging:
+            self.hanging[endpoint.port].wait(10)
+        return self.answers.get(endpoint.port, "")
+
+    def clock(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def slots() -> Iterator[Slots]:
+    """Slots of which none is left hanging."""
+    made = Slots()
+    yield made
+    for one in made.hanging.values():
+        one.set()
+
+
+def test_an_answer_is_believed_for_a_moment(slots: Slots) -> None:
+    """Within half a second nobody is asked again; after it, what has changed meanwhile is seen."""
+    probes, digits = Probes(slots.ask, slots.clock), spec("digits", 2000)
+    probes.refresh([digits])
+    slots.answers[2000] = "port 2000 answered 503"
+    slots.seconds += PROBE_SECONDS
+    probes.refresh([digits])
+    assert (probes("digits", digits.blue), slots.asked) == ("", [2000])
+    slots.seconds += 0.01
+    probes.refresh([digits])
+    assert (probes("digits", digits.blue), slots.asked) == ("port 2000 answered 503", [2000, 2000])
+
+
+def test_only_released_slots_of_what_is_judged_are_asked(slots: Slots) -> None:
+    """An empty slot is not asked, a model that is judged no longer is forgotten, and asked anew when it comes back."""
+    probes, digits, flights = Probes(slots.ask, slots.clock), spec("digits", 2000), spec("flights", 3000, green=B)
+    probes.refresh([digits, flights])
+    probes.refresh([flights])
+    probes.refresh([digits, flights])
+    assert sorted(slots.asked) == [2000, 2000, 3000, 3001]
+
+
+def test_one_that_hangs_holds_up_nobody(slots: Slots) -> None:
+    """The others are heard in the same round, it keeps its last word, and it is not asked twice at once."""
+    probes, digits, flights = Probes(slots.ask, slots.clock), spec("digits", 2000), spec("flights", 3000)
+    slots.hanging[3000] = threading.Event()
+    slots.answers[3000] = "port 3000 gave no answer within 0.5 s"
+    for _ in range(3):
+        slots.seconds += 2 * PROBE_SECONDS
+        probes.refresh([digits, flights])
+        assert probes("digits", digits.blue) == ""
+        assert probes("flights", flights.blue) == "it has not answered yet"
+    assert slots.asked.count(3000) == 1
+    slots.hanging[3000].set()
+
+    def heard() -> bool:
+        probes.refresh([digits, flights])
+        return probes("flights", flights.blue) == "port 3000 gave no answer within 0.5 s"
+
+    wait_until(heard, "the slow answer is heard", 5)
