@@ -34,8 +34,8 @@ test: setup ## lint, types, layers, unit tests, tests with real processes (ONLY=
 bench: setup ## measure how long the road takes, in a clone of its own
 	@. .shipway/env && $(VENV)/python -m benchmarks.gateway_hop && $(VENV)/python -m benchmarks.road
 
-faults: setup ## inject every fault of the design into real processes (ONLY="F4 F5", SEEDS=3); goes on where it was cut off
-	@$(VENV)/python -m tools.faults $(if $(ONLY),--only "$(ONLY)") $(if $(SEEDS),--seeds $(SEEDS))
+faults: setup ## inject every fault of the design into real processes (ONLY="F4 F5", SEEDS=3, JOBS=2); goes on where it was cut off
+	@$(VENV)/python -m tools.faults $(if $(ONLY),--only "$(ONLY)") $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS))
 
 ci: test ## what the build server runs
 

@@ -3,10 +3,12 @@
 import argparse
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SEEDS = 20
 # The longest of them takes half a minute on two slow cores.
 RUN_TIMEOUT_SECONDS = 240.0
+# A run mostly waits: it takes about a quarter of a core.
+RUNS_PER_CORE = 2
 # What a result depends on; a change elsewhere leaves it true.
 SOURCES = (
     *(f"shipway/{part}" for part in ("bundle", "contract", "delivery", "observability", "serving", "training")),
@@ -104,6 +108,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make faults", description=__doc__)
     parser.add_argument("--only", default="", help="faults, such as 'F4 F5'; all where none is named")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="how many seeds of each")
+    parser.add_argument("--jobs", type=int, default=RUNS_PER_CORE * (os.cpu_count() or 1), help="how many at a time")
     parser.add_argument("--results", type=Path, default=ROOT / ".shipway" / "faults" / "results.jsonl")
     chosen = parser.parse_args()
     variables = environment.load(ROOT)
@@ -114,10 +119,16 @@ def main() -> int:
     results = Results(chosen.results, tree_hash(ROOT))
     wanted = {name: title for name, title in titles.items() if not only or name in only}
     # Seed by seed, so that a run that is cut off has seen something of every fault.
-    for seed in range(chosen.seeds):
-        for fault in wanted:
-            if (fault, seed) not in results.known:
-                results.add(fault, seed, _carry_out(fault, seed, variables))
+    left = [(name, seed) for seed in range(chosen.seeds) for name in wanted if (name, seed) not in results.known]
+    with ThreadPoolExecutor(chosen.jobs) as runs:
+        under_way = {runs.submit(_carry_out, *one, variables): one for one in left}
+        try:
+            for done in as_completed(under_way):
+                results.add(*under_way[done], done.result())
+        except BaseException:
+            # What has begun is waited for: each run ends what it started.
+            runs.shutdown(wait=False, cancel_futures=True)
+            raise
     print(f"{'':<4} {'fault':<40} {'as it must be':<12}")
     passed = True
     for fault, title in wanted.items():
