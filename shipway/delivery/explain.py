@@ -1,6 +1,5 @@
 """A rollout told in order: every transition, who made it, what every gate said then, and how it ended; pure."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from shipway.contract.ledger import Entry
 from shipway.contract.release import short_digest
 from shipway.contract.rollout import Look, Move
 from shipway.delivery.decide import Action
+from shipway.delivery.evidence.verdicts import e_value_text
 from shipway.delivery.past import time_of
 
 __all__ = ["Event", "Story", "choose", "frame", "measured", "story", "tell"]
@@ -37,7 +37,6 @@ _ENDS = frozenset(
     }
 )
 _LOG_GATES = "log_e_value"
-_MOST_E = 1e6
 _SHORTEST = 6
 
 
@@ -198,6 +197,7 @@ def _outcome(events: Sequence[Event], ended: Event | None) -> str:
 def measured(verdict: Verdict) -> tuple[str, str]:
     """Returns bound and threshold as a person reads them: e-values, not their logarithms, and ratios as percent.
 
+    >>> import math
     >>> from shipway.contract.evidence import Judgement
     >>> rest = {"judgement": Judgement.PASS, "sentence": "s"}
     >>> measured(Verdict(gate=Gate.ERRORS, metric="log_e_value", bound=0.0, threshold=math.log(800), **rest))
@@ -212,9 +212,7 @@ def _value(verdict: Verdict, value: float | None) -> str:
     if value is None:
         return "none"
     if verdict.metric == _LOG_GATES:
-        if value >= math.log(_MOST_E):
-            return "over 1,000,000"
-        return f"{math.exp(value):,.0f}" if value >= math.log(100) else f"{math.exp(value):.3g}"
+        return e_value_text(value)
     return f"{value:.2%}" if verdict.metric.endswith("_ratio") else f"{value:g}"
 
 

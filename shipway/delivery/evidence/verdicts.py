@@ -25,6 +25,7 @@ from shipway.delivery.evidence.gate import NoEvidence, Rules
 from shipway.delivery.evidence.shift import shift_estimate, shift_lower_bound
 
 __all__ = [
+    "e_value_text",
     "evidence_verdict",
     "guard_verdicts",
     "guardrail_verdict",
@@ -91,7 +92,7 @@ def guardrail_verdict(rules: Rules, state: GuardrailState) -> Verdict:
         live_requests=state.live_requests,
         bound=log_e,
         threshold=limit,
-        sentence=f"{state.gate}: harm {says}: {seen} against {against}, e-value {_e(log_e)}, limit {_e(limit)}",
+        sentence=f"{state.gate}: harm {says}: {seen} against {against}, {_against_limit(log_e, limit)}",
     )
 
 
@@ -111,7 +112,7 @@ def unit_verdict(rules: Rules, state: UnitState, weight_percent: int) -> Verdict
         bound=log_e,
         threshold=limit,
         sentence=f"{Gate.SAMPLE_RATIO}: {state.candidate_units} of {total} units in the candidate at {weight_percent} %"
-        f"{' is a mismatch' if failed else ''}, e-value {_e(log_e)}, limit {_e(limit)}",
+        f"{' is a mismatch' if failed else ''}, {_against_limit(log_e, limit)}",
     )
 
 
@@ -194,6 +195,17 @@ def _least_requests(next_percent: int, harm_budget_ratio: float, harm_alpha: flo
     return requests_needed(next_percent, harm_budget_ratio, harm_alpha)
 
 
-def _e(log_e: float) -> str:
+def e_value_text(log_e: float) -> str:
+    """Returns an e-value as a person reads it.
+
+    >>> e_value_text(0.0), e_value_text(math.log(4023)), e_value_text(50.0)
+    ('1', '4,023', 'over 1,000,000')
+    """
     # Beyond this the number says nothing more to a person, and exp() would overflow soon after.
-    return f"{math.exp(log_e):,.3g}" if log_e < math.log(1e6) else "over 1,000,000"
+    if log_e >= math.log(1e6):
+        return "over 1,000,000"
+    return f"{math.exp(log_e):,.0f}" if log_e >= math.log(100) else f"{math.exp(log_e):.3g}"
+
+
+def _against_limit(log_e: float, log_limit: float) -> str:
+    return f"e-value {e_value_text(log_e)}, limit {e_value_text(log_limit)}"
