@@ -84,7 +84,8 @@ def _taken(port: int) -> bool:
 
 def _last_words(log: Path) -> str:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
-    return " | ".join(line.strip() for line in lines[-3:]) or "nothing"
+    # A process that was tried three times said the same three times.
+    return " | ".join(dict.fromkeys(line.strip() for line in lines[-3:])) or "nothing"
 
 
 class ProcessProvider(LocalProvider):
