@@ -24,6 +24,7 @@ __all__ = [
     "PREDICTION_LOG_DROPPED_TOTAL",
     "PREDICTION_LOG_WRITTEN_TOTAL",
     "RECORDED",
+    "REFUSED_HEADER",
     "REQUESTS_TOTAL",
     "REQUEST_SECONDS",
     "ROLLOUT_HEADER",
@@ -31,6 +32,7 @@ __all__ = [
     "UNITS_TOTAL",
     "UNIT_HEADER",
     "UNIT_PREDICTION_BIN_TOTAL",
+    "VERSIONS_HEADER",
     "VIOLATIONS_TOTAL",
     "Outcome",
     "Slot",
@@ -106,6 +108,10 @@ EVIDENCE_SERIES = (
 UNIT_HEADER = "x-unit-id"
 # Added by the gateway while both slots serve: `<rollout>/<step>`, two numbers. A caller's own is replaced.
 ROLLOUT_HEADER = "x-shipway-rollout"
+# Added by the gateway to the share of a slot that is not live: the versions that may answer, with commas. A slot that
+# holds another one, put there a moment ago, refuses with the second header, and the gateway goes on to live.
+VERSIONS_HEADER = "x-shipway-versions"
+REFUSED_HEADER = "x-shipway-refused"
 
 # Recording rule -> the series it renames. The names on the left are the same on every target, and `instance` stays:
 # a delta is taken per series before anything is summed.

@@ -7,7 +7,8 @@
     POST /v2/models/<model>/infer, GET /v2/models/<model>, /v2/models/<model>/ready, /v2/health/live, /v2/health/ready
 
 Whatever is wrong with a request gets status 400 and {"error": "...", "violations": [{row, field, rule, got,
-expected}]}; row -1 is the request itself. Too large is 413, too many at once 429, no answer and no fallback 503.
+expected}]}; row -1 is the request itself. Too large is 413, too many at once 429, no answer and no fallback 503, and so
+is a request whose share the gateway gave to another version than this slot's; that one is counted nowhere.
 """
 
 import asyncio
@@ -24,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shipway.contract.environment import Tier
-from shipway.contract.metrics import EVIDENCE_PATH, Outcome
+from shipway.contract.metrics import EVIDENCE_PATH, REFUSED_HEADER, VERSIONS_HEADER, Outcome
 from shipway.contract.schema import Violation
 from shipway.serving.open_inference import metadata, response, rows_of
 from shipway.serving.requests import BODY, MAX_VIOLATIONS, Rejected, check_rows, parse_object, parse_time
@@ -101,6 +102,9 @@ async def _answered(
     rows: Callable[[dict[str, Any]], dict[str, Any]],
     show: Callable[[dict[str, Any], Answer], dict[str, Any]],
 ) -> Response:
+    versions = request.headers.get(VERSIONS_HEADER, runtime.version)
+    if runtime.version not in versions.split(","):
+        return _not_meant(runtime, versions)
     started = time.perf_counter()
     outcome = Outcome.ERROR
     try:
@@ -239,6 +243,12 @@ def _refusal(rejected: Rejected, runtime: Runtime) -> JSONResponse:
 def _overloaded(runtime: Runtime, cause: str) -> JSONResponse:
     headers = _headers(runtime, {"retry-after": _RETRY_AFTER_SECONDS})
     return JSONResponse({"error": f"too many requests at once: {cause}"}, 429, headers)
+
+
+def _not_meant(runtime: Runtime, versions: str) -> JSONResponse:
+    """Returns the answer to a share that another version earned; the gateway sees the header and asks live."""
+    text = f"this slot holds {runtime.version}, and the request is for {versions[:100]}"
+    return JSONResponse({"error": text}, 503, _headers(runtime, {REFUSED_HEADER: runtime.version}))
 
 
 def _unknown_model(request: Request, runtime: Runtime) -> JSONResponse:

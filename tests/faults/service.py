@@ -23,6 +23,8 @@ from tests.faults.page import BLOCKED, Page
 
 # Longer than the gateway keeps an idle connection.
 DRAIN_SECONDS = 15.0
+# What `answer` says where a request is for another version; on the wire it is a 503 with a header.
+REFUSED = -1
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class Service:
     def rendered(self, status: int, content: str) -> bytes:
         """Returns the answer as it goes over the wire."""
         ending = "connection: close\r\n" if self.draining else ""
+        if status == REFUSED:
+            status, ending = 503, f"{ending}{metrics.REFUSED_HEADER}: {self.version}\r\n"
         head = (
             f"HTTP/1.1 {status} X\r\ncontent-length: {len(content.encode())}\r\ncontent-type: text/plain\r\n"
             f"x-slot: {self.slot}\r\nx-model-version: {self.version}\r\n{ending}\r\n"
@@ -110,6 +114,9 @@ class Service:
 
     async def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
         """Returns status and body of one request."""
+        versions = headers.get(metrics.VERSIONS_HEADER, self.version)
+        if method == "POST" and path == "/predict" and self.version not in versions.split(","):
+            return REFUSED, ""
         if method == "POST" and path == "/predict":
             return await self.predict(headers, json.loads(body or b"{}"))
         if method == "POST" and path == "/behaviour":

@@ -40,6 +40,8 @@ class EnvoyFiles:
         self.dynamic, self.confirmed = folder / "dynamic", folder / "confirmed"
         self._report, self._clock, self._sleep = report, clock, sleep
         self._kept: dict[str, str] = {}
+        # What the gateway accepted last, in memory: on a full disk the copies may be older than what is served.
+        self._good: dict[str, str] = {}
         self.not_kept = ""
         # What the gateway said after the last write: the base for the next one, which need not ask first.
         self._latest: Report | None = None
@@ -84,6 +86,7 @@ class EnvoyFiles:
         except OSError as error:
             self._restore(written)
             raise Retryable(f"cannot write in {self.dynamic} ({error.strerror}); nothing was changed", 5) from None
+        self._good |= {kind: document.text for kind, document in documents}
         reach("gateway_before_keep")
         self._keep_all(documents)
         reach("gateway_after_keep")
@@ -128,11 +131,11 @@ class EnvoyFiles:
 
     def _restore(self, kinds: Sequence[str]) -> None:
         for kind in reversed(kinds):
-            good = self.confirmed / f"{kind}.yaml"
+            path, copy = self.dynamic / f"{kind}.yaml", self.confirmed / f"{kind}.yaml"
             try:
-                path = self.dynamic / f"{kind}.yaml"
-                if good.exists() and (not path.exists() or path.read_bytes() != good.read_bytes()):
-                    write_atomic(path, good.read_text(encoding="utf-8"))
+                good = self._good.get(kind) or (copy.read_text(encoding="utf-8") if copy.exists() else "")
+                if good and not (path.exists() and path.read_bytes() == good.encode()):
+                    write_atomic(path, good)
             except OSError as error:
                 # The gateway still runs what it accepted last; only its next start would read the wrong file.
-                raise Retryable(f"cannot put {good} back in place ({error.strerror})", 5) from None
+                raise Retryable(f"cannot put the last good {path} back in place ({error.strerror})", 5) from None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from shipway.contract.metrics import ROLLOUT_HEADER, UNIT_HEADER, Slot
+from shipway.contract.metrics import REFUSED_HEADER, ROLLOUT_HEADER, UNIT_HEADER, VERSIONS_HEADER, Slot
 from shipway.contract.release import short_digest
 from shipway.contract.route import RolloutState, RouteSpec
 from shipway.delivery.envoy.clusters import fallback_cluster, slot_cluster
@@ -68,7 +68,8 @@ def _route(model: ServedModel) -> dict[str, Any]:
 
 def _action(spec: RouteSpec, state: RolloutState) -> dict[str, Any]:
     weighted = [
-        {"name": _cluster(spec, state, slot), "weight": weight} for slot, weight in weights_percent(state).items()
+        {"name": _cluster(spec, state, slot), "weight": weight, **_versions_header(state, slot)}
+        for slot, weight in weights_percent(state).items()
     ]
     return {
         "weighted_clusters": {"clusters": weighted, "use_hash_policy": True},
@@ -76,7 +77,8 @@ def _action(spec: RouteSpec, state: RolloutState) -> dict[str, Any]:
         "prefix_rewrite": "/",
         "timeout": f"{spec.timeout_seconds:.3f}s",
         "retry_policy": {
-            "retry_on": "connect-failure,refused-stream,reset-before-request,reset",
+            "retry_on": "connect-failure,refused-stream,reset-before-request,reset,retriable-headers",
+            "retriable_headers": [{"name": REFUSED_HEADER, "present_match": True}],
             "num_retries": 2,
             # A retry in the slot that just died is lost too: go on to the cluster's next one.
             "retry_priority": {
@@ -95,8 +97,22 @@ def _rollout_header(state: RolloutState) -> dict[str, Any]:
     """Returns what tells a slot that both slots serve, and in which step; a caller's own word on it never passes."""
     if not state.weight_percent or state.progress is None:
         return {"request_headers_to_remove": [ROLLOUT_HEADER]}
-    value = f"{state.rollout}/{state.progress.step_index}"
-    added = {"header": {"key": ROLLOUT_HEADER, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return _adds(ROLLOUT_HEADER, f"{state.rollout}/{state.progress.step_index}")
+
+
+def _versions_header(state: RolloutState, slot: Slot) -> dict[str, Any]:
+    """Returns what keeps a share from a version that has not earned it: a slot's process may change before its route.
+
+    Live's own share has nowhere better to go, so it is answered by whatever is there.
+    """
+    earned = state.candidate_digest if state.candidate is slot else state.previous_digest
+    if slot is state.live or not earned:
+        return {"request_headers_to_remove": [VERSIONS_HEADER]}
+    return _adds(VERSIONS_HEADER, f"{short_digest(earned)},{short_digest(state.live_digest)}")
+
+
+def _adds(name: str, value: str) -> dict[str, Any]:
+    added = {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
     return {"request_headers_to_add": [added]}
 
 

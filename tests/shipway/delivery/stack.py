@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from shipway.contract.layout import LocalLayout
-from shipway.contract.metrics import Slot
+from shipway.contract.metrics import REFUSED_HEADER, VERSIONS_HEADER, Slot
 from shipway.contract.release import short_digest
 from shipway.contract.route import RolloutState, RouteSpec, SlotEndpoint, read_rollout_states
 from shipway.delivery.controller import Controller, utc_now
@@ -116,17 +116,21 @@ class _FakeHandler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("content-length", 0)))
+        version = short_digest(self.server.fake.digest)
+        if version not in self.headers.get(VERSIONS_HEADER, version).split(","):
+            return self._answer(503, refused=True)
         if self.path.startswith("/slow/"):
             time.sleep(float(self.path.removeprefix("/slow/")))
-        self._answer(200)
+        return self._answer(200)
 
-    def _answer(self, status: int) -> None:
+    def _answer(self, status: int, *, refused: bool = False) -> None:
         fake, body = self.server.fake, json.dumps({"path": self.path}).encode()
         self.send_response(status)
         for name, value in (
             ("content-length", str(len(body))),
             ("x-slot", fake.slot),
             ("x-model-version", short_digest(fake.digest)),
+            *([(REFUSED_HEADER, short_digest(fake.digest))] if refused else []),
         ):
             self.send_header(name, value)
         self.end_headers()

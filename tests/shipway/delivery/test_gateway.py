@@ -124,6 +124,29 @@ def test_units_stay_while_the_weight_grows(stack: Stack) -> None:
         assert len(moved) == 120
 
 
+def test_a_share_is_never_answered_by_who_has_not_earned_it(stack: Stack) -> None:
+    """A slot's process that is another version than its route says gets no caller: all go to live, and none fails."""
+    for slot, letter in ((Slot.BLUE, "a"), (Slot.GREEN, "b")):
+        stack.start_slot(slot, letter)
+    spec = stack.declare(blue="a", green="b")
+    stack.start_gateway()
+    stack.controller().tick()
+    state = RolloutState(
+        live=Slot.BLUE,
+        live_digest=spec.endpoint(Slot.BLUE).digest,
+        candidate=Slot.GREEN,
+        candidate_digest=spec.endpoint(Slot.GREEN).digest,
+        phase=Phase.STEPPING,
+        weight_percent=50,
+    )
+    routed = compose_routes({"digits": ServedModel(spec, state)})
+    EnvoyFiles(stack.layout.envoy, Admin(stack.base_port + 1).read).apply([("rds", routed)])
+    wait_until(lambda: stack.call().slot == "green", "the candidate has its share")
+    stack.slots["digits", Slot.GREEN].digest = digest("c")
+    answers = [stack.call() for _ in range(60)]
+    assert {(answer.status, answer.slot) for answer in answers} == {(200, "blue")}
+
+
 def test_what_the_gateway_says_itself(stack: Stack) -> None:
     """Unknown paths, a model without a version and a body over the limit get a JSON error that says what to do."""
     stack.start_slot(Slot.BLUE, "a")

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shipway.contract.environment import Tier
+from shipway.contract.metrics import Outcome
 from shipway.contract.model import FallbackSource, ServingSpec
 from tests.shipway.serving.doubles import READ, ROW, Harness, Stored, StubModel, StubStore
 
@@ -39,6 +40,18 @@ def test_a_prediction_says_which_version_answered(harness: Make, serve: Serve) -
     }
     assert one.value("shipway_requests_total", outcome="ok") == 1
     assert one.value("shipway_request_seconds_count") == 1
+
+
+def test_another_versions_share_is_refused(harness: Make, serve: Serve) -> None:
+    """What the gateway meant for another version gets no prediction here, and counts neither for nor against it."""
+    one = harness()
+    client = serve(one.runtime)
+    refused = client.post("/predict", json=BODY, headers={"x-shipway-versions": "cdcdcdcdcdcd,efefefefefef"})
+    assert (refused.status_code, refused.headers["x-shipway-refused"]) == (503, "abababababab")
+    assert refused.json() == {"error": "this slot holds abababababab, and the request is for cdcdcdcdcdcd,efefefefefef"}
+    assert not any(one.value("shipway_requests_total", outcome=str(outcome)) for outcome in Outcome)
+    meant = client.post("/predict", json=BODY, headers={"x-shipway-versions": "cdcdcdcdcdcd,abababababab"})
+    assert (meant.status_code, "x-shipway-refused" in meant.headers) == (200, False)
 
 
 def test_bad_input_is_the_callers_fault_and_is_not_timed(harness: Make, serve: Serve) -> None:

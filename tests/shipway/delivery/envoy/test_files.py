@@ -93,6 +93,23 @@ def test_a_copy_that_cannot_be_kept_undoes_nothing(envoy: FakeEnvoy, monkeypatch
     assert (envoy.folder / "confirmed" / "rds.yaml").read_text() == BETTER.text
 
 
+def test_what_is_served_is_put_back_and_not_an_older_copy(envoy: FakeEnvoy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While copies cannot be written, a refused file goes back to what the gateway accepted last."""
+    files = writer(envoy)
+    files.apply([("rds", GOOD)])
+
+    def full(path: Path, text: str, mode: int = 0o644, **_: bool) -> None:
+        if path.parent.name == "confirmed":
+            raise OSError(28, "No space left on device")
+        write_atomic(path, text, mode)
+
+    monkeypatch.setattr("shipway.delivery.envoy.files.write_atomic", full)
+    files.apply([("rds", BETTER)])
+    with pytest.raises(Rejected):
+        files.apply([("rds", BAD)])
+    assert served(envoy) == BETTER.text
+
+
 def test_silence_is_no_acceptance(envoy: FakeEnvoy) -> None:
     """A file that Envoy neither accepts nor refuses in time is taken back, and may be tried again."""
     writer(envoy).apply([("rds", GOOD)])

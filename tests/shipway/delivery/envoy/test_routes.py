@@ -78,12 +78,17 @@ def test_a_models_route_in_full() -> None:
             "weighted_clusters": {
                 "use_hash_policy": True,
                 "clusters": [
-                    {"name": "digits-blue", "weight": 100},
-                    {"name": "digits-green_or_blue", "weight": 0},
+                    {"name": "digits-blue", "weight": 100, "request_headers_to_remove": ["x-shipway-versions"]},
+                    {
+                        "name": "digits-green_or_blue",
+                        "weight": 0,
+                        "request_headers_to_remove": ["x-shipway-versions"],
+                    },
                 ],
             },
             "retry_policy": {
-                "retry_on": "connect-failure,refused-stream,reset-before-request,reset",
+                "retry_on": "connect-failure,refused-stream,reset-before-request,reset,retriable-headers",
+                "retriable_headers": [{"name": "x-shipway-refused", "present_match": True}],
                 "num_retries": 2,
                 "retry_priority": {
                     "name": "envoy.retry_priorities.previous_priorities",
@@ -108,6 +113,21 @@ def test_live_falls_back_only_to_the_version_before_it() -> None:
     assert targets(overwritten) == [("digits-blue", 100), ("digits-green_or_blue", 0)]
     emptied = ServedModel(spec(green=""), state(previous_digest=""))
     assert targets(emptied) == [("digits-blue", 100), ("digits-green_or_blue", 0)]
+
+
+@given(states, st.sampled_from(("", A, B)))
+def test_a_share_names_the_versions_that_may_answer_it(served: RolloutState, candidate: str) -> None:
+    """A slot that is not live takes its share only as the version that earned it, or live does; live's is open."""
+    if candidate:
+        served = served.model_copy(
+            update={"candidate": served.live and served.live.other, "candidate_digest": candidate}
+        )
+    entries = route(ServedModel(spec(), served))["route"]["weighted_clusters"]["clusters"]
+    for slot, entry in zip(Slot, entries, strict=True):
+        named = [added["header"]["value"] for added in entry.get("request_headers_to_add", ())]
+        earned = candidate or served.previous_digest
+        assert named == ([] if slot is served.live or not earned else [f"{earned[7:19]},{A[7:19]}"])
+        assert ("request_headers_to_remove" in entry) is not bool(named), "a caller's own word never passes"
 
 
 @given(states)
