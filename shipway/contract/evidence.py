@@ -159,10 +159,16 @@ class SlotCounts(Spec):
 
 
 class Sample(Spec):
-    """What both slots did between two looks."""
+    """What both slots did between two looks.
+
+    Args:
+        candidate, live: each slot's counts.
+        restarted: whether a process began anew meanwhile: it has forgotten which units it had counted.
+    """
 
     candidate: SlotCounts = SlotCounts()
     live: SlotCounts = SlotCounts()
+    restarted: bool = False
 
 
 class Verdict(Spec):
@@ -226,11 +232,17 @@ class GuardrailState(_State):
 
 
 class UnitState(_State):
-    """The e-process of the sample ratio; its counts are those of the current step."""
+    """The e-process of the sample ratio; its counts are those of the current step.
+
+    Args:
+        forgotten: whether a slot restarted in this step and would count the same units again: the rest of it says
+            nothing about the split.
+    """
 
     log_weights: LogWeights
     candidate_units: Count = 0
     live_units: Count = 0
+    forgotten: bool = False
 
 
 class ShiftState(_State):

@@ -7,7 +7,7 @@ because the services themselves export them.
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from shipway.delivery.prometheus import Series
 __all__ = [
     "Asked",
     "Seen",
+    "aligned",
     "latency_edge",
     "p95_edge",
     "query_of",
@@ -31,6 +32,8 @@ __all__ = [
 
 _BUCKET = f"{metrics.REQUEST_SECONDS}_bucket"
 _GATEWAY = "shipway_gateway_failed_total"
+# What others count about a slot: it need not be there, and its restart is not the slot's.
+_NOT_A_SLOTS = (_GATEWAY, metrics.LABELLED_TOTAL)
 _INFINITY = "+Inf"
 _READ = (*metrics.EVIDENCE_SERIES, metrics.LABELLED_TOTAL)
 _JUDGED = (Outcome.OK, Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT)
@@ -164,6 +167,36 @@ def query_of(gate: Gate, model: str) -> str:
             return requests
 
 
+def aligned(asked: Asked, series: Iterable[Series], held: Sequence[Series]) -> tuple[list[Series], tuple[Series, ...]]:
+    """Returns the series of a look in which live's counts reach at least as far as the candidate's.
+
+    The slots are not scraped at the same moment. What befalls both at once must not look like the candidate's own, so
+    a candidate's reading that is newer than live's waits, and the one before it is taken.
+
+    Args:
+        asked: what was asked about the model.
+        series: what Prometheus answered.
+        held: the candidate's series when they were read last.
+
+    Returns:
+        The series to look at, and the candidate's newest, to be held until the next time.
+    """
+    mine, others, live_at = list[Series](), list[Series](), 0.0
+    for one in series:
+        if one.labels.get("model") == asked.model and one.labels.get("slot") == asked.candidate:
+            mine.append(one)
+            continue
+        others.append(one)
+        if one.labels.get("model") == asked.model and one.labels.get("slot") == asked.live:
+            live_at = max(live_at, one.scraped_at_seconds)
+    waits = asked.control and _scraped_at(mine) > live_at >= _scraped_at(held) > 0
+    return [*others, *(held if waits else mine)], tuple(mine)
+
+
+def _scraped_at(series: Iterable[Series]) -> float:
+    return max((one.scraped_at_seconds for one in series), default=0.0)
+
+
 def see(
     asked: Asked,
     counters: Mapping[str, tuple[CounterRow, ...]],
@@ -185,7 +218,7 @@ def see(
     following: dict[str, Counters] = {}
     outcomes: dict[str, Delta | Still] = {}
     for family in _families(asked):
-        needed = () if family.metric in (metrics.LABELLED_TOTAL, _GATEWAY) else slots
+        needed = () if family.metric in _NOT_A_SLOTS else slots
         following[family.metric], outcome = read(
             family, base.get(family.metric, Counters()), grouped.get(family.metric, []), needed
         )
@@ -199,8 +232,12 @@ def see(
     before, after = base.get(metrics.REQUESTS_TOTAL, Counters()), following[metrics.REQUESTS_TOTAL]
     if any(_newest(after, slot) <= _newest(before, slot) for slot in slots):
         return Seen(dict(counters), None)
+    # `aligned` has nothing to offer yet.
+    if asked.control and _newest(after, asked.live) < _newest(after, asked.candidate):
+        return Seen(dict(counters), None)
     deltas = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Delta)}
-    look = sample_of(_counts(asked, deltas, asked.candidate), _counts(asked, deltas, asked.live))
+    restarted = any(delta.restarted for name, delta in deltas.items() if name not in _NOT_A_SLOTS)
+    look = sample_of(_counts(asked, deltas, asked.candidate), _counts(asked, deltas, asked.live), restarted=restarted)
     if isinstance(look, NoEvidence):
         # Counts that cannot be are left in the counters: the next reading brings them together with what they lack.
         return Seen(dict(counters), look)

@@ -19,8 +19,8 @@ from shipway.delivery.envoy.admin import Report
 from shipway.delivery.envoy.clusters import fallback_cluster, slot_cluster
 from shipway.delivery.evidence.gate import NoEvidence
 from shipway.delivery.judge import Judged, judge, under_way
-from shipway.delivery.looking import Asked, Seen, latency_edge, see, selector, slow_edge
-from shipway.delivery.prometheus import Prometheus
+from shipway.delivery.looking import Asked, Seen, aligned, latency_edge, see, selector, slow_edge
+from shipway.delivery.prometheus import Prometheus, Series
 from shipway.delivery.served import ServedModel
 from shipway.delivery.shown import look_of
 
@@ -38,13 +38,14 @@ SILENT_SECONDS = 10.0
 
 @dataclass
 class _Running:
-    """What is known of one rollout beyond its route: `progress` is newer than the route's."""
+    """What is known of one rollout beyond its route: `progress` is newer than the route's, `held` the last reading."""
 
     generation: int
     progress: Progress
     called_at_seconds: float
     saved_at_seconds: float
     look: Look | None = None
+    held: tuple[Series, ...] = ()
     silence_told: bool = False
 
 
@@ -105,7 +106,9 @@ class Rollouts:
                 mine = {name: one for name, one in asked.items() if one.job == job}
                 series = self.prometheus.newest(selector(mine.values()), _WINDOW_SECONDS[job])
                 for name, one in mine.items():
-                    seen[name] = see(one, self._running[name].progress.counters, series, _failed(name, report))
+                    running = self._running[name]
+                    mine_now, running.held = aligned(one, series, running.held)
+                    seen[name] = see(one, running.progress.counters, mine_now, _failed(name, report))
         except Retryable as error:
             # Asked once a round and no more: each question that nobody answers holds up every rollback.
             problems.setdefault("prometheus", str(error))

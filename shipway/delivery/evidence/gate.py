@@ -106,7 +106,7 @@ class NoEvidence:
     sentence: str
 
 
-def sample_of(candidate: Mapping[str, Any], live: Mapping[str, Any]) -> Sample | NoEvidence:
+def sample_of(candidate: Mapping[str, Any], live: Mapping[str, Any], *, restarted: bool = False) -> Sample | NoEvidence:
     """Returns what both slots did, or why their counts cannot be true.
 
     A process that restarted and overtook its old count between two looks is not seen as restarted in one metric while
@@ -114,6 +114,7 @@ def sample_of(candidate: Mapping[str, Any], live: Mapping[str, Any]) -> Sample |
 
     Args:
         candidate, live: the fields of `SlotCounts`.
+        restarted: whether a process began anew meanwhile.
     """
     slots: list[SlotCounts] = []
     for name, counts in (("candidate", candidate), ("live", live)):
@@ -122,7 +123,7 @@ def sample_of(candidate: Mapping[str, Any], live: Mapping[str, Any]) -> Sample |
         except ValidationError as error:
             problem = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
             return NoEvidence(Judgement.ERROR, f"counts of {name} cannot be: expected {problem}")
-    return Sample(candidate=slots[0], live=slots[1])
+    return Sample(candidate=slots[0], live=slots[1], restarted=restarted)
 
 
 def begin(rules: Rules) -> EvidenceState:
@@ -137,7 +138,7 @@ def begin(rules: Rules) -> EvidenceState:
 def begin_step(evidence: EvidenceState) -> EvidenceState:
     """Returns the evidence as the next step begins it: harm and units start at zero, the e-processes go on."""
     return evidence.changed(
-        units=evidence.units.changed(candidate_units=0, live_units=0),
+        units=evidence.units.changed(candidate_units=0, live_units=0, forgotten=False),
         step_candidate_requests=0,
         step_candidate_harm=0,
         step_live_requests=0,
@@ -170,9 +171,12 @@ def add_sample(
         ),
         "shift": add_predictions(evidence.shift, candidate.prediction_bins, live.prediction_bins),
     }
-    if not straddles:
+    units = evidence.units.changed(forgotten=True) if sample.restarted else evidence.units
+    if straddles:
+        added["units"] = units
+    else:
         added |= {
-            "units": _add_units(evidence.units, candidate.units, live.units, weight_percent),
+            "units": units if units.forgotten else _add_units(units, candidate.units, live.units, weight_percent),
             "step_candidate_requests": evidence.step_candidate_requests + candidate.requests,
             "step_candidate_harm": evidence.step_candidate_harm + candidate.harm,
             "step_live_requests": evidence.step_live_requests + live.requests,

@@ -101,9 +101,14 @@ def unit_verdict(rules: Rules, state: UnitState, weight_percent: int) -> Verdict
     log_e, limit = log_e_value(state.log_weights), rules.unit_log_limit
     total = state.candidate_units + state.live_units
     failed = gate.mismatched(rules, state)
+    forgotten = "; a slot restarted and counts anew, so the rest of this step is not counted" if state.forgotten else ""
     return Verdict(
         gate=Gate.SAMPLE_RATIO,
-        judgement=Judgement.FAIL if failed else Judgement.PASS if total else Judgement.INCONCLUSIVE,
+        judgement=Judgement.FAIL
+        if failed
+        else Judgement.PASS
+        if total and not state.forgotten
+        else Judgement.INCONCLUSIVE,
         metric="log_e_value",
         candidate_events=state.candidate_units,
         candidate_requests=state.candidate_units,
@@ -112,7 +117,7 @@ def unit_verdict(rules: Rules, state: UnitState, weight_percent: int) -> Verdict
         bound=log_e,
         threshold=limit,
         sentence=f"{Gate.SAMPLE_RATIO}: {state.candidate_units} of {total} units in the candidate at {weight_percent} %"
-        f"{' is a mismatch' if failed else ''}, {_against_limit(log_e, limit)}",
+        f"{' is a mismatch' if failed else ''}, {_against_limit(log_e, limit)}{forgotten}",
     )
 
 

@@ -84,7 +84,8 @@ class _Wire:
             return NoEvidence(Judgement.ERROR, outcome.sentence)
         if not isinstance(outcome, Delta):
             return NoEvidence(Judgement.INCONCLUSIVE, outcome.sentence)
-        return sample_of(self._counts(outcome, Slot.GREEN), self._counts(outcome, Slot.BLUE))
+        counts = self._counts(outcome, Slot.GREEN), self._counts(outcome, Slot.BLUE)
+        return sample_of(*counts, restarted=bool(outcome.restarted))
 
     def _counts(self, delta: Delta, slot: Slot) -> dict[str, Any]:
         pending, self._pending[slot] = self._pending[slot], SlotTraffic()

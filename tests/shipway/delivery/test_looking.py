@@ -4,12 +4,14 @@ import math
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shipway.contract import metrics
 from shipway.contract.evidence import CounterRow, Gate, Judgement, Sample
 from shipway.contract.metrics import PREDICTION_BINS, Outcome, Slot
 from shipway.delivery.evidence.gate import NoEvidence
-from shipway.delivery.looking import Asked, Seen, query_of, see, selector, slow_edge
+from shipway.delivery.looking import Asked, Seen, aligned, query_of, see, selector, slow_edge
 from shipway.delivery.prometheus import Series
 
 BUCKET = f"{metrics.REQUEST_SECONDS}_bucket"
@@ -78,6 +80,59 @@ def test_a_look_counts_what_happened_in_both_slots() -> None:
     assert (candidate.requests, candidate.errors, candidate.slow_live, candidate.slow_slo) == (10, 2, 5, 0)
     assert (live.requests, live.errors, live.slow_live, live.units) == (90, 1, 4, 30)
     assert (candidate.units, candidate.prediction_bins[3], sum(candidate.prediction_bins)) == (3, 3, 3)
+
+
+def test_lives_counts_reach_at_least_as_far() -> None:
+    """A candidate scraped after live waits for live's next scrape: what befalls both at once is not its own alone."""
+    ahead = seen([*page(Slot.BLUE, 2, requests=90), *page(Slot.GREEN, 2.2, requests=14, errors=4)])
+    assert ahead == Seen(based(), None)
+    both = [*page(Slot.BLUE, 2.25, requests=190, errors=40), *page(Slot.GREEN, 2.2, requests=14, errors=4)]
+    look = seen(both, ahead.counters).look
+    assert isinstance(look, Sample)
+    assert (look.candidate.errors, look.live.errors) == (4, 40)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.floats(0.001, 0.249), st.floats(0.02, 0.12), st.sampled_from(Slot))
+def test_looks_keep_coming_however_the_scrapes_lie(offset: float, every: float, first: Slot) -> None:
+    """At each offset of the scrapes there is a look for nearly every one of live's, none with the candidate ahead."""
+    base, held, looks, now = based(), (), 0, 2.0
+    while now < 6:
+        times = {first: now // 0.25 * 0.25, first.other: (now - offset) // 0.25 * 0.25 + offset}
+        counts = {slot: round(at * 100) for slot, at in times.items()}
+        series = [one for slot, at in times.items() for one in page(slot, at, requests=counts[slot])]
+        taken, held = aligned(ASKED, series, held)
+        found = see(ASKED, base, taken, NONE_FAILED)
+        if found.look is not None:
+            assert isinstance(found.look, Sample)
+            newest = {
+                slot: max(row[4] for row in found.counters[metrics.REQUESTS_TOTAL] if row[0] == slot) for slot in Slot
+            }
+            assert newest[Slot.BLUE] >= newest[Slot.GREEN]
+            looks += 1
+        base, now = found.counters, now + every
+    assert looks >= 13
+
+
+def test_a_candidate_that_is_not_scraped_is_missing_whatever_is_held() -> None:
+    """What was read before stands in for a newer reading only, never for none."""
+    held = page(Slot.GREEN, 1.9, requests=10)
+    taken, held_next = aligned(ASKED, page(Slot.BLUE, 2, requests=90), held)
+    look = see(ASKED, based(), taken, NONE_FAILED).look
+    assert isinstance(look, NoEvidence)
+    assert (look.sentence, held_next) == ("shipway_requests_total: no series of digits in green", ())
+
+
+def test_a_slot_that_restarted_is_told() -> None:
+    """Counters that fell mean that a process has forgotten its callers; the gateway's own restart means nothing."""
+    base = see(ASKED, {}, [*page(Slot.BLUE, 1, requests=50), *page(Slot.GREEN, 1)], {Slot.BLUE: 5, Slot.GREEN: 5})
+    green = page(Slot.GREEN, 2, requests=10)
+    fell = see(ASKED, base.counters, [*page(Slot.BLUE, 2, requests=9), *green], {Slot.BLUE: 5, Slot.GREEN: 5}).look
+    assert isinstance(fell, Sample)
+    assert (fell.restarted, fell.live.requests) == (True, 9)
+    grew = see(ASKED, base.counters, [*page(Slot.BLUE, 2, requests=59), *green], NONE_FAILED).look
+    assert isinstance(grew, Sample)
+    assert (grew.restarted, grew.live.requests) == (False, 9)
 
 
 def test_what_the_gateway_saw_fail_is_an_error_of_its_slot() -> None:

@@ -195,6 +195,21 @@ def test_units_that_are_not_split_as_the_weight_says() -> None:
     assert unfair.sentence.startswith("sample_ratio: 600 of 1000 units in the candidate at 50 % is a mismatch, e-value")
 
 
+def test_a_restart_ends_the_count_of_units_for_its_step() -> None:
+    """A process that forgot whom it had counted says no more about the split until the next step; the rest goes on."""
+    split = Sample(candidate=SlotCounts(units=500), live=SlotCounts(units=500))
+    again = Sample(candidate=SlotCounts(requests=9), live=SlotCounts(units=700), restarted=True)
+    after = seen(split, again, Sample(live=SlotCounts(units=900)))
+    assert (after.units.candidate_units, after.units.live_units, after.step_candidate_requests) == (500, 500, 9)
+    verdict = verdicts.unit_verdict(RULES, after.units, 50)
+    assert verdict.judgement is Judgement.INCONCLUSIVE
+    assert verdict.sentence.endswith("; a slot restarted and counts anew, so the rest of this step is not counted")
+    following = gate.add_sample(RULES, gate.begin_step(after), split, 50)
+    assert verdicts.unit_verdict(RULES, following.units, 50).judgement is Judgement.PASS
+    straddling = gate.add_sample(RULES, gate.begin(RULES), again, 50, straddles=True)
+    assert straddling.units.forgotten
+
+
 def test_predictions_that_moved() -> None:
     """All predictions in other bins are a shift; the sentence tells the bound and what was observed."""
     low, high = (20,) + (0,) * 19, (0,) * 19 + (20,)
