@@ -227,7 +227,7 @@ def promoted(spec: RouteSpec, state: RolloutState, action: Action, why: str) -> 
         "rejected_digests": rejected,
         "phase": Phase.GUARDING,
         "weight_percent": spec.rollout.holdback_percent,
-        "progress": guard.begin_guard(rules_of(spec), state.progress),
+        "progress": guard.begin_guard(rules_of(spec), state.progress, overridden=action is Action.OVERRIDE),
     }
     share = 100 - spec.rollout.holdback_percent
     return Step(

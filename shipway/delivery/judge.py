@@ -200,6 +200,9 @@ def _guard(
     used = isinstance(look, Sample)
     if decision.move is Move.ROLL_BACK:
         return _leave(spec, state, decision.progress, ready, decision.sentence, decision.verdicts, used=used)
+    if decision.move is Move.PAUSE:
+        paused = decide.following(state, phase=Phase.PAUSED, progress=decision.progress)
+        return Judged(Step(paused, Action.PAUSED, decision.sentence), Move.PAUSE, decision.verdicts, used)
     if decision.move is Move.SETTLE and state.phase is not Phase.PAUSED:
         changes = {"phase": Phase.SETTLED, "progress": None, "weight_percent": 0}
         settled = Step(decide.following(state, **changes), Action.SETTLED, decision.sentence)

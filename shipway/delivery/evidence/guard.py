@@ -12,7 +12,16 @@ in the middle of the guard costs the factor 20, which is some requests.
 import math
 from functools import partial
 
-from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, Gate, GateAction, GuardrailState, Progress, Sample
+from shipway.contract.evidence import (
+    ABSOLUTE_GATES,
+    LATE_GATES,
+    Gate,
+    GateAction,
+    GuardrailState,
+    Pause,
+    Progress,
+    Sample,
+)
 from shipway.contract.rollout import Move
 from shipway.delivery.evidence import gate
 from shipway.delivery.evidence.eprocess import START, begin_share
@@ -23,29 +32,36 @@ from shipway.delivery.evidence.verdicts import guard_verdicts
 __all__ = ["STARTS", "begin_guard", "watch"]
 
 STARTS = 20
+# A look this long after the promotion was scraped after it too: looks are at most a second behind their scrape.
+SETTLE_SECONDS = 1.5
 # A guard that has seen no request is not passed; it is prolonged, but not for ever.
 _LONGEST_RATIO = 2.0
 
 
-def begin_guard(rules: Rules, before: Progress | None = None) -> Progress:
+def begin_guard(rules: Rules, before: Progress | None = None, *, overridden: bool = False) -> Progress:
     """Returns the progress of a version that was just promoted.
 
     Args:
         rules: what the rollout was judged by.
-        before: the progress of its rollout. Late labels go on from what they have proved so far, what a person lifted
-            stays lifted, and what was counted stays the base of the next delta. Without it the guard starts from
-            nothing.
+        before: the progress of its rollout. Late labels go on from what they have proved so far, so does what is known
+            of the version before; what a person lifted stays lifted, and what was counted stays the base of the next
+            delta. Without it the guard starts from nothing.
+        overridden: whether a person promoted it against the evidence: what happened until then, and is not counted
+            yet, is not held against it again.
     """
     evidence = gate.begin(rules)
     kept = {one.gate: one for one in before.evidence.guardrails if one.gate in LATE_GATES} if before else {}
     guardrails = tuple(
         _spread(one) if one.gate in ABSOLUTE_GATES else kept.get(one.gate, one) for one in evidence.guardrails
     )
-    begun = Progress(evidence=evidence.changed(guardrails=guardrails))
+    begun = Progress(evidence=evidence.changed(guardrails=guardrails), settling=overridden)
     if before is None:
         return begun
     return begun.changed(
-        approved=before.approved, slow_live_edge_seconds=before.slow_live_edge_seconds, counters=before.counters
+        evidence=begun.evidence.changed(live_slo=before.evidence.live_slo),
+        approved=before.approved,
+        slow_live_edge_seconds=before.slow_live_edge_seconds,
+        counters=before.counters,
     )
 
 
@@ -71,7 +87,9 @@ def watch(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed_s
     evidence = evidence.changed(guardrails=tuple([_begin_late(one, left) for one in evidence.guardrails]))
     progress = passed(progress, look, elapsed_seconds)
     share = 100 - rollout.holdback_percent
-    if isinstance(look, Sample):
+    if isinstance(look, Sample) and progress.settling:
+        progress = progress.changed(settling=progress.step_elapsed_seconds < SETTLE_SECONDS)
+    elif isinstance(look, Sample):
         # A guard has no split to judge: without a holdback all is the promoted version's.
         evidence = gate.add_sample(rules, evidence, look, share, straddles=True)
         requests, harm = look.candidate.requests, look.candidate.harm
@@ -81,12 +99,20 @@ def watch(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed_s
         )
     progress = progress.changed(evidence=evidence)
     move, because = _decide(rules, progress)
+    if move is Move.PAUSE:
+        progress = progress.changed(paused=Pause.BOTH_SLOTS_BAD)
     return Decision(move, progress, share, because, partial(guard_verdicts, rules, evidence, look))
 
 
 def _decide(rules: Rules, progress: Progress) -> tuple[Move, Because]:
+    bad = [state.gate for state in progress.evidence.live_slo if gate.rejected(rules, state)]
     for name in _proved(rules, progress):
-        return Move.ROLL_BACK, Because(name)
+        # Proved worse than the version before: going back helps. Bad by itself, and so was that one: it does not.
+        if name not in ABSOLUTE_GATES or not bad:
+            return Move.ROLL_BACK, Because(name)
+        if not progress.paused and Pause.BOTH_SLOTS_BAD not in progress.approved:
+            said = f"the version before was proved bad too ({', '.join(sorted(bad))}); the weights stay: "
+            return Move.PAUSE, Because(name, before=said)
     if progress.paused:
         return Move.HOLD, Because(before=f"paused ({progress.paused}): waits for a person")
     elapsed, guard_seconds = progress.step_elapsed_seconds, rules.rollout.guard_seconds

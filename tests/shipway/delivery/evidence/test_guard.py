@@ -115,6 +115,43 @@ def test_missing_evidence_holds() -> None:
     assert watched([(WELL, 1.0), *[(NOTHING, 1.0)] * 99]).move is Move.SETTLE
 
 
+def left_bad_behind() -> Progress:
+    """Returns the progress of a candidate that is good while live is proved bad."""
+    bad = Sample(candidate=SlotCounts(requests=100), live=SlotCounts(requests=100, errors=60))
+    return Progress(evidence=gate.add_sample(RULES, gate.begin(RULES), bad, 50))
+
+
+def test_there_is_no_way_back_to_what_was_proved_bad() -> None:
+    """A promoted version that turns bad after it replaced a bad one stays, and a person is asked, once."""
+    progress = begin_guard(RULES, left_bad_behind())
+    decision = watch(RULES, progress, BAD, 1.0)
+    while decision.move is Move.HOLD:
+        decision = watch(RULES, decision.progress, BAD, 1.0)
+    assert (decision.move, decision.progress.paused) == (Move.PAUSE, Pause.BOTH_SLOTS_BAD)
+    said = "the version before was proved bad too (slo_errors); the weights stay: slo_errors: harm is proved: "
+    assert decision.sentence.startswith(said)
+    lifted = watch(RULES, steps.resume(decision.progress), BAD, 1.0)
+    assert lifted.move is Move.HOLD
+
+
+def test_wrong_labels_lead_back_whatever_the_version_before_was_like() -> None:
+    """What is proved worse than the version before is left for it, also for one that misses its objective."""
+    decision = watch(RULES, begin_guard(RULES, left_bad_behind()), labels(90, 10), 1.0)
+    assert (decision.move, decision.because.cause) == (Move.ROLL_BACK, Gate.LABEL_ERRORS)
+
+
+def test_what_a_person_overrode_is_not_held_against_the_version_again() -> None:
+    """Requests from before the promotion that are counted after it are no evidence; a moment later all are."""
+    dead = Sample(candidate=SlotCounts(requests=100, errors=100))
+    progress = begin_guard(RULES, overridden=True)
+    for elapsed in (0.4, 1.0, 0.4):
+        decision = watch(RULES, progress, dead, elapsed)
+        assert (decision.move, decision.progress.evidence.step_candidate_requests) == (Move.HOLD, 0)
+        progress = decision.progress
+    assert watch(RULES, progress, dead, 1.0).move is Move.ROLL_BACK
+    assert watch(RULES, begin_guard(RULES), dead, 0.4).move is Move.ROLL_BACK
+
+
 def test_a_guard_that_saw_nothing_is_prolonged() -> None:
     """It waits for requests, twice its time at most, and then says that nothing was seen."""
     assert watched([(NOTHING, 1.0)] * 199).move is Move.HOLD
