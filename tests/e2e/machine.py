@@ -6,6 +6,9 @@ import socket
 # What a small local stack takes: the platform's own ports, and the slots of ten models.
 PORTS = 40
 
+# Kept until this process ends: another test that starts at the same moment must not find the same ports free.
+_HELD: list[socket.socket] = []
+
 
 def free_base() -> int:
     """Returns the first of forty ports that nobody holds, below those that the system gives to outgoing connections."""
@@ -16,6 +19,8 @@ def free_base() -> int:
             for port in range(base, base + PORTS):
                 sockets.append(socket.socket())
                 sockets[-1].bind(("127.0.0.1", port))
+            # The last one is nobody's; who is bound without listening refuses connections all the same.
+            _HELD.append(sockets.pop())
             return base
         except OSError:
             continue
