@@ -18,20 +18,26 @@ from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import Slot
 from shipway.contract.route import ROUTE_STATE_ANNOTATION, parse_state, served
 
-__all__ = ["cluster_provider", "read_served_routes", "refuse_missing_access"]
+__all__ = ["cluster_of", "cluster_provider", "find_kubeconfig", "read_served_routes"]
 
 _READ_SECONDS = 15
 # What kubectl says of a cluster whose gateway is yet to come.
 _NO_ROUTES_YET = 'the server doesn\'t have a resource type "httproutes"'
 
 
-def cluster_provider(name: str, root: Path, cluster: KubernetesSpec, parent: pulumi.Resource) -> Provider:
-    """Returns the provider of every resource in the cluster."""
+def cluster_provider(name: str, root: Path, environment: EnvironmentSpec, parent: pulumi.Resource) -> Provider:
+    """Returns the provider of every resource in the cluster.
+
+    Raises:
+        SpecError: when there is no such kubeconfig or context.
+    """
+    cluster = cluster_of(root, environment)
     return Provider(
         name,
-        kubeconfig=str(_kubeconfig(root, cluster.kubeconfig)) if cluster.kubeconfig else None,
+        # Always said: unsaid, it would be whatever KUBECONFIG holds, which may be a list that the provider cannot read.
+        kubeconfig=str(find_kubeconfig(root, environment)),
         context=cluster.context,
-        # Another token, path or user in the kubeconfig is the same cluster; without this everything would be replaced.
+        # Another path, token or user is the same cluster; without this it would be replaced, and all in it.
         cluster_identifier=cluster.cluster_identifier,
         # A changed ConfigMap would otherwise be deleted and made anew under the pods that read it.
         enable_config_map_mutable=True,
@@ -39,15 +45,27 @@ def cluster_provider(name: str, root: Path, cluster: KubernetesSpec, parent: pul
     )
 
 
-def refuse_missing_access(root: Path, environment: EnvironmentSpec, cluster: KubernetesSpec) -> None:
-    """Refuses a kubeconfig that is not there, and a context that none of its files has.
+def cluster_of(root: Path, environment: EnvironmentSpec) -> KubernetesSpec:
+    """Returns the cluster of an environment.
 
     Raises:
-        SpecError: naming the key, its value and what there is.
+        SpecError: when it is none of this target's.
     """
-    path = environment_path(root, environment.name)
+    if environment.kubernetes is None:
+        path = environment_path(root, environment.name)
+        raise SpecError(path, "target", str(environment.target), "target kubernetes, with its section")
+    return environment.kubernetes
+
+
+def find_kubeconfig(root: Path, environment: EnvironmentSpec) -> Path:
+    """Returns the kubeconfig to use: the environment's own, or the first of KUBECONFIG's that has its context.
+
+    Raises:
+        SpecError: for a kubeconfig that is not there or a context that none has, naming the key and what there is.
+    """
+    cluster, path = cluster_of(root, environment), environment_path(root, environment.name)
     if cluster.kubeconfig:
-        files = [_kubeconfig(root, cluster.kubeconfig)]
+        files = [root / Path(cluster.kubeconfig).expanduser()]
     else:
         listed = os.environ.get("KUBECONFIG", "").split(os.pathsep)
         files = [Path(one) for one in listed if one] or [Path.home() / ".kube" / "config"]
@@ -55,16 +73,18 @@ def refuse_missing_access(root: Path, environment: EnvironmentSpec, cluster: Kub
     if not found:
         looked = ", ".join(str(file) for file in files)
         raise SpecError(path, "kubernetes.kubeconfig", cluster.kubeconfig, f"a kubeconfig: there is none at {looked}")
-    if cluster.context:
-        contexts = sorted(name for file in found for name in _contexts(file))
-        if cluster.context not in contexts:
-            known = f"one of the kubeconfig's contexts: {', '.join(contexts) or 'it has none'}"
-            raise SpecError(path, "kubernetes.context", cluster.context, known)
+    if cluster.context is None:
+        return found[0]
+    contexts = {file: _contexts(file) for file in found}
+    for file in found:
+        if cluster.context in contexts[file]:
+            return file
+    known = ", ".join(sorted(name for names in contexts.values() for name in names))
+    expected = f"one of the kubeconfig's contexts: {known or 'it has none'}"
+    raise SpecError(path, "kubernetes.context", cluster.context, expected)
 
 
-def read_served_routes(
-    root: Path, environment: EnvironmentSpec, cluster: KubernetesSpec
-) -> Mapping[str, tuple[Slot, str]]:
+def read_served_routes(root: Path, environment: EnvironmentSpec) -> Mapping[str, tuple[Slot, str]]:
     """Returns model -> the slot that takes traffic now and its digest, from the routes that delivery writes.
 
     A cluster without routes serves nothing.
@@ -72,13 +92,12 @@ def read_served_routes(
     Raises:
         SpecError: when the cluster cannot be asked, or answers with something else.
     """
-    path, names = environment_path(root, environment.name), ClusterNames(environment.name)
-    command = ["kubectl", "get", "httproutes", "--namespace", names.models, "--output", "json"]
-    command += [f"--request-timeout={_READ_SECONDS}s"]
-    if cluster.kubeconfig:
-        command += ["--kubeconfig", str(_kubeconfig(root, cluster.kubeconfig))]
-    if cluster.context:
-        command += ["--context", cluster.context]
+    cluster, path = cluster_of(root, environment), environment_path(root, environment.name)
+    command = [
+        *("kubectl", "get", "httproutes", "--namespace", ClusterNames(environment.name).models, "--output", "json"),
+        *(f"--request-timeout={_READ_SECONDS}s", "--kubeconfig", str(find_kubeconfig(root, environment))),
+        *(("--context", cluster.context) if cluster.context else ()),
+    ]
     asked = cluster.context or cluster.kubeconfig
     expected = "a cluster whose routes kubectl can read"
     try:
@@ -99,10 +118,6 @@ def read_served_routes(
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise SpecError(path, "kubernetes.context", asked, f"{expected} ({error!r})") from None
     return served(states)
-
-
-def _kubeconfig(root: Path, written: str) -> Path:
-    return root / Path(written).expanduser()
 
 
 def _contexts(file: Path) -> list[str]:

@@ -70,46 +70,60 @@ def postgres_cluster(
         parent: the part it belongs to.
         waits: the operator and the namespace.
     """
-    names, own = ClusterNames(environment.name), {"cnpg.io/cluster": f"{database}-postgres"}
-    given = labels(environment, f"{database}-postgres")
-    itself = edges.pods(names.platform, own)
+    metadata = ObjectMetaArgs(
+        name=f"{database}-postgres",
+        namespace=ClusterNames(environment.name).platform,
+        labels=labels(environment, f"{database}-postgres"),
+        # Without it an applied resource counts as ready, and what asks the database would start before it.
+        annotations={"pulumi.com/waitFor": "condition=Ready"},
+    )
+    opts = pulumi.ResourceOptions(parent=parent, depends_on=list(waits))
+    _edges(database, environment, cluster, clients, opts)
     storage_class = {"storageClass": cluster.storage_class} if cluster.storage_class else {}
     keeps_data = environment.tier is Tier.PROD
+    return CustomResource(
+        f"{database}-postgres",
+        api_version="postgresql.cnpg.io/v1",
+        kind="Cluster",
+        metadata=metadata,
+        spec={
+            "instances": spec.instances,
+            "bootstrap": {"initdb": {"database": database, "owner": database, "secret": {"name": spec.secret}}},
+            "storage": {"size": f"{spec.storage_gib}Gi", **storage_class},
+        },
+        opts=pulumi.ResourceOptions.merge(
+            opts, pulumi.ResourceOptions(protect=keeps_data, retain_on_delete=keeps_data)
+        ),
+    )
+
+
+def _edges(
+    database: str,
+    environment: EnvironmentSpec,
+    cluster: KubernetesSpec,
+    clients: Sequence[NetworkPolicyPeerArgs],
+    opts: pulumi.ResourceOptions,
+) -> None:
+    names, own = ClusterNames(environment.name), {"cnpg.io/cluster": f"{database}-postgres"}
+    itself = edges.pods(names.platform, own)
+    operator = edges.pods(cluster.postgres_operator_namespace or names.operators)
     edges.allow(
         f"{database}-postgres-edges",
-        ObjectMetaArgs(name=f"{database}-postgres", namespace=names.platform, labels=given),
+        ObjectMetaArgs(
+            name=f"{database}-postgres",
+            namespace=names.platform,
+            labels=labels(environment, f"{database}-postgres"),
+        ),
         own,
         ingress=[
             *(edges.from_peer(client, POSTGRES_PORT) for client in clients),
             edges.from_peer(itself, POSTGRES_PORT, _INSTANCE_STATUS_PORT),
-            edges.from_peer(
-                edges.pods(cluster.postgres_operator_namespace or names.operators), POSTGRES_PORT, _INSTANCE_STATUS_PORT
-            ),
+            edges.from_peer(operator, POSTGRES_PORT, _INSTANCE_STATUS_PORT),
         ],
         egress=[
             edges.name_service(),
             edges.to_peer(itself, POSTGRES_PORT, _INSTANCE_STATUS_PORT),
             edges.to_peer(edges.addresses(cluster.api_server_range), HTTPS_PORT, cluster.api_server_port),
         ],
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=list(waits)),
-    )
-    return CustomResource(
-        f"{database}-postgres",
-        api_version="postgresql.cnpg.io/v1",
-        kind="Cluster",
-        metadata=ObjectMetaArgs(
-            name=f"{database}-postgres",
-            namespace=names.platform,
-            labels=given,
-            # Without it an applied resource counts as ready, and what asks the database would start before it.
-            annotations={"pulumi.com/waitFor": "condition=Ready"},
-        ),
-        spec={
-            "instances": spec.instances,
-            "bootstrap": {"initdb": {"database": database, "owner": database, "secret": {"name": spec.secret}}},
-            "storage": {"size": f"{spec.storage_gib}Gi", **storage_class},
-        },
-        opts=pulumi.ResourceOptions(
-            parent=parent, depends_on=list(waits), protect=keeps_data, retain_on_delete=keeps_data
-        ),
+        opts=opts,
     )

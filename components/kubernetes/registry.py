@@ -62,33 +62,10 @@ class Registry(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self, depends_on=list(waits))
         ready: list[pulumi.Resource] = list(waits)
         if cluster.mlflow_postgres.installed is None:
-            mlflow = edges.pods(names.platform, _SELECTOR)
-            ready = [
-                postgres_cluster(
-                    MLFLOW,
-                    cluster.mlflow_postgres,
-                    environment,
-                    cluster,
-                    clients=[mlflow],
-                    parent=self,
-                    waits=waits,
-                )
-            ]
+            spec, clients = cluster.mlflow_postgres, [edges.pods(names.platform, _SELECTOR)]
+            ready = [postgres_cluster(MLFLOW, spec, environment, cluster, clients=clients, parent=self, waits=waits)]
         ServiceAccount(f"{name}-account", metadata=metadata, automount_service_account_token=False, opts=child)
-        database, storage = mlflow_database(names, cluster), object_store(cluster)
-        edges.allow(
-            f"{name}-edges",
-            metadata,
-            _SELECTOR,
-            # The tracking API has no accounts of its own: only pods of this namespace reach it.
-            ingress=[edges.from_peer(edges.pods(names.platform), MLFLOW_PORT)],
-            egress=[
-                edges.name_service(),
-                edges.to_peer(database.peer, database.port),
-                edges.to_peer(storage.peer, storage.port),
-            ],
-            opts=child,
-        )
+        _edges(name, metadata, names, cluster, child)
         Deployment(
             f"{name}-mlflow",
             metadata=metadata,
@@ -99,17 +76,35 @@ class Registry(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
         )
+        port = ServicePortArgs(name="http", port=MLFLOW_PORT, target_port="http")
         Service(
             f"{name}-service",
             metadata=metadata,
-            spec=ServiceSpecArgs(
-                selector=_SELECTOR, ports=[ServicePortArgs(name="http", port=MLFLOW_PORT, target_port="http")]
-            ),
+            spec=ServiceSpecArgs(selector=_SELECTOR, ports=[port]),
             opts=child,
         )
         url = f"http://{names.service(MLFLOW, names.platform)}:{MLFLOW_PORT}"
         self.outputs = RegistryOutputs(url, f"{cluster.object_storage.url}/artifacts")
         self.register_outputs({})
+
+
+def _edges(
+    name: str, metadata: ObjectMetaArgs, names: ClusterNames, cluster: KubernetesSpec, opts: pulumi.ResourceOptions
+) -> None:
+    database, storage = mlflow_database(names, cluster), object_store(cluster)
+    edges.allow(
+        f"{name}-edges",
+        metadata,
+        _SELECTOR,
+        # The tracking API has no accounts of its own: only pods of this namespace reach it.
+        ingress=[edges.from_peer(edges.pods(names.platform), MLFLOW_PORT)],
+        egress=[
+            edges.name_service(),
+            edges.to_peer(database.peer, database.port),
+            edges.to_peer(storage.peer, storage.port),
+        ],
+        opts=opts,
+    )
 
 
 def _pod(given: dict[str, str], names: ClusterNames, cluster: KubernetesSpec) -> PodTemplateSpecArgs:

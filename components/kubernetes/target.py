@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi
 
 from components.kubernetes import model_service
-from components.kubernetes.access import cluster_provider, read_served_routes, refuse_missing_access
+from components.kubernetes.access import cluster_of, cluster_provider, find_kubeconfig, read_served_routes
 from components.kubernetes.delivery import Delivery
 from components.kubernetes.feature_store import FeatureStore
 from components.kubernetes.gpu_pool import GpuPool, refuse_missing_gpus
@@ -18,9 +18,7 @@ from components.kubernetes.routing import Routing
 from components.kubernetes.serving import Namespaces, Serving
 from components.parts import ModelOutputs, PlatformOutputs
 from components.services import Service
-from shipway.contract.environment import EnvironmentSpec, environment_path
-from shipway.contract.errors import SpecError
-from shipway.contract.kubernetes import KubernetesSpec
+from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import Slot
 
 __all__ = ["build_model", "build_parts", "refuse", "served"]
@@ -28,8 +26,8 @@ __all__ = ["build_model", "build_parts", "refuse", "served"]
 
 def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]) -> None:
     """Raises a ShipwayError for what cannot work on this cluster, before the first resource."""
-    cluster = _cluster(root, environment)
-    refuse_missing_access(root, environment, cluster)
+    cluster = cluster_of(root, environment)
+    find_kubeconfig(root, environment)
     refuse_unfit_labels(root, environment, services)
     refuse_unheard_alerts(root, environment, cluster)
     refuse_missing_gpus(root, environment, services)
@@ -37,13 +35,13 @@ def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]
 
 def served(root: Path, environment: EnvironmentSpec) -> Mapping[str, tuple[Slot, str]]:
     """Returns model -> the slot that takes traffic now and its digest, as the cluster's routes say."""
-    return read_served_routes(root, environment, _cluster(root, environment))
+    return read_served_routes(root, environment)
 
 
 def build_parts(parent: pulumi.Resource, root: Path, environment: EnvironmentSpec) -> PlatformOutputs:
     """Builds the parts in order; each is told of those before it that it needs."""
-    cluster = _cluster(root, environment)
-    provider = cluster_provider("cluster", root, cluster, parent)
+    cluster = cluster_of(root, environment)
+    provider = cluster_provider("cluster", root, environment, parent)
     part = pulumi.ResourceOptions(parent=parent, providers=[provider])
     namespaces = Namespaces("namespaces", environment, cluster, part)
     platform, models = namespaces.platform, namespaces.models
@@ -90,11 +88,4 @@ def build_parts(parent: pulumi.Resource, root: Path, environment: EnvironmentSpe
 
 def build_model(parent: pulumi.Resource, service: Service, platform: PlatformOutputs) -> ModelOutputs:
     """Builds one model's own resources."""
-    return model_service.build_model(parent, service, platform, _cluster(platform.root, platform.environment))
-
-
-def _cluster(root: Path, environment: EnvironmentSpec) -> KubernetesSpec:
-    if environment.kubernetes is None:
-        path = environment_path(root, environment.name)
-        raise SpecError(path, "target", str(environment.target), "target kubernetes, with its section")
-    return environment.kubernetes
+    return model_service.build_model(parent, service, platform, cluster_of(platform.root, platform.environment))

@@ -37,14 +37,14 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 def _repository(value: str) -> str:
     if not _REPOSITORY.fullmatch(value):
-        raise ValueError("HOST[:PORT]/PATH without a scheme, a tag or a digest")
+        raise ValueError("a repository HOST[:PORT]/PATH without a scheme, a tag or a digest")
     return value
 
 
 def _image(value: str) -> str:
     repository, at, digest = value.partition("@")
     if not at or not _DIGEST.fullmatch(digest) or not _REPOSITORY.fullmatch(repository):
-        raise ValueError("HOST/PATH@sha256:DIGEST, because a tag can be moved to other bytes")
+        raise ValueError("an image HOST/PATH@sha256:DIGEST, because a tag can be moved to other bytes")
     return value
 
 

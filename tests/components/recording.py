@@ -1,6 +1,7 @@
 """The program under a monitor that records what is registered."""
 
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,13 @@ class Recorder(MockMonitor):
 
 def run(root: Path, stack: str, *, preview: bool = False) -> Recorder:
     """Runs the program as the engine would and returns what it registered."""
+    return record(lambda: runpy.run_path(str(root / "stacks"), run_name="__main__"), stack, preview=preview)
+
+
+def record(program: Callable[[], object], stack: str, *, preview: bool = False) -> Recorder:
+    """Runs `program` as the one of `stack` and returns what it registered."""
     mocks = _Outputs()
     recorder = Recorder(mocks)
     set_mocks(mocks, project="shipway", stack=stack, preview=preview, monitor=recorder)
-    pulumi.runtime.test(lambda: runpy.run_path(str(root / "stacks"), run_name="__main__") and None)()
+    pulumi.runtime.test(lambda: program() and None)()
     return recorder

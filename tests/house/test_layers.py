@@ -8,8 +8,8 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ENGINE_PACKAGES = {"components", "policies", "pulumi", "pulumi_aws", "pulumi_kubernetes", "pulumi_policy", "stacks"}
-# What is the same for every file of a target, and no part of the platform. Locally how a program is found and a template
-# filled; on a cluster what things are called, where they are, and how a pod, an edge or a database is made.
+# What is the same for every file of a target, and no part of the platform. Locally: how a program is found and a
+# template filled. On a cluster: what things are called, where they are, how a pod, an edge or a database is made.
 SHARED = {
     "kubernetes": {
         *("charts", "edges", "feature_files", "gpu_types", "labels"),

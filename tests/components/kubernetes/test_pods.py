@@ -39,7 +39,7 @@ def test_pods_share_nothing_with_their_node(pods: dict[str, Any]) -> None:
 
 
 def test_pods_are_restricted(pods: dict[str, Any]) -> None:
-    """Not root, no privilege to gain, no capability, the runtime's own seccomp profile: of the pod and its container."""
+    """Not root, no privilege to gain, no capability, the runtime's own seccomp profile: of pod and container."""
     for name, pod in pods.items():
         whole = pod["spec"]["securityContext"]
         assert whole["runAsNonRoot"] is True, name
