@@ -27,7 +27,7 @@ ENVOY_GATEWAY = Chart("oci://docker.io/envoyproxy/gateway-helm", "v1.9.1")
 GPU_OPERATOR = Chart("gpu-operator", "v26.3.3", "https://helm.ngc.nvidia.com/nvidia")
 KUBE_PROMETHEUS_STACK = Chart("kube-prometheus-stack", "92.12.0", "https://prometheus-community.github.io/helm-charts")
 # The online store speaks Redis's protocol; this is the chart that Valkey's own project keeps.
-VALKEY = Chart("valkey", "0.9.4", "https://valkey.io/valkey-helm/")
+VALKEY = Chart("valkey", "0.11.0", "https://valkey.io/valkey-helm/")
 
 
 def install(

@@ -10,7 +10,6 @@ from pulumi_kubernetes.core.v1 import (
     ConfigMap,
     ContainerArgs,
     ContainerPortArgs,
-    EnvVarArgs,
     HTTPGetActionArgs,
     PodTemplateSpecArgs,
     ProbeArgs,
@@ -33,7 +32,7 @@ from components.kubernetes.places import (
     object_store,
     port_of,
 )
-from components.kubernetes.pods import config_files, pod_template, resources, scratch
+from components.kubernetes.pods import config_files, pod_template, resources
 from components.parts import AlertingOutputs, DeliveryOutputs, MonitoringOutputs
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
@@ -212,17 +211,16 @@ def _pod(given: dict[str, str], cluster: KubernetesSpec) -> PodTemplateSpecArgs:
             name=DELIVERY_JOB,
             image=cluster.images.delivery,
             args=["--config", f"{_CONFIGURATION}/delivery.json", "--metrics-port", str(DELIVERY_METRICS_PORT)],
-            env=[EnvVarArgs(name=key, value=value) for key, value in object_storage_environment(cluster).items()],
             ports=[ContainerPortArgs(name="metrics", container_port=DELIVERY_METRICS_PORT)],
             resources=resources(_CPU_MILLICORES, _MEMORY_MIB),
             startup_probe=_probe(failure_threshold=30),
             readiness_probe=_probe(failure_threshold=3),
             liveness_probe=_probe(failure_threshold=6),
         ),
+        variables=object_storage_environment(cluster),
         mounts=[
             config_files(f"{DELIVERY_JOB}", _CONFIGURATION),
             object_storage_files(cluster),
-            scratch("tmp", "/tmp", 128),  # noqa: S108 - an emptyDir of this pod alone
         ],
     )
 

@@ -6,7 +6,7 @@ import pulumi
 import yaml
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.batch.v1 import CronJob, CronJobSpecArgs, JobSpecArgs, JobTemplateSpecArgs
-from pulumi_kubernetes.core.v1 import ConfigMap, ContainerArgs, EnvVarArgs, PodTemplateSpecArgs, ServiceAccount
+from pulumi_kubernetes.core.v1 import ConfigMap, ContainerArgs, PodTemplateSpecArgs, ServiceAccount
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.kubernetes import edges
@@ -30,7 +30,7 @@ from components.kubernetes.places import (
     object_store,
     online_store,
 )
-from components.kubernetes.pods import pod_template, resources, scratch
+from components.kubernetes.pods import pod_template, resources
 from components.kubernetes.postgres import postgres_cluster
 from components.parts import FeatureStoreOutputs
 from shipway.contract.environment import EnvironmentSpec, Tier
@@ -209,13 +209,13 @@ def _pod(given: dict[str, str], cluster: KubernetesSpec) -> PodTemplateSpecArgs:
             name=MATERIALISE_JOB,
             image=cluster.images.feast,
             command=["/bin/sh", "-ec", command],
-            env=[EnvVarArgs(name=key, value=value) for key, value in object_storage_environment(cluster).items()],
             resources=resources(_CPU_MILLICORES, _MEMORY_MIB),
         ),
+        variables=object_storage_environment(cluster),
+        temporary_mib=1024,
         mounts=[
             *feature_mounts(cluster),
             object_storage_files(cluster),
-            scratch("tmp", "/tmp", 1024),  # noqa: S108 - an emptyDir of this pod alone
         ],
         restart_policy="Never",
     )

@@ -24,7 +24,6 @@ from pulumi_kubernetes.core.v1 import (
     ConfigMap,
     ContainerArgs,
     ContainerPortArgs,
-    EnvVarArgs,
     HTTPGetActionArgs,
     LifecycleArgs,
     LifecycleHandlerArgs,
@@ -72,7 +71,7 @@ _FLUSH_SECONDS = 10
 _PROBE_SECONDS = 5
 # Above it a replica is added. CPU also moves with a GPU model's requests, and no cluster needs an adapter for it.
 _CPU_PERCENT = 70
-_STATE_MIB, _PREDICTIONS_MIB, _TMP_MIB = 256, 1024, 256
+_STATE_MIB, _PREDICTIONS_MIB = 256, 1024
 
 
 def build_model(
@@ -274,7 +273,6 @@ def _pod(
             # The bundle's digest names the image that holds it.
             image=f"{cluster.image_registry}/{spec.name}@{digest}",
             command=_command(spec, slot, digest, environment),
-            env=[EnvVarArgs(name=key, value=value) for key, value in object_storage_environment(cluster).items()],
             ports=[ContainerPortArgs(name="http", container_port=SLOT_PORT)],
             resources=resources(
                 spec.resources.cpu_millicores,
@@ -287,6 +285,7 @@ def _pod(
             readiness_probe=_probe("/readyz", 2),
             liveness_probe=_probe("/livez", 6),
         ),
+        variables=object_storage_environment(cluster),
         mounts=_mounts(spec, cluster),
         grace_seconds=_DRAIN_SECONDS + math.ceil(spec.serving.timeout_seconds) + _FLUSH_SECONDS,
         node_selector={GPU_PRODUCT_LABEL: gpu.instance_type} if gpu else None,
@@ -310,7 +309,6 @@ def _mounts(spec: ModelSpec, cluster: KubernetesSpec) -> list[Mount]:
     return [
         scratch("state", "/var/lib/shipway/state", _STATE_MIB),
         scratch("predictions", "/var/lib/shipway/predictions", _PREDICTIONS_MIB),
-        scratch("tmp", "/tmp", _TMP_MIB),  # noqa: S108 - an emptyDir of this pod alone
         object_storage_files(cluster),
         *(feature_mounts(cluster) if spec.features.reads else []),
     ]

@@ -130,11 +130,14 @@ def _alertmanager(environment: EnvironmentSpec) -> dict[str, Any]:
             "group_wait": seconds(_GROUP_WAIT_SECONDS),
             "group_interval": seconds(_GROUP_INTERVAL_SECONDS),
             "repeat_interval": seconds(_REPEAT_SECONDS),
+            # They fire for ever by design.
+            "routes": [{"receiver": "null", "matchers": ['alertname =~ "InfoInhibitor|Watchdog"']}],
         },
         "receivers": [
+            {"name": "null"},
             {
                 "name": "webhooks",
                 "webhook_configs": [{"url": url, "send_resolved": True} for url in environment.alerts.webhook_urls],
-            }
+            },
         ],
     }

@@ -25,7 +25,9 @@ ALERTMANAGER_PORT, HTTPS_PORT, POSTGRES_PORT, PROMETHEUS_PORT, REDIS_PORT = 9093
 
 @dataclass(frozen=True)
 class ClusterNames:
-    """Names of one environment's objects; several environments may share a cluster.
+    """Names of one environment's objects.
+
+    Several environments may share a cluster; all but one then take its operators as installed.
 
     All models share one namespace: the Secrets that slots read are given by name, and a namespace for each model would
     need its own copy of them before the model could start. Delivery's rights likewise stay one Role.

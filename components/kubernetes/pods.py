@@ -8,6 +8,7 @@ from pulumi_kubernetes.core.v1 import (
     ConfigMapVolumeSourceArgs,
     ContainerArgs,
     EmptyDirVolumeSourceArgs,
+    EnvVarArgs,
     KeyToPathArgs,
     PodSecurityContextArgs,
     PodSpecArgs,
@@ -26,7 +27,6 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 __all__ = [
     "Mount",
     "config_files",
-    "container_security",
     "pod_template",
     "resources",
     "scratch",
@@ -35,6 +35,7 @@ __all__ = [
 
 # Any user but root; the images make no difference between users.
 _USER = 10001
+_TEMPORARY = "/tmp"  # noqa: S108 - an emptyDir of each pod alone
 
 
 @dataclass(frozen=True)
@@ -77,17 +78,6 @@ def config_files(config_map: str, path: str) -> Mount:
     )
 
 
-def container_security() -> SecurityContextArgs:
-    """Returns what a container may do: nothing beyond its own process."""
-    return SecurityContextArgs(
-        allow_privilege_escalation=False,
-        read_only_root_filesystem=True,
-        run_as_non_root=True,
-        capabilities=CapabilitiesArgs(drop=["ALL"]),
-        seccomp_profile=SeccompProfileArgs(type="RuntimeDefault"),
-    )
-
-
 def resources(cpu_millicores: int, memory_mib: int, gpus: Mapping[str, int] | None = None) -> ResourceRequirementsArgs:
     """Returns requests and limits of a container.
 
@@ -109,6 +99,8 @@ def pod_template(
     service_account: str,
     container: ContainerArgs,
     mounts: Sequence[Mount],
+    variables: Mapping[str, str] | None = None,
+    temporary_mib: int = 256,
     grace_seconds: int = 30,
     asks_cluster: bool = False,
     node_selector: Mapping[str, str] | None = None,
@@ -121,31 +113,32 @@ def pod_template(
         labels: the pod's labels.
         selector: those of them that tell its replicas from other pods: they are spread over zones and nodes.
         service_account: whose identity it has.
-        container: what runs; its mounts are added here.
-        mounts: its volumes.
+        container: what runs; its mounts and variables are added here.
+        mounts: its volumes, besides one for temporary files.
+        variables: its environment; nothing in it is secret.
+        temporary_mib: how much it may write to temporary files.
         grace_seconds: from the signal to end until the kill, the preStop delay included.
         asks_cluster: whether it gets a token for the API server.
         node_selector, tolerations: of a pod that needs certain nodes.
         restart_policy: `Never` for a job's.
     """
-    container.security_context = container_security()
-    container.volume_mounts = [mount.mount for mount in mounts]
+    container.security_context = _container_security()
+    temporary = scratch("tmp", _TEMPORARY, temporary_mib)
+    container.volume_mounts = [mount.mount for mount in (*mounts, temporary)]
+    container.env = [
+        # The images know no user of this number, so its home would be the read-only root.
+        EnvVarArgs(name="HOME", value=_TEMPORARY),
+        *(EnvVarArgs(name=name, value=value) for name, value in (variables or {}).items()),
+    ]
     return PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(labels=dict(labels)),
         spec=PodSpecArgs(
             service_account_name=service_account,
             automount_service_account_token=asks_cluster,
             enable_service_links=False,
-            security_context=PodSecurityContextArgs(
-                run_as_non_root=True,
-                run_as_user=_USER,
-                run_as_group=_USER,
-                # Secrets' files are read by their group.
-                fs_group=_USER,
-                seccomp_profile=SeccompProfileArgs(type="RuntimeDefault"),
-            ),
+            security_context=_pod_security(),
             containers=[container],
-            volumes=[mount.volume for mount in mounts],
+            volumes=[mount.volume for mount in (*mounts, temporary)],
             termination_grace_period_seconds=grace_seconds,
             topology_spread_constraints=[
                 _spread(key, selector) for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
@@ -154,6 +147,27 @@ def pod_template(
             tolerations=list(tolerations) or None,
             restart_policy=restart_policy,
         ),
+    )
+
+
+def _container_security() -> SecurityContextArgs:
+    return SecurityContextArgs(
+        allow_privilege_escalation=False,
+        read_only_root_filesystem=True,
+        run_as_non_root=True,
+        capabilities=CapabilitiesArgs(drop=["ALL"]),
+        seccomp_profile=SeccompProfileArgs(type="RuntimeDefault"),
+    )
+
+
+def _pod_security() -> PodSecurityContextArgs:
+    return PodSecurityContextArgs(
+        run_as_non_root=True,
+        run_as_user=_USER,
+        run_as_group=_USER,
+        # Secrets' files are read by their group.
+        fs_group=_USER,
+        seccomp_profile=SeccompProfileArgs(type="RuntimeDefault"),
     )
 
 

@@ -7,7 +7,6 @@ from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgs
 from pulumi_kubernetes.core.v1 import (
     ContainerArgs,
     ContainerPortArgs,
-    EnvVarArgs,
     HTTPGetActionArgs,
     PodTemplateSpecArgs,
     ProbeArgs,
@@ -30,7 +29,7 @@ from components.kubernetes.places import (
     object_storage_files,
     object_store,
 )
-from components.kubernetes.pods import pod_template, resources, scratch, secret_files
+from components.kubernetes.pods import pod_template, resources, secret_files
 from components.kubernetes.postgres import postgres_cluster
 from components.parts import RegistryOutputs
 from shipway.contract.environment import EnvironmentSpec
@@ -127,7 +126,6 @@ def _pod(given: dict[str, str], names: ClusterNames, cluster: KubernetesSpec) ->
             name=MLFLOW,
             image=cluster.images.mlflow,
             command=["/bin/sh", "-ec", f"{export_postgres(credentials)}; exec {' '.join(server)}"],
-            env=[EnvVarArgs(name=key, value=value) for key, value in object_storage_environment(cluster).items()],
             ports=[ContainerPortArgs(name="http", container_port=MLFLOW_PORT)],
             resources=resources(_CPU_MILLICORES, _MEMORY_MIB),
             # Its first start creates the tables.
@@ -135,8 +133,9 @@ def _pod(given: dict[str, str], names: ClusterNames, cluster: KubernetesSpec) ->
             readiness_probe=_probe(failure_threshold=3),
             liveness_probe=_probe(failure_threshold=6),
         ),
+        variables=object_storage_environment(cluster),
+        temporary_mib=512,
         mounts=[
-            scratch("tmp", "/tmp", 512),  # noqa: S108 - an emptyDir of this pod alone
             secret_files(cluster.mlflow_postgres.secret, credentials),
             object_storage_files(cluster),
         ],

@@ -19,8 +19,6 @@ __all__ = ["GATEWAY_API", "Routing"]
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 
-_CONTROLLER = "gateway.envoyproxy.io/gatewayclass-controller"
-
 
 class Routing(pulumi.ComponentResource):
     """The gateway that all requests go through; delivery writes what it routes where.
@@ -65,12 +63,14 @@ class Routing(pulumi.ComponentResource):
     def _envoy_gateway(
         self, name: str, names: ClusterNames, given: dict[str, str], space: pulumi.Resource
     ) -> CustomResource:
+        # By default every Envoy Gateway of a cluster would take the classes of all others for its own.
+        controller = f"gateway.envoyproxy.io/{names.gateway}"
         chart = install(
             f"{name}-chart",
             ENVOY_GATEWAY,
             release="envoy-gateway",
             namespace=names.gateway_namespace,
-            values={"config": {"envoyGateway": {"gateway": {"controllerName": _CONTROLLER}}}},
+            values={"config": {"envoyGateway": {"gateway": {"controllerName": controller}}}},
             parent=self,
             waits=[space],
         )
@@ -79,7 +79,7 @@ class Routing(pulumi.ComponentResource):
             api_version=GATEWAY_API,
             kind="GatewayClass",
             metadata=ObjectMetaArgs(name=names.gateway, labels=given),
-            spec={"controllerName": _CONTROLLER},
+            spec={"controllerName": controller},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[chart]),
         )
 

@@ -220,6 +220,14 @@ def test_the_gateway_is_the_one_way_in_and_it_speaks_tls(cluster: Cluster) -> No
     assert not [name for name, service in registered.all("Service").items() if "type" in service["spec"]]
 
 
+def test_alerts_reach_the_environments_addresses(cluster: Cluster) -> None:
+    """Every receiver that a route names is there, and what fires for ever tells nobody."""
+    told = cluster.register().one("Release", "monitoring-chart")["values"]["alertmanager"]["config"]
+    hooks = {receiver["name"]: receiver.get("webhook_configs", []) for receiver in told["receivers"]}
+    assert [hook["url"] for hook in hooks["webhooks"]] == ["https://alerts.example.com/shipway"]
+    assert {told["route"]["receiver"], *(route["receiver"] for route in told["route"]["routes"])} == set(hooks)
+
+
 def test_only_what_is_scraped_can_be_missed(cluster: Cluster) -> None:
     """The label join does not run on a cluster yet, and an installed gateway's metrics are its owner's."""
 

@@ -97,7 +97,7 @@ def test_no_credential_is_in_a_pod(pods: dict[str, Any]) -> None:
     for name, pod in pods.items():
         (container,) = pod["spec"]["containers"]
         variables = {variable["name"] for variable in container.get("env", [])}
-        assert variables <= {"AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL"}, name
+        assert variables == {"HOME", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL"}, name
         assert not [variable for variable in container["env"] if "valueFrom" in variable], name
         assert "envFrom" not in container, name
         modes = {volume["secret"]["defaultMode"] for volume in pod["spec"]["volumes"] if "secret" in volume}
