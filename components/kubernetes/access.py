@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import Slot
 from shipway.contract.route import ROUTE_STATE_ANNOTATION, parse_state, served
 
-__all__ = ["cluster_of", "cluster_provider", "find_kubeconfig", "read_served_routes"]
+__all__ = ["ask", "cluster_of", "cluster_provider", "find_kubeconfig", "read_served_routes"]
 
 _READ_SECONDS = 15
 # What kubectl says of a cluster whose gateway is yet to come.
@@ -93,15 +94,15 @@ def read_served_routes(root: Path, environment: EnvironmentSpec) -> Mapping[str,
         SpecError: when the cluster cannot be asked, or answers with something else.
     """
     cluster, path = cluster_of(root, environment), environment_path(root, environment.name)
-    command = [
+    command = (
         *("kubectl", "get", "httproutes", "--namespace", ClusterNames(environment.name).models, "--output", "json"),
         *(f"--request-timeout={_READ_SECONDS}s", "--kubeconfig", str(find_kubeconfig(root, environment))),
         *(("--context", cluster.context) if cluster.context else ()),
-    ]
+    )
     asked = cluster.context or cluster.kubeconfig
     expected = "a cluster whose routes kubectl can read"
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=2 * _READ_SECONDS, check=False)
+        done = ask(command)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SpecError(path, "kubernetes.context", asked, f"{expected} ({error})") from None
     if done.returncode:
@@ -118,6 +119,17 @@ def read_served_routes(root: Path, environment: EnvironmentSpec) -> Mapping[str,
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise SpecError(path, "kubernetes.context", asked, f"{expected} ({error!r})") from None
     return served(states)
+
+
+@cache
+def ask(command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """Returns what kubectl answered; a program asks once, for each model's inputs hold the same answer.
+
+    Raises:
+        OSError: when there is no kubectl.
+        subprocess.TimeoutExpired: when it does not come back.
+    """
+    return subprocess.run(command, capture_output=True, text=True, timeout=2 * _READ_SECONDS, check=False)
 
 
 def _contexts(file: Path) -> list[str]:

@@ -37,6 +37,7 @@ from components.parts import AlertingOutputs, DeliveryOutputs, MonitoringOutputs
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import DELIVERY_JOB
+from shipway.observability.rendering import seconds
 
 __all__ = ["Delivery"]
 
@@ -81,7 +82,7 @@ class Delivery(pulumi.ComponentResource):
             opts=self._child,
         )
         self._deployment([account, config])
-        self._watched(monitors)
+        self._watched(seconds(environment.scrape_interval_seconds), monitors)
         service = self._names.service(DELIVERY_JOB, self._names.platform)
         self.outputs = DeliveryOutputs(f"http://{service}:{DELIVERY_METRICS_PORT}/metrics")
         self.register_outputs({})
@@ -137,7 +138,7 @@ class Delivery(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _watched(self, monitors: Sequence[pulumi.Resource]) -> None:
+    def _watched(self, interval: str, monitors: Sequence[pulumi.Resource]) -> None:
         port = ServicePortArgs(name="metrics", port=DELIVERY_METRICS_PORT, target_port="metrics")
         service = Service(
             f"{self._name}-service",
@@ -155,6 +156,7 @@ class Delivery(pulumi.ComponentResource):
                 "endpoints": [
                     {
                         "port": "metrics",
+                        "interval": interval,
                         "honorLabels": True,
                         "relabelings": [{"targetLabel": "job", "replacement": DELIVERY_JOB}],
                     }

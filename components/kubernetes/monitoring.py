@@ -101,7 +101,6 @@ def _values(environment: EnvironmentSpec, cluster: KubernetesSpec) -> dict[str, 
     }
     if cluster.storage_class:
         claim["storageClassName"] = cluster.storage_class
-    interval = seconds(environment.scrape_interval_seconds)
     everything = {
         f"{kind}SelectorNilUsesHelmValues": False for kind in ("serviceMonitor", "podMonitor", "rule", "probe")
     }
@@ -112,8 +111,6 @@ def _values(environment: EnvironmentSpec, cluster: KubernetesSpec) -> dict[str, 
         "prometheus": {
             "prometheusSpec": {
                 "retention": f"{environment.retention_days}d",
-                "scrapeInterval": interval,
-                "evaluationInterval": interval,
                 "storageSpec": {"volumeClaimTemplate": {"spec": claim}},
                 **everything,
             }

@@ -14,6 +14,7 @@ from components.parts import RoutingOutputs
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import GATEWAY_JOB
+from shipway.observability.rendering import seconds
 
 __all__ = ["GATEWAY_API", "Routing"]
 
@@ -46,7 +47,7 @@ class Routing(pulumi.ComponentResource):
         installed = cluster.gateway.installed
         if installed is None:
             waits = [self._envoy_gateway(name, names, given, space)]
-            self._monitor(name, names, given, monitors)
+            self._monitor(name, environment, given, monitors)
         else:
             waits = [space]
         self.ready = CustomResource(
@@ -84,13 +85,15 @@ class Routing(pulumi.ComponentResource):
         )
 
     def _monitor(
-        self, name: str, names: ClusterNames, given: dict[str, str], monitors: Sequence[pulumi.Resource]
+        self, name: str, environment: EnvironmentSpec, given: dict[str, str], monitors: Sequence[pulumi.Resource]
     ) -> None:
         CustomResource(
             f"{name}-monitor",
             api_version="monitoring.coreos.com/v1",
             kind="PodMonitor",
-            metadata=ObjectMetaArgs(name="gateway", namespace=names.gateway_namespace, labels=given),
+            metadata=ObjectMetaArgs(
+                name="gateway", namespace=ClusterNames(environment.name).gateway_namespace, labels=given
+            ),
             spec={
                 "selector": {
                     "matchLabels": {
@@ -102,6 +105,7 @@ class Routing(pulumi.ComponentResource):
                     {
                         "port": "metrics",
                         "path": "/stats/prometheus",
+                        "interval": seconds(environment.scrape_interval_seconds),
                         "honorLabels": True,
                         "relabelings": [{"targetLabel": "job", "replacement": GATEWAY_JOB}],
                     }

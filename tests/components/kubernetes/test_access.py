@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from components.kubernetes.access import ask
 from components.preflight import preflight
 from components.services import load_services
 from shipway.contract.environment import load_environment
@@ -18,6 +19,7 @@ from tests.components.kubernetes.cluster import FIRST, SECOND, STACK, Cluster
 def _kubectl(script: str) -> None:
     """Replaces the stand-in for kubectl."""
     Path(shutil.which("kubectl") or "").write_text(f"#!/bin/sh\n{script}\n")
+    ask.cache_clear()
 
 
 def _routes(*items: dict[str, Any]) -> str:
@@ -50,6 +52,13 @@ def test_the_cluster_that_is_asked_is_the_environments(cluster: Cluster, tmp_pat
     asked = (tmp_path / "asked").read_text().split()
     assert asked[asked.index("--context") + 1] == "onprem"
     assert asked[asked.index("--namespace") + 1] == "shipway-onprem-models"
+
+
+def test_a_program_asks_once(cluster: Cluster, tmp_path: Path) -> None:
+    """Preflight and the inputs of both models are one answer, and a cluster that is slow is waited for once."""
+    _kubectl(f"echo asked >> {tmp_path / 'asked'}; {_routes()}")
+    cluster.register()
+    assert (tmp_path / "asked").read_text() == "asked\n"
 
 
 def test_a_cluster_without_routes_serves_nothing(cluster: Cluster) -> None:

@@ -228,6 +228,17 @@ def test_alerts_reach_the_environments_addresses(cluster: Cluster) -> None:
     assert {told["route"]["receiver"], *(route["receiver"] for route in told["route"]["routes"])} == set(hooks)
 
 
+def test_the_environments_interval_is_that_of_its_own_monitors(cluster: Cluster) -> None:
+    """Rules count in it; what the charts scrape of the cluster itself keeps the charts' own, slower one."""
+    registered = cluster.register()
+    found = [one["spec"]["endpoints"] for one in registered.all("ServiceMonitor").values()]
+    found += [one["spec"]["podMetricsEndpoints"] for one in registered.all("PodMonitor").values()]
+    assert len(found) == 4
+    assert {endpoint["interval"] for endpoints in found for endpoint in endpoints} == {"5s"}
+    spec = registered.one("Release", "monitoring-chart")["values"]["prometheus"]["prometheusSpec"]
+    assert "scrapeInterval" not in spec
+
+
 def test_only_what_is_scraped_can_be_missed(cluster: Cluster) -> None:
     """The label join does not run on a cluster yet, and an installed gateway's metrics are its owner's."""
 
