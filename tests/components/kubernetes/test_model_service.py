@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shipway.contract.naming import check_model_name
 from shipway.contract.route import RouteSpec
 from tests.components.kubernetes.cluster import FIRST, SECOND, STACK, Cluster, Registered
 
@@ -196,3 +197,20 @@ def test_a_second_model_adds_only_its_own_resources(cluster: Cluster) -> None:
     own = {f"third-{name}" for name in SHARED | {"blue", "blue-service", "blue-budget"}}
     assert added == {"third"} | own
     assert all(request.object == after.requests[urn].object for urn, request in before.requests.items())
+
+
+def test_no_two_objects_claim_one_name(cluster: Cluster) -> None:
+    """Within kind and namespace each name is one object's; what the platform calls its own, no model may be called."""
+    found: list[tuple[str, str, str]] = []
+    registered = cluster.register()
+    for request in registered.requests.values():
+        if request.type.startswith("kubernetes:") and not request.type.endswith(":Release"):
+            kind = request.type.rpartition(":")[2]
+            metadata = registered.one(kind, request.name)["metadata"]
+            found.append((kind, metadata.get("namespace", ""), metadata["name"]))
+    assert len(set(found)) == len(found)
+    models = {"flight-delay", "digits"}
+    own = {name for _, space, name in found if space == "shipway-onprem-models"} - models
+    platforms = {name for name in own if not name.startswith(("flight-delay-", "digits-"))}
+    assert platforms
+    assert [name for name in platforms if not check_model_name(name)] == []
