@@ -26,10 +26,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class GpuPoolOutputs:
-    """What the pool can hand out to all slots together."""
+    """What the pool can hand out to all slots together; None where a cluster's scheduler alone knows."""
 
-    cpu_millicores: int
-    memory_mib: int
+    cpu_millicores: int | None
+    memory_mib: int | None
+    gpus: Mapping[str, int]
 
 
 @dataclass(frozen=True)

@@ -47,5 +47,5 @@ class GpuPool(pulumi.ComponentResource):
 
     def __init__(self, name: str, pool: CpuPoolSpec, opts: pulumi.ResourceOptions) -> None:
         super().__init__("shipway:local:GpuPool", name, pool.model_dump(), opts)
-        self.outputs = GpuPoolOutputs(pool.cpu_millicores, pool.memory_mib)
+        self.outputs = GpuPoolOutputs(pool.cpu_millicores, pool.memory_mib, gpus={})
         self.register_outputs({})

@@ -6,6 +6,7 @@ __all__ = [
     "environment",
     "errors",
     "evidence",
+    "kubernetes",
     "layout",
     "ledger",
     "metrics",

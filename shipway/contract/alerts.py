@@ -31,6 +31,7 @@ class AlertName(StrEnum):
     EVIDENCE_MISSING = "ShipwayEvidenceMissing"
     BOTH_SLOTS_BAD = "ShipwayBothSlotsBad"
     ROLLED_BACK = "ShipwayRolledBack"
+    MATERIALISATION_LATE = "ShipwayMaterialisationLate"
 
 
 @dataclass(frozen=True)
@@ -100,5 +101,10 @@ ALERTS: dict[AlertName, Alert] = {
         Severity.TICKET,
         "A candidate was rolled back or never became ready; the version before it takes the traffic.",
         "shipway ledger MODEL",
+    ),
+    AlertName.MATERIALISATION_LATE: Alert(
+        Severity.TICKET,
+        "On a cluster, feature values do not go online; once they are older than their ttl, models get the defaults.",
+        "kubectl get jobs -A -l app.kubernetes.io/name=materialise",
     ),
 }

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from shipway.contract.documents import Secret, Spec, parse, read_yaml
 from shipway.contract.errors import SpecError
+from shipway.contract.kubernetes import KubernetesSpec
 
 __all__ = [
     "ENVIRONMENT_KEY",
@@ -188,6 +189,7 @@ class EnvironmentSpec(Spec):
     gpu_pools: tuple[GpuPoolSpec, ...] = ()
     cpu_pool: CpuPoolSpec | None = None
     ports: PortsSpec | None = None
+    kubernetes: KubernetesSpec | None = None
     retention_days: Positive = 7
     budget_usd_per_month: Annotated[float, Field(ge=0)] | None = None
     scrape_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 1
@@ -203,6 +205,9 @@ class EnvironmentSpec(Spec):
                 raise ValueError(f"tier local with target local, not {self.tier}")
         elif self.ports is not None or self.cpu_pool is not None:
             raise ValueError(f"no ports and no cpu_pool with target {self.target}: they belong to target local")
+        if (self.target is Target.KUBERNETES) != (self.kubernetes is not None):
+            given = "nothing" if self.kubernetes is None else "one"
+            raise ValueError(f"the section kubernetes with target kubernetes alone, not {given} with {self.target}")
         return self
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "LABELLED_TOTAL",
     "LABELS_JOB",
     "LATENCY_EDGES_SECONDS",
+    "MATERIALISE_JOB",
     "MODELS_JOB",
     "MODEL_INFO",
     "PREDICTION_BINS",
@@ -92,6 +93,8 @@ HEARTBEAT_TIMESTAMP_SECONDS = "shipway_heartbeat_timestamp_seconds"
 
 # Scrape jobs. Slots whose rollout is judged are scraped a second time and oftener, under a job of their own.
 MODELS_JOB, ROLLOUT_JOB, GATEWAY_JOB, DELIVERY_JOB, LABELS_JOB = "models", "rollout", "gateway", "delivery", "labels"
+# Never scraped: on a cluster, the name under which the heartbeat of the job that fills the online store is recorded.
+MATERIALISE_JOB = "materialise"
 # What a rollout is judged by, of the series that a slot exports, and the page that holds these and no others: the whole
 # page of a model with features takes thirty milliseconds of its event loop, too much to ask for four times a second.
 EVIDENCE_PATH = "/metrics/evidence"

@@ -16,6 +16,7 @@ from shipway.contract.release import Digest, MaybeDigest
 
 __all__ = [
     "ROUTE_METADATA_KEY",
+    "ROUTE_STATE_ANNOTATION",
     "STATE_FORMAT",
     "Phase",
     "RolloutState",
@@ -28,6 +29,9 @@ __all__ = [
 
 # Key of Envoy's filter_metadata under which the rollout state rides on a model's route.
 ROUTE_METADATA_KEY = "shipway"
+
+# Where it rides on a cluster: this annotation of the model's HTTPRoute.
+ROUTE_STATE_ANNOTATION = "shipway/rollout-state"
 
 # Grows when an older controller could not go on with what a newer one wrote.
 STATE_FORMAT = 2
@@ -126,7 +130,7 @@ class RolloutState(Spec):
         return 100 - self.weight_percent if self.candidate is None else self.weight_percent
 
 
-def parse_state(text: str, path: Path) -> RolloutState:
+def parse_state(text: str, path: Path | str) -> RolloutState:
     """Returns the rollout state that `text` holds.
 
     Raises:

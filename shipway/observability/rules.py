@@ -1,6 +1,7 @@
 """Recording and alert rules: the series delivery reads under one set of names, and what wakes a person."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from shipway.contract.alerts import ALERTS, PLATFORM_OWNER, PLATFORM_RUNBOOK, AlertName
@@ -10,6 +11,7 @@ from shipway.contract.metrics import (
     GATEWAY_JOB,
     HEARTBEAT_TIMESTAMP_SECONDS,
     LABELS_JOB,
+    MATERIALISE_JOB,
     MODELS_JOB,
     RECORDED,
     Outcome,
@@ -17,7 +19,7 @@ from shipway.contract.metrics import (
 from shipway.contract.model import ModelSpec, SloSpec
 from shipway.observability.rendering import render_template
 
-__all__ = ["minimum_requests", "model_rules", "platform_rules"]
+__all__ = ["materialise_rules", "minimum_requests", "model_rules", "platform_rules"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -25,6 +27,9 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _LOST_SCRAPES = 5
 # A slot that loads its model does not answer yet, and that wakes nobody.
 _LOADING_SECONDS = 60.0
+
+# One start may fail and the next one make up for it.
+_MISSED_STARTS = 2
 
 # Delivery's loop turns several times a second; its longest waits, for files and for the gateway, stay within ten.
 _STALLED_SECONDS = 15
@@ -73,13 +78,18 @@ def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: boo
     )
 
 
-def platform_rules(environment: EnvironmentSpec) -> str:
-    """Returns the rule file of the platform's own processes."""
+def platform_rules(environment: EnvironmentSpec, jobs: Sequence[str] = tuple(_DOWN)) -> str:
+    """Returns the rule file of the platform's own processes.
+
+    Args:
+        environment: whose scrape interval sets the waiting times.
+        jobs: the scrape jobs that the target has; what is never scraped would be missed for ever.
+    """
     return render_template(
         _TEMPLATES,
         "platform_rules.yml.j2",
         alerts=ALERTS,
-        down=_DOWN,
+        down={job: _DOWN[job] for job in jobs},
         stalled=AlertName.DELIVERY_STALLED,
         stalled_seconds=_STALLED_SECONDS,
         owner=PLATFORM_OWNER,
@@ -88,4 +98,26 @@ def platform_rules(environment: EnvironmentSpec) -> str:
         heartbeat=HEARTBEAT_TIMESTAMP_SECONDS,
         interval_seconds=environment.scrape_interval_seconds,
         patience_seconds=environment.scrape_interval_seconds * _LOST_SCRAPES,
+    )
+
+
+def materialise_rules(namespace: str, cron_job: str, every_seconds: float) -> str:
+    """Returns the rule file of the job that puts feature values online: its heartbeat, and the alert when it is late.
+
+    Args:
+        namespace, cron_job: where kube-state-metrics sees it.
+        every_seconds: how often it is started.
+    """
+    return render_template(
+        _TEMPLATES,
+        "materialise_rules.yml.j2",
+        alerts=ALERTS,
+        late=AlertName.MATERIALISATION_LATE,
+        heartbeat=HEARTBEAT_TIMESTAMP_SECONDS,
+        job=MATERIALISE_JOB,
+        selector=f'namespace="{namespace}",cronjob="{cron_job}"',
+        owner=PLATFORM_OWNER,
+        runbook_url=PLATFORM_RUNBOOK,
+        late_seconds=every_seconds * _MISSED_STARTS,
+        every_seconds=every_seconds,
     )

@@ -36,10 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ShipwayError: when the bundle is not what its digest says or cannot be served.
         OSError: when the port is taken or the state folder cannot be written.
     """
-    parser = argparse.ArgumentParser(prog="python -m shipway.serving", description="Serve one slot on 127.0.0.1.")
+    parser = argparse.ArgumentParser(prog="python -m shipway.serving", description="Serve one slot.")
     parser.add_argument("--bundle", type=Path, required=True, help="the bundle's folder in the artifact store")
     parser.add_argument("--slot", type=Slot, choices=list(Slot), required=True, help="blue or green")
-    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1")
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; a pod has one of its own")
+    parser.add_argument("--port", type=int, required=True, help="the port on it")
     parser.add_argument("--state", type=Path, required=True, help="this slot's scratch folder")
     parser.add_argument("--predictions", type=Path, required=True, help="the model's folder of predictions and labels")
     parser.add_argument("--features", type=Path, required=True, help="the feature store's folder")
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         served_routes=options.served_routes.resolve() if options.served_routes else None,
         artifacts=options.artifacts.resolve() if options.artifacts else None,
     )
-    with _bound(options.port) as listener:
+    with _bound(options.host, options.port) as listener:
         _serve(asgi_application(configuration, options.state.resolve()), listener)
 
 
@@ -119,7 +120,7 @@ def _environment(state: Path) -> dict[str, str]:
     }
 
 
-def _bound(port: int) -> socket.socket:
+def _bound(host: str, port: int) -> socket.socket:
     # Bound before the seconds it takes to load a model, listening only after: a taken port is said at once, and a
     # connection is refused until the slot is ready for it.
     # Named as TCP, or asyncio leaves Nagle's algorithm on for each connection: a response then waits 40 ms for an ACK.
@@ -128,10 +129,10 @@ def _bound(port: int) -> socket.socket:
     # Connections inherit it. Without it an answer's second piece waits 40 ms for the client to confirm the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((host, port))
     except (OSError, OverflowError) as error:
         listener.close()
-        raise OSError(f"127.0.0.1:{port}: expected a free port ({error})") from None
+        raise OSError(f"{host}:{port}: expected a free port ({error})") from None
     return listener
 
 

@@ -38,6 +38,16 @@ class Project:
         text = "".join(f"{key}: {value}\n" for key, value in slots.items())
         (service / "releases" / f"{environment}.yaml").write_text(text)
 
+    def add_service(self, name: str, environment: str, **slots: str) -> Path:
+        """Adds one of the repository's own services, with a release."""
+        service = self.root / "services" / name
+        service.mkdir(parents=True)
+        for file in ("model.yaml", "features.py"):
+            if (REPOSITORY / "services" / name / file).exists():
+                shutil.copy(REPOSITORY / "services" / name / file, service)
+        self.release(service, environment, **slots)
+        return service
+
     def add_bundle(self, digest: str, environment: str = "local", model: str = "first") -> None:
         folder = self.root / ".shipway" / environment / "artifacts" / digest.replace(":", "/")
         folder.mkdir(parents=True)
@@ -52,6 +62,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     for name in ("envoy", "prometheus", "promtool", "alertmanager", "amtool"):
         (programs / name).write_text("#!/bin/sh\nexit 0\n")
         (programs / name).chmod(0o755)
+    (programs / "kubectl").write_text("#!/bin/sh\necho '{\"items\": []}'\n")
+    (programs / "kubectl").chmod(0o755)
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text("contexts: [{name: onprem, context: {}}]\n")
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     root = tmp_path / "project"
     root.mkdir()

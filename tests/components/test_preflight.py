@@ -133,7 +133,7 @@ def test_a_missing_program_is_named_with_the_way_to_get_it(project: Any, monkeyp
 def test_a_target_without_components_is_refused(project: Any) -> None:
     """The targets there are get listed."""
     cloud = EnvironmentSpec.model_validate({"name": "local", "tier": "prod", "target": "aws"}, strict=False)
-    with pytest.raises(SpecError, match=r"Pulumi.local.yaml: target: got 'aws', expected one of local"):
+    with pytest.raises(SpecError, match=r"Pulumi.local.yaml: target: got 'aws', expected one of kubernetes, local"):
         preflight(project.root, cloud, [], dry_run=True)
 
 

@@ -8,8 +8,15 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ENGINE_PACKAGES = {"components", "policies", "pulumi", "pulumi_aws", "pulumi_kubernetes", "pulumi_policy", "stacks"}
-# What is the same for every file of a target: how it finds a program and fills a template.
-SHARED = {"programs", "rendering"}
+# What is the same for every file of a target, and no part of the platform. Locally: how a program is found and a
+# template filled. On a cluster: what things are called, where they are, how a pod, an edge or a database is made.
+SHARED = {
+    "kubernetes": {
+        *("charts", "edges", "feature_files", "gpu_types", "labels"),
+        *("names", "namespaces", "places", "pods", "postgres"),
+    },
+    "local": {"programs", "rendering"},
+}
 COMPOSER = "target"
 
 
@@ -22,7 +29,8 @@ def test_files_of_a_target_do_not_know_each_other(root: Path) -> None:
         if path.stem != COMPOSER
         for name in sorted(imported(path))
         for sibling in target.glob("*.py")
-        if sibling.stem not in SHARED and f"{name}.".startswith(f"components.{target.name}.{sibling.stem}.")
+        if sibling.stem not in SHARED[target.name]
+        and f"{name}.".startswith(f"components.{target.name}.{sibling.stem}.")
     ]
     assert not found
 

@@ -189,10 +189,10 @@ def test_a_full_disk_is_said_before_anything_is_made(checkout: Path, monkeypatch
 def test_an_environment_elsewhere_is_refused(checkout: Path, verb: Callable[[Path, str], None]) -> None:
     """Neither verb touches an environment whose target is not this machine."""
     path = checkout / "stacks" / "Pulumi.prod.yaml"
-    spec = {"name": "prod", "tier": "prod", "target": "kubernetes"}
+    spec = {"name": "prod", "tier": "prod", "target": "aws"}
     path.write_text(yaml.safe_dump({"config": {"shipway:environment": spec}}), encoding="utf-8")
     pretend_set_up(checkout)
-    with pytest.raises(SpecError, match=r"Pulumi\.prod\.yaml: target: got 'kubernetes', expected local"):
+    with pytest.raises(SpecError, match=r"Pulumi\.prod\.yaml: target: got 'aws', expected local"):
         verb(checkout, "prod")
 
 

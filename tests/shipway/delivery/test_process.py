@@ -47,11 +47,11 @@ def test_a_gateway_program_that_is_not_there(stack: Stack, capsys: pytest.Captur
 def test_an_environment_elsewhere_has_no_gateway_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Serving an environment on another target is refused, naming the target."""
     (tmp_path / "stacks").mkdir()
-    document = {"name": "far", "tier": "prod", "target": "kubernetes"}
+    document = {"name": "far", "tier": "prod", "target": "aws"}
     config = {"config": {"shipway:environment": document}}
     (tmp_path / "stacks" / "Pulumi.far.yaml").write_text(yaml.safe_dump(config))
     assert main(["serve", "--root", str(tmp_path), "--env", "far"]) == 1
-    expected = "target: got 'kubernetes', expected local: only there does a gateway run as a process"
+    expected = "target: got 'aws', expected local: only there does a gateway run as a process"
     assert expected in capsys.readouterr().err
 
 

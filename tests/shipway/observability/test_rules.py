@@ -16,7 +16,7 @@ from shipway.contract.alerts import ALERTS, AlertName
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import RECORDED, ROLLOUT_JOB, Slot
 from shipway.contract.model import ModelSpec, SloSpec
-from shipway.observability.rules import minimum_requests, model_rules, platform_rules
+from shipway.observability.rules import materialise_rules, minimum_requests, model_rules, platform_rules
 from shipway.observability.scrape import prometheus_config
 from shipway.observability.targets import model_targets
 
@@ -117,6 +117,25 @@ def test_every_alert_of_the_rules_is_in_the_registry_with_its_severity() -> None
         assert rule["labels"]["owner"] == "platform"
         assert rule["annotations"]["runbook_url"] == "docs/alerts.md"
     assert set(ALERTS) == set(AlertName)
+
+
+def test_a_target_alerts_on_the_jobs_it_has() -> None:
+    """What is never scraped would be missed for ever."""
+    found = _alerts(platform_rules(ENVIRONMENT, jobs=[metrics.DELIVERY_JOB]))
+    assert set(found) == {AlertName.DELIVERY_DOWN, AlertName.DELIVERY_STALLED}
+
+
+def test_a_late_materialisation_is_an_alert_of_the_platform() -> None:
+    """The heartbeat is recorded under the name that every job has; two starts may pass before somebody is told."""
+    rules = materialise_rules("models", "materialise", 3600)
+    (group,) = yaml.safe_load(rules)["groups"]
+    heartbeat, _ = group["rules"]
+    assert heartbeat["record"] == metrics.HEARTBEAT_TIMESTAMP_SECONDS
+    assert heartbeat["labels"] == {"job": "materialise"}
+    alert = _alerts(rules)[AlertName.MATERIALISATION_LATE]
+    assert alert["labels"] == {"severity": "ticket", "owner": "platform", "part": "materialise"}
+    beat = 'shipway_heartbeat_timestamp_seconds{job="materialise"}'
+    assert alert["expr"] == f"time() - {beat} > 7200 or absent({beat})"
 
 
 @pytest.mark.parametrize(

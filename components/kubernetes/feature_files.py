@@ -1,0 +1,46 @@
+"""What a pod that reads features needs: the repository, the credentials as files, and the edges to both stores."""
+
+from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgs
+
+from components.kubernetes import edges
+from components.kubernetes.names import ClusterNames
+from components.kubernetes.places import CREDENTIALS, export_postgres, feast_database, online_store
+from components.kubernetes.pods import Mount, config_files, secret_files
+from shipway.contract.kubernetes import KubernetesSpec
+
+__all__ = [
+    "FEATURE_STORE",
+    "REDIS_AUTHORITY",
+    "REPOSITORY",
+    "export_feature_credentials",
+    "feature_edges",
+    "feature_mounts",
+]
+
+# The ConfigMap, and the folder in which pods see its feature_store.yaml.
+FEATURE_STORE, REPOSITORY = "feature-store", "/etc/shipway/features"
+
+_POSTGRES, _REDIS, _REDIS_TLS = f"{CREDENTIALS}/postgres", f"{CREDENTIALS}/redis", f"{CREDENTIALS}/redis-tls"
+# What Feast checks the online store's certificate against.
+REDIS_AUTHORITY = f"{_REDIS_TLS}/ca.crt"
+
+
+def feature_mounts(cluster: KubernetesSpec) -> list[Mount]:
+    """Returns the volumes with the repository's file and the credentials it needs."""
+    return [
+        config_files(FEATURE_STORE, REPOSITORY),
+        secret_files(cluster.feast_postgres.secret, _POSTGRES),
+        secret_files(cluster.redis.secret, _REDIS),
+        secret_files(cluster.redis.tls_secret, _REDIS_TLS, only=("ca.crt",)),
+    ]
+
+
+def export_feature_credentials() -> str:
+    """Returns the shell command that hands the credentials to Feast, which reads variables and no files."""
+    return f'{export_postgres(_POSTGRES)} REDIS_PASSWORD="$(cat {_REDIS}/password)"'
+
+
+def feature_edges(names: ClusterNames, cluster: KubernetesSpec) -> list[NetworkPolicyEgressRuleArgs]:
+    """Returns the edges to the online store and to the registry."""
+    stores = (online_store(names, cluster), feast_database(names, cluster))
+    return [edges.to_peer(store.peer, store.port) for store in stores]

@@ -1,0 +1,112 @@
+"""GpuPool: the nodes with GPUs that a given cluster has, what is expected of them, and what makes GPUs usable."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pulumi
+
+from components.kubernetes.charts import GPU_OPERATOR, install
+from components.kubernetes.gpu_types import GPU_PRODUCT_LABEL, GPU_TYPES
+from components.kubernetes.labels import labels
+from components.kubernetes.names import ClusterNames
+from components.kubernetes.namespaces import PodSecurity, namespace
+from components.parts import GpuPoolOutputs
+from components.services import Service
+from shipway.contract.environment import EnvironmentSpec, GpuPoolSpec, environment_path
+from shipway.contract.errors import SpecError
+from shipway.contract.kubernetes import KubernetesSpec
+
+__all__ = ["GpuPool", "refuse_missing_gpus"]
+
+# Blue and green both run while a version rolls out, and the idle one stays warm for the way back.
+_SLOTS = 2
+
+
+def refuse_missing_gpus(root: Path, environment: EnvironmentSpec, services: Sequence[Service]) -> None:
+    """Refuses a pool of an unknown GPU type, and the first model that the pools cannot hold.
+
+    A replica's GPUs are on one node. What the autoscaler adds beyond `min_replicas` may have to wait for a node and is
+    not counted.
+
+    Raises:
+        SpecError: naming the file, the key, what was asked for and what there is.
+    """
+    path = environment_path(root, environment.name)
+    for number, pool in enumerate(environment.gpu_pools):
+        if pool.gpu_type not in GPU_TYPES:
+            known = ", ".join(GPU_TYPES)
+            raise SpecError(path, f"gpu_pools.{number}.gpu_type", pool.gpu_type, f"one of {known}")
+    total = _gpus(environment.gpu_pools)
+    free = dict(total)
+    for service in services:
+        spec, model = service.spec.resources, service.folder / "model.yaml"
+        if spec.gpu_type is None:
+            continue
+        if spec.gpu_type not in free:
+            has = f"one that a pool of {path} has: {', '.join(free) or 'there is none'}"
+            raise SpecError(model, "resources.gpu_type", spec.gpu_type, has)
+        if spec.gpus > (most := GPU_TYPES[spec.gpu_type].gpus_per_node):
+            at_most = f"at most {most}: that many {spec.gpu_type} are in one node"
+            raise SpecError(model, "resources.gpus", spec.gpus, at_most)
+        needed, left = spec.gpus * spec.min_replicas * _SLOTS, free[spec.gpu_type]
+        if needed > left:
+            fits = (
+                f"two slots of {service.spec.name} to fit the pools: {spec.min_replicas} replicas each need {needed}, "
+                f"{left} of {total[spec.gpu_type]} {spec.gpu_type} are free ({path})"
+            )
+            raise SpecError(model, "resources.gpus", spec.gpus, fits)
+        free[spec.gpu_type] -= needed
+
+
+class GpuPool(pulumi.ComponentResource):
+    """The pools as the stack shows them, and the NVIDIA GPU operator unless there is no pool or it is there already.
+
+    Nodes of a given cluster are not Pulumi's: its inputs say what labels and taints each pool's nodes must carry. The
+    label comes by itself from GPU feature discovery, the taint from who adds the node.
+    """
+
+    outputs: GpuPoolOutputs
+
+    def __init__(
+        self, name: str, environment: EnvironmentSpec, cluster: KubernetesSpec, opts: pulumi.ResourceOptions
+    ) -> None:
+        pools = [_expected(pool) for pool in environment.gpu_pools]
+        super().__init__("shipway:kubernetes:GpuPool", name, {"pools": pools}, opts)
+        if pools and not cluster.gpu_operator_installed:
+            names = ClusterNames(environment.name)
+            # Its pods load drivers into the node's kernel.
+            space = namespace(
+                names.gpu_operator,
+                PodSecurity.PRIVILEGED,
+                cluster.pod_security_version,
+                labels(environment, name),
+                self,
+            )
+            install(
+                f"{name}-operator",
+                GPU_OPERATOR,
+                release="gpu-operator",
+                namespace=names.gpu_operator,
+                values={},
+                parent=self,
+                waits=[space],
+            )
+        self.outputs = GpuPoolOutputs(cpu_millicores=None, memory_mib=None, gpus=_gpus(environment.gpu_pools))
+        self.register_outputs({})
+
+
+def _gpus(pools: Sequence[GpuPoolSpec]) -> dict[str, int]:
+    found: defaultdict[str, int] = defaultdict(int)
+    for pool in pools:
+        found[pool.gpu_type] += pool.max_nodes * GPU_TYPES[pool.gpu_type].gpus_per_node
+    return dict(found)
+
+
+def _expected(pool: GpuPoolSpec) -> Mapping[str, object]:
+    row = GPU_TYPES[pool.gpu_type]
+    return {
+        **pool.model_dump(),
+        "labels": {GPU_PRODUCT_LABEL: row.instance_type},
+        "taints": [{"key": row.taint_key, "value": "present", "effect": "NoSchedule"}],
+    }

@@ -1,0 +1,371 @@
+"""One model on a cluster: pods for each filled slot, one route, one monitor, its rules and the edges it may use."""
+
+import math
+from collections.abc import Mapping
+
+import pulumi
+import yaml
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.apps.v1 import (
+    Deployment,
+    DeploymentSpecArgs,
+    DeploymentStrategyArgs,
+    RollingUpdateDeploymentArgs,
+)
+from pulumi_kubernetes.autoscaling.v2 import (
+    CrossVersionObjectReferenceArgs,
+    HorizontalPodAutoscaler,
+    HorizontalPodAutoscalerSpecArgs,
+    MetricSpecArgs,
+    MetricTargetArgs,
+    ResourceMetricSourceArgs,
+)
+from pulumi_kubernetes.core.v1 import (
+    ConfigMap,
+    ContainerArgs,
+    ContainerPortArgs,
+    HTTPGetActionArgs,
+    LifecycleArgs,
+    LifecycleHandlerArgs,
+    PodTemplateSpecArgs,
+    ProbeArgs,
+    Service,
+    ServiceAccount,
+    ServicePortArgs,
+    ServiceSpecArgs,
+    SleepActionArgs,
+    TolerationArgs,
+)
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
+
+from components.kubernetes import edges
+from components.kubernetes.feature_files import REPOSITORY, export_feature_credentials, feature_edges, feature_mounts
+from components.kubernetes.gpu_types import GPU_PRODUCT_LABEL, GPU_TYPES
+from components.kubernetes.labels import model_labels, slot_labels
+from components.kubernetes.names import SLOT_PORT, ClusterNames
+from components.kubernetes.places import (
+    gateway_namespace,
+    monitoring_namespace,
+    object_storage_environment,
+    object_storage_files,
+    object_store,
+)
+from components.kubernetes.pods import Mount, pod_template, resources, scratch
+from components.parts import ModelOutputs, PlatformOutputs, SlotOutputs
+from components.services import Service as ModelFolder
+from shipway.contract.environment import EnvironmentSpec
+from shipway.contract.kubernetes import KubernetesSpec
+from shipway.contract.metrics import MODELS_JOB, Slot
+from shipway.contract.model import ModelSpec, ResourceSpec
+from shipway.contract.route import RouteSpec, SlotEndpoint
+from shipway.observability.rendering import seconds
+from shipway.observability.rules import model_rules
+
+__all__ = ["build_model"]
+
+# How long a pod that is to end still takes requests: until every gateway has heard that it is no longer ready.
+_DRAIN_SECONDS = 10
+# What a pod may need beyond its longest request to write out its prediction log.
+_FLUSH_SECONDS = 10
+_PROBE_SECONDS = 5
+# Above it a replica is added. CPU also moves with a GPU model's requests, and no cluster needs an adapter for it.
+_CPU_PERCENT = 70
+_STATE_MIB, _PREDICTIONS_MIB = 256, 1024
+
+
+def build_model(
+    parent: pulumi.Resource, service: ModelFolder, platform: PlatformOutputs, cluster: KubernetesSpec
+) -> ModelOutputs:
+    """Builds the resources of one model below `parent`; none of the platform's own is touched."""
+    built = _Model(parent, service, platform, cluster)
+    filled = [slot for slot in Slot if service.release.digest(slot)]
+    account = built.shared(filled)
+    for slot in filled:
+        built.slot(slot, account)
+    names, model = built.names, service.spec.name
+    return ModelOutputs(
+        f"{platform.routing.url}/{model}/predict",
+        {
+            slot: SlotOutputs(
+                f"http://{names.service(names.slot(model, slot), names.models)}:{SLOT_PORT}",
+                service.release.digest(slot),
+            )
+            for slot in Slot
+        },
+    )
+
+
+class _Model:
+    """The resources of one model; what they all need is looked up once."""
+
+    def __init__(
+        self, parent: pulumi.Resource, service: ModelFolder, platform: PlatformOutputs, cluster: KubernetesSpec
+    ) -> None:
+        self.service, self.spec, self.release = service, service.spec, service.release
+        self.environment, self.cluster = platform.environment, cluster
+        self.names = ClusterNames(platform.environment.name)
+        self._parent, self._provider = parent, platform.serving.provider
+        self._ready = [platform.serving.ready]
+        if service.spec.features.reads:
+            self._ready.append(platform.feature_store.ready)
+
+    def _opts(self, *waits: pulumi.Resource, ignore: list[str] | None = None) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(
+            parent=self._parent,
+            provider=self._provider,
+            depends_on=list(waits) or self._ready,
+            ignore_changes=ignore,
+        )
+
+    def _meta(self, name: str, labels: Mapping[str, str], **annotations: str) -> ObjectMetaArgs:
+        return ObjectMetaArgs(
+            name=name, namespace=self.names.models, labels=dict(labels), annotations=annotations or None
+        )
+
+    def shared(self, filled: list[Slot]) -> ServiceAccount:
+        """Builds what both slots share; returns their account."""
+        model = self.spec.name
+        metadata = self._meta(model, model_labels(self.environment, self.service))
+        account = ServiceAccount(
+            f"{model}-account", metadata=metadata, automount_service_account_token=False, opts=self._opts()
+        )
+        self._edges(metadata)
+        ConfigMap(
+            f"{model}-declared",
+            metadata=self._meta(f"{model}-route", model_labels(self.environment, self.service)),
+            data={"route.json": _route(self.service).model_dump_json(indent=2) + "\n"},
+            opts=self._opts(),
+        )
+        CustomResource(
+            f"{model}-route",
+            api_version="gateway.networking.k8s.io/v1",
+            kind="HTTPRoute",
+            metadata=metadata,
+            spec=_http_route(self.spec, self.names, filled),
+            # One atomic list for server-side apply: from its creation on it is delivery's, weights and all.
+            opts=self._opts(ignore=["spec.rules"]),
+        )
+        self._monitoring(metadata, released=bool(filled))
+        return account
+
+    def slot(self, slot: Slot, account: ServiceAccount) -> None:
+        """Builds what runs the digest in `slot`."""
+        spec, resource = self.spec, self.spec.resources
+        name, labels = self.names.slot(spec.name, slot), slot_labels(self.environment, self.service, slot)
+        selector = {"shipway/model": spec.name, "shipway/slot": str(slot)}
+        metadata, scales = self._meta(name, labels), resource.max_replicas > resource.min_replicas
+        # A version that does not get ready is delivery's to judge, at the same time as `up` gives up on it.
+        waiting = {"pulumi.com/timeoutSeconds": str(math.ceil(spec.rollout.prepare_seconds))}
+        Deployment(
+            name,
+            metadata=self._meta(name, labels, **waiting),
+            spec=DeploymentSpecArgs(
+                # The autoscaler's, when there is one: two owners of one number undo each other.
+                replicas=None if scales else resource.min_replicas,
+                selector=LabelSelectorArgs(match_labels=selector),
+                strategy=DeploymentStrategyArgs(
+                    type="RollingUpdate", rolling_update=RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0)
+                ),
+                progress_deadline_seconds=math.ceil(spec.rollout.prepare_seconds),
+                template=_pod(self.service, slot, self.environment, self.cluster, labels, selector),
+            ),
+            opts=self._opts(account, *self._ready),
+        )
+        port = ServicePortArgs(name="http", port=SLOT_PORT, target_port="http")
+        Service(
+            f"{name}-service",
+            metadata=self._meta(name, labels, **waiting),
+            spec=ServiceSpecArgs(selector=selector, ports=[port]),
+            opts=self._opts(),
+        )
+        PodDisruptionBudget(
+            f"{name}-budget",
+            metadata=metadata,
+            # One at a time, whatever their number: a least number would keep a node of a single replica for ever.
+            spec=PodDisruptionBudgetSpecArgs(
+                max_unavailable=1,
+                unhealthy_pod_eviction_policy="AlwaysAllow",
+                selector=LabelSelectorArgs(match_labels=selector),
+            ),
+            opts=self._opts(),
+        )
+        if scales:
+            HorizontalPodAutoscaler(
+                f"{name}-autoscaler",
+                metadata=metadata,
+                spec=_autoscaler(name, resource),
+                # Delivery keeps the idle slot as warm as the live one.
+                opts=self._opts(ignore=["spec.minReplicas"]),
+            )
+
+    def _edges(self, metadata: ObjectMetaArgs) -> None:
+        names, cluster, storage = self.names, self.cluster, object_store(self.cluster)
+        reads = feature_edges(names, cluster) if self.spec.features.reads else []
+        edges.allow(
+            f"{self.spec.name}-edges",
+            metadata,
+            {"shipway/model": self.spec.name},
+            ingress=[
+                edges.from_peer(edges.pods(gateway_namespace(names, cluster)), SLOT_PORT),
+                edges.from_peer(edges.pods(monitoring_namespace(names, cluster)), SLOT_PORT),
+            ],
+            # The prediction log.
+            egress=[edges.name_service(), *reads, edges.to_peer(storage.peer, storage.port)],
+            opts=self._opts(),
+        )
+
+    def _monitoring(self, metadata: ObjectMetaArgs, *, released: bool) -> None:
+        model, environment = self.spec.name, self.environment
+        fixed = {"job": MODELS_JOB, "env": environment.name, "model": model}
+        slot = {"sourceLabels": ["__meta_kubernetes_service_label_shipway_slot"], "targetLabel": "slot"}
+        CustomResource(
+            f"{model}-monitor",
+            api_version="monitoring.coreos.com/v1",
+            kind="ServiceMonitor",
+            metadata=metadata,
+            spec={
+                "selector": {"matchLabels": {"shipway/model": model}},
+                "endpoints": [
+                    {
+                        "port": "http",
+                        "path": "/metrics",
+                        "interval": seconds(environment.scrape_interval_seconds),
+                        "scrapeTimeout": seconds(environment.scrape_interval_seconds),
+                        # A service names its own model, version and slot.
+                        "honorLabels": True,
+                        "relabelings": [
+                            slot,
+                            *({"targetLabel": name, "replacement": value} for name, value in fixed.items()),
+                        ],
+                    }
+                ],
+            },
+            opts=self._opts(),
+        )
+        CustomResource(
+            f"{model}-rules",
+            api_version="monitoring.coreos.com/v1",
+            kind="PrometheusRule",
+            metadata=metadata,
+            spec=yaml.safe_load(model_rules(self.spec, environment, released=released)),
+            opts=self._opts(),
+        )
+
+
+def _pod(
+    service: ModelFolder,
+    slot: Slot,
+    environment: EnvironmentSpec,
+    cluster: KubernetesSpec,
+    labels: Mapping[str, str],
+    selector: Mapping[str, str],
+) -> PodTemplateSpecArgs:
+    spec, digest = service.spec, service.release.digest(slot)
+    gpu = GPU_TYPES[spec.resources.gpu_type] if spec.resources.gpu_type else None
+    probe_count = math.ceil(spec.rollout.prepare_seconds / _PROBE_SECONDS)
+    return pod_template(
+        labels=labels,
+        selector=selector,
+        service_account=spec.name,
+        container=ContainerArgs(
+            name="model",
+            # The bundle's digest names the image that holds it.
+            image=f"{cluster.image_registry}/{spec.name}@{digest}",
+            command=_command(spec, slot, digest, environment),
+            ports=[ContainerPortArgs(name="http", container_port=SLOT_PORT)],
+            resources=resources(
+                spec.resources.cpu_millicores,
+                spec.resources.memory_mib,
+                {gpu.resource_name: spec.resources.gpus} if gpu else None,
+            ),
+            lifecycle=LifecycleArgs(pre_stop=LifecycleHandlerArgs(sleep=SleepActionArgs(seconds=_DRAIN_SECONDS))),
+            # It listens only after the model is loaded. A store that is down makes it unready, and never restarts it.
+            startup_probe=_probe("/livez", probe_count),
+            readiness_probe=_probe("/readyz", 2),
+            liveness_probe=_probe("/livez", 6),
+        ),
+        variables=object_storage_environment(cluster),
+        mounts=_mounts(spec, cluster),
+        grace_seconds=_DRAIN_SECONDS + math.ceil(spec.serving.timeout_seconds) + _FLUSH_SECONDS,
+        node_selector={GPU_PRODUCT_LABEL: gpu.instance_type} if gpu else None,
+        tolerations=[TolerationArgs(key=gpu.taint_key, operator="Exists", effect="NoSchedule")] if gpu else [],
+    )
+
+
+def _command(spec: ModelSpec, slot: Slot, digest: str, environment: EnvironmentSpec) -> list[str]:
+    serve = [
+        *("python", "-m", "shipway.serving", "--host", "0.0.0.0", "--port", str(SLOT_PORT)),  # noqa: S104 - a pod's own
+        *("--bundle", f"/bundles/{digest.replace(':', '/')}", "--slot", str(slot), "--tier", str(environment.tier)),
+        *("--state", "/var/lib/shipway/state", "--predictions", "/var/lib/shipway/predictions"),
+        *("--features", REPOSITORY),
+    ]
+    if not spec.features.reads:
+        return serve
+    return ["/bin/sh", "-ec", f'{export_feature_credentials()}; exec "$@"', "serve", *serve]
+
+
+def _mounts(spec: ModelSpec, cluster: KubernetesSpec) -> list[Mount]:
+    return [
+        scratch("state", "/var/lib/shipway/state", _STATE_MIB),
+        scratch("predictions", "/var/lib/shipway/predictions", _PREDICTIONS_MIB),
+        object_storage_files(cluster),
+        *(feature_mounts(cluster) if spec.features.reads else []),
+    ]
+
+
+def _probe(path: str, failure_threshold: int) -> ProbeArgs:
+    return ProbeArgs(
+        http_get=HTTPGetActionArgs(path=path, port="http"),
+        period_seconds=_PROBE_SECONDS,
+        timeout_seconds=_PROBE_SECONDS,
+        failure_threshold=failure_threshold,
+    )
+
+
+def _autoscaler(name: str, resource: ResourceSpec) -> HorizontalPodAutoscalerSpecArgs:
+    target = MetricTargetArgs(type="Utilization", average_utilization=_CPU_PERCENT)
+    return HorizontalPodAutoscalerSpecArgs(
+        scale_target_ref=CrossVersionObjectReferenceArgs(api_version="apps/v1", kind="Deployment", name=name),
+        min_replicas=resource.min_replicas,
+        max_replicas=resource.max_replicas,
+        metrics=[MetricSpecArgs(type="Resource", resource=ResourceMetricSourceArgs(name="cpu", target=target))],
+    )
+
+
+def _route(service: ModelFolder) -> RouteSpec:
+    spec, release = service.spec, service.release
+    return RouteSpec(
+        model=spec.name,
+        owner=spec.owner.team,
+        blue=SlotEndpoint(port=SLOT_PORT, digest=release.blue),
+        green=SlotEndpoint(port=SLOT_PORT, digest=release.green),
+        live_hint=release.live,
+        timeout_seconds=spec.serving.timeout_seconds,
+        max_body_bytes=spec.serving.max_body_bytes,
+        rollout=spec.guarded_rollout,
+        slo=spec.slo,
+        escalation=spec.owner.escalation,
+        runbook_url=spec.owner.runbook_url,
+    )
+
+
+def _http_route(spec: ModelSpec, names: ClusterNames, filled: list[Slot]) -> dict[str, object]:
+    # No slot takes traffic before delivery has seen it ready, so every weight begins at nothing.
+    backends = [{"name": names.slot(spec.name, slot), "port": SLOT_PORT, "weight": 0} for slot in filled]
+    return {
+        "parentRefs": [{"name": names.gateway, "namespace": names.gateway_namespace, "sectionName": "https"}],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": f"/{spec.name}"}}],
+                "filters": [
+                    {
+                        "type": "URLRewrite",
+                        "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
+                    }
+                ],
+                "timeouts": {"request": seconds(spec.serving.timeout_seconds)},
+                "backendRefs": backends,
+            }
+        ],
+    }

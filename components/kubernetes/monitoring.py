@@ -1,0 +1,140 @@
+"""Monitoring: Prometheus and Alertmanager by kube-prometheus-stack, and the platform's own rules."""
+
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+from components.kubernetes.charts import KUBE_PROMETHEUS_STACK, install
+from components.kubernetes.labels import labels
+from components.kubernetes.names import ALERTMANAGER_PORT, PROMETHEUS_PORT, ClusterNames
+from components.kubernetes.namespaces import PodSecurity, namespace
+from components.parts import AlertingOutputs, MonitoringOutputs
+from shipway.contract.environment import EnvironmentSpec, environment_path
+from shipway.contract.errors import SpecError
+from shipway.contract.kubernetes import KubernetesSpec
+from shipway.contract.metrics import DELIVERY_JOB, GATEWAY_JOB
+from shipway.observability.rendering import seconds
+from shipway.observability.rules import platform_rules
+
+__all__ = ["Monitoring", "refuse_unheard_alerts"]
+
+_RELEASE = "monitoring"
+# Alerts of one kind come together, and what still stands is told again.
+_GROUP_WAIT_SECONDS, _GROUP_INTERVAL_SECONDS, _REPEAT_SECONDS = 5, 60, 4 * 3600
+
+
+def refuse_unheard_alerts(root: Path, environment: EnvironmentSpec, cluster: KubernetesSpec) -> None:
+    """Refuses an Alertmanager of the platform's own that would tell nobody.
+
+    Raises:
+        SpecError: naming the key.
+    """
+    if cluster.monitoring.installed is None and not environment.alerts.webhook_urls:
+        path = environment_path(root, environment.name)
+        raise SpecError(path, "alerts.webhook_urls", [], "an address: alerts that nobody hears are none")
+
+
+class Monitoring(pulumi.ComponentResource):
+    """What scrapes, records and alerts; it takes monitors and rules from every namespace.
+
+    `ready` holds what a monitor or a rule waits for: nothing when the CRDs are there already.
+    """
+
+    outputs: MonitoringOutputs
+    alerting: AlertingOutputs
+    ready: tuple[pulumi.Resource, ...]
+
+    def __init__(
+        self,
+        name: str,
+        environment: EnvironmentSpec,
+        cluster: KubernetesSpec,
+        space: pulumi.Resource,
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        super().__init__("shipway:kubernetes:Monitoring", name, {}, opts)
+        names, installed = ClusterNames(environment.name), cluster.monitoring.installed
+        given = labels(environment, name)
+        if installed is not None:
+            self.ready = ()
+            self.outputs = MonitoringOutputs(installed.prometheus_url)
+            self.alerting = AlertingOutputs(installed.alertmanager)
+        else:
+            # Its node exporter looks at the node's own processes and disks.
+            own = namespace(names.monitoring, PodSecurity.PRIVILEGED, cluster.pod_security_version, given, self)
+            self.ready = (
+                install(
+                    f"{name}-chart",
+                    KUBE_PROMETHEUS_STACK,
+                    release=_RELEASE,
+                    namespace=names.monitoring,
+                    values=_values(environment, cluster),
+                    parent=self,
+                    waits=[own],
+                ),
+            )
+            prometheus = names.service(f"{_RELEASE}-prometheus", names.monitoring)
+            alertmanager = names.service(f"{_RELEASE}-alertmanager", names.monitoring)
+            self.outputs = MonitoringOutputs(f"http://{prometheus}:{PROMETHEUS_PORT}")
+            self.alerting = AlertingOutputs(f"{alertmanager}:{ALERTMANAGER_PORT}")
+        # Only what is scraped can be missed: metrics of an installed gateway are its owner's.
+        jobs = (DELIVERY_JOB,) if cluster.gateway.installed else (GATEWAY_JOB, DELIVERY_JOB)
+        CustomResource(
+            f"{name}-rules",
+            api_version="monitoring.coreos.com/v1",
+            kind="PrometheusRule",
+            metadata=ObjectMetaArgs(name="platform", namespace=names.platform, labels=given),
+            spec=yaml.safe_load(platform_rules(environment, jobs=jobs)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.ready, space]),
+        )
+        self.register_outputs({})
+
+
+def _values(environment: EnvironmentSpec, cluster: KubernetesSpec) -> dict[str, Any]:
+    claim: dict[str, Any] = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": f"{cluster.monitoring.storage_gib}Gi"}},
+    }
+    if cluster.storage_class:
+        claim["storageClassName"] = cluster.storage_class
+    everything = {
+        f"{kind}SelectorNilUsesHelmValues": False for kind in ("serviceMonitor", "podMonitor", "rule", "probe")
+    }
+    return {
+        "fullnameOverride": _RELEASE,
+        # Its default password is a public one; dashboards come as code, with an account of their own.
+        "grafana": {"enabled": False},
+        "prometheus": {
+            "prometheusSpec": {
+                "retention": f"{environment.retention_days}d",
+                "storageSpec": {"volumeClaimTemplate": {"spec": claim}},
+                **everything,
+            }
+        },
+        "alertmanager": {"config": _alertmanager(environment)},
+    }
+
+
+def _alertmanager(environment: EnvironmentSpec) -> dict[str, Any]:
+    return {
+        "route": {
+            "receiver": "webhooks",
+            "group_by": ["alertname", "model"],
+            "group_wait": seconds(_GROUP_WAIT_SECONDS),
+            "group_interval": seconds(_GROUP_INTERVAL_SECONDS),
+            "repeat_interval": seconds(_REPEAT_SECONDS),
+            # They fire for ever by design.
+            "routes": [{"receiver": "null", "matchers": ['alertname =~ "InfoInhibitor|Watchdog"']}],
+        },
+        "receivers": [
+            {"name": "null"},
+            {
+                "name": "webhooks",
+                "webhook_configs": [{"url": url, "send_resolved": True} for url in environment.alerts.webhook_urls],
+            },
+        ],
+    }

@@ -1,0 +1,45 @@
+"""Namespaces, each with the Pod Security Standard that it enforces at one version of Kubernetes."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import pulumi
+from pulumi_kubernetes.core.v1 import Namespace
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
+
+__all__ = ["PodSecurity", "namespace"]
+
+
+class PodSecurity(StrEnum):
+    """What pods of a namespace may do; all but `restricted` is for third parties that need the node itself."""
+
+    RESTRICTED = "restricted"
+    BASELINE = "baseline"
+    PRIVILEGED = "privileged"
+
+
+def namespace(
+    name: str,
+    level: PodSecurity,
+    version: str,
+    labels: Mapping[str, str],
+    parent: pulumi.Resource,
+) -> Namespace:
+    """Returns a namespace that refuses pods below `level`.
+
+    Args:
+        name: its name, also the resource's.
+        level: the Pod Security Standard.
+        version: the Kubernetes version whose text of it counts: `latest` would change with the cluster.
+        labels: its labels.
+        parent: the part it belongs to.
+    """
+    enforced = {
+        "pod-security.kubernetes.io/enforce": str(level),
+        "pod-security.kubernetes.io/enforce-version": version,
+    }
+    return Namespace(
+        name,
+        metadata=ObjectMetaArgs(name=name, labels={**labels, **enforced}),
+        opts=pulumi.ResourceOptions(parent=parent),
+    )

@@ -1,0 +1,151 @@
+"""Registry: MLflow with Postgres and object storage; bundles lie in the object storage, images in any OCI registry."""
+
+from collections.abc import Sequence
+
+import pulumi
+from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgs
+from pulumi_kubernetes.core.v1 import (
+    ContainerArgs,
+    ContainerPortArgs,
+    HTTPGetActionArgs,
+    PodTemplateSpecArgs,
+    ProbeArgs,
+    Service,
+    ServiceAccount,
+    ServicePortArgs,
+    ServiceSpecArgs,
+)
+from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+
+from components.kubernetes import edges
+from components.kubernetes.labels import labels
+from components.kubernetes.names import MLFLOW_PORT, ClusterNames
+from components.kubernetes.places import (
+    CREDENTIALS,
+    MLFLOW,
+    export_postgres,
+    mlflow_database,
+    object_storage_environment,
+    object_storage_files,
+    object_store,
+)
+from components.kubernetes.pods import pod_template, resources, secret_files
+from components.kubernetes.postgres import postgres_cluster
+from components.parts import RegistryOutputs
+from shipway.contract.environment import EnvironmentSpec
+from shipway.contract.kubernetes import KubernetesSpec
+
+__all__ = ["Registry"]
+
+_CPU_MILLICORES, _MEMORY_MIB = 500, 1536
+_SELECTOR = {"shipway/part": MLFLOW}
+
+
+class Registry(pulumi.ComponentResource):
+    """Where versions and their bundles are kept; nothing reads it while a model serves."""
+
+    outputs: RegistryOutputs
+
+    def __init__(
+        self,
+        name: str,
+        environment: EnvironmentSpec,
+        cluster: KubernetesSpec,
+        waits: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions,
+    ) -> None:
+        super().__init__("shipway:kubernetes:Registry", name, {}, opts)
+        names = ClusterNames(environment.name)
+        given = {**labels(environment, MLFLOW), **_SELECTOR}
+        metadata = ObjectMetaArgs(name=MLFLOW, namespace=names.platform, labels=given)
+        child = pulumi.ResourceOptions(parent=self, depends_on=list(waits))
+        ready: list[pulumi.Resource] = list(waits)
+        if cluster.mlflow_postgres.installed is None:
+            spec, clients = cluster.mlflow_postgres, [edges.pods(names.platform, _SELECTOR)]
+            ready = [postgres_cluster(MLFLOW, spec, environment, cluster, clients=clients, parent=self, waits=waits)]
+        ServiceAccount(f"{name}-account", metadata=metadata, automount_service_account_token=False, opts=child)
+        _edges(name, metadata, names, cluster, child)
+        Deployment(
+            f"{name}-mlflow",
+            metadata=metadata,
+            spec=DeploymentSpecArgs(
+                replicas=1,
+                selector=LabelSelectorArgs(match_labels=_SELECTOR),
+                template=_pod(given, names, cluster),
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
+        )
+        port = ServicePortArgs(name="http", port=MLFLOW_PORT, target_port="http")
+        Service(
+            f"{name}-service",
+            metadata=metadata,
+            spec=ServiceSpecArgs(selector=_SELECTOR, ports=[port]),
+            opts=child,
+        )
+        url = f"http://{names.service(MLFLOW, names.platform)}:{MLFLOW_PORT}"
+        self.outputs = RegistryOutputs(url, f"{cluster.object_storage.url}/artifacts")
+        self.register_outputs({})
+
+
+def _edges(
+    name: str, metadata: ObjectMetaArgs, names: ClusterNames, cluster: KubernetesSpec, opts: pulumi.ResourceOptions
+) -> None:
+    database, storage = mlflow_database(names, cluster), object_store(cluster)
+    edges.allow(
+        f"{name}-edges",
+        metadata,
+        _SELECTOR,
+        # The tracking API has no accounts of its own: only pods of this namespace reach it.
+        ingress=[edges.from_peer(edges.pods(names.platform), MLFLOW_PORT)],
+        egress=[
+            edges.name_service(),
+            edges.to_peer(database.peer, database.port),
+            edges.to_peer(storage.peer, storage.port),
+        ],
+        opts=opts,
+    )
+
+
+def _pod(given: dict[str, str], names: ClusterNames, cluster: KubernetesSpec) -> PodTemplateSpecArgs:
+    database = mlflow_database(names, cluster)
+    backend = f"postgresql+psycopg2://{database.host}:{database.port}/{MLFLOW}?sslmode=require"
+    server = [
+        *("mlflow", "server", "--host", "0.0.0.0", "--port", str(MLFLOW_PORT)),  # noqa: S104 - a pod's own address
+        *("--backend-store-uri", f"'{backend}'", "--serve-artifacts"),
+        *("--artifacts-destination", f"'{cluster.object_storage.url}/mlflow'"),
+        # It answers to no other Host header: a page in somebody's browser must not reach it by a name of its own.
+        # `localhost` is who trains outside the cluster, through a forwarded port.
+        *("--allowed-hosts", f"'{names.service(MLFLOW, names.platform)}*,localhost:*'"),
+    ]
+    credentials = f"{CREDENTIALS}/postgres"
+    return pod_template(
+        labels=given,
+        selector=_SELECTOR,
+        service_account=MLFLOW,
+        container=ContainerArgs(
+            name=MLFLOW,
+            image=cluster.images.mlflow,
+            command=["/bin/sh", "-ec", f"{export_postgres(credentials)}; exec {' '.join(server)}"],
+            ports=[ContainerPortArgs(name="http", container_port=MLFLOW_PORT)],
+            resources=resources(_CPU_MILLICORES, _MEMORY_MIB),
+            # Its first start creates the tables.
+            startup_probe=_probe(failure_threshold=60),
+            readiness_probe=_probe(failure_threshold=3),
+            liveness_probe=_probe(failure_threshold=6),
+        ),
+        variables=object_storage_environment(cluster),
+        temporary_mib=512,
+        mounts=[
+            secret_files(cluster.mlflow_postgres.secret, credentials),
+            object_storage_files(cluster),
+        ],
+    )
+
+
+def _probe(failure_threshold: int) -> ProbeArgs:
+    return ProbeArgs(
+        http_get=HTTPGetActionArgs(path="/health", port="http"),
+        period_seconds=5,
+        timeout_seconds=5,
+        failure_threshold=failure_threshold,
+    )

@@ -1,0 +1,91 @@
+"""The kubernetes target: its checks, its parts in order, and a model on them. Only this file sees all siblings."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pulumi
+
+from components.kubernetes import model_service
+from components.kubernetes.access import cluster_of, cluster_provider, find_kubeconfig, read_served_routes
+from components.kubernetes.delivery import Delivery
+from components.kubernetes.feature_store import FeatureStore
+from components.kubernetes.gpu_pool import GpuPool, refuse_missing_gpus
+from components.kubernetes.labels import refuse_unfit_labels
+from components.kubernetes.monitoring import Monitoring, refuse_unheard_alerts
+from components.kubernetes.postgres import PostgresOperator
+from components.kubernetes.registry import Registry
+from components.kubernetes.routing import Routing
+from components.kubernetes.serving import Namespaces, Serving
+from components.parts import ModelOutputs, PlatformOutputs
+from components.services import Service
+from shipway.contract.environment import EnvironmentSpec
+from shipway.contract.metrics import Slot
+
+__all__ = ["build_model", "build_parts", "refuse", "served"]
+
+
+def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]) -> None:
+    """Raises a ShipwayError for what cannot work on this cluster, before the first resource."""
+    cluster = cluster_of(root, environment)
+    find_kubeconfig(root, environment)
+    refuse_unfit_labels(root, environment, services)
+    refuse_unheard_alerts(root, environment, cluster)
+    refuse_missing_gpus(root, environment, services)
+
+
+def served(root: Path, environment: EnvironmentSpec) -> Mapping[str, tuple[Slot, str]]:
+    """Returns model -> the slot that takes traffic now and its digest, as the cluster's routes say."""
+    return read_served_routes(root, environment)
+
+
+def build_parts(parent: pulumi.Resource, root: Path, environment: EnvironmentSpec) -> PlatformOutputs:
+    """Builds the parts in order; each is told of those before it that it needs."""
+    cluster = cluster_of(root, environment)
+    provider = cluster_provider("cluster", root, environment, parent)
+    part = pulumi.ResourceOptions(parent=parent, providers=[provider])
+    namespaces = Namespaces("namespaces", environment, cluster, part)
+    platform, models = namespaces.platform, namespaces.models
+    gpu_pool = GpuPool("gpu-pool", environment, cluster, part).outputs
+    monitoring = Monitoring("monitoring", environment, cluster, platform, part)
+    monitors = monitoring.ready
+    postgres = PostgresOperator("postgres-operator", environment, cluster, part).ready
+    registry = Registry("registry", environment, cluster, [*postgres, platform], part).outputs
+    feature_store = FeatureStore(
+        "feature-store",
+        environment,
+        cluster,
+        platform=[*postgres, platform],
+        models=models,
+        monitors=monitors,
+        opts=part,
+    ).outputs
+    delivery = Delivery(
+        "delivery",
+        environment,
+        cluster,
+        monitoring=monitoring.outputs,
+        alerting=monitoring.alerting,
+        platform=platform,
+        models=models,
+        monitors=monitors,
+        opts=part,
+    ).outputs
+    routing = Routing("routing", environment, cluster, monitors, part)
+    serving = Serving("serving", environment, provider, [models, routing.ready, *monitors], part).outputs
+    return PlatformOutputs(
+        root=root,
+        environment=environment,
+        gpu_pool=gpu_pool,
+        registry=registry,
+        feature_store=feature_store,
+        serving=serving,
+        alerting=monitoring.alerting,
+        monitoring=monitoring.outputs,
+        delivery=delivery,
+        routing=routing.outputs,
+    )
+
+
+def build_model(parent: pulumi.Resource, service: Service, platform: PlatformOutputs) -> ModelOutputs:
+    """Builds one model's own resources."""
+    return model_service.build_model(parent, service, platform, cluster_of(platform.root, platform.environment))

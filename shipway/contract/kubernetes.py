@@ -1,0 +1,217 @@
+"""KubernetesSpec: which cluster an environment runs on, what is there already and what the platform brings."""
+
+import ipaddress
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from shipway.contract.documents import Spec
+
+__all__ = [
+    "AddressRange",
+    "GatewaySpec",
+    "Image",
+    "ImagesSpec",
+    "InstalledGateway",
+    "InstalledMonitoring",
+    "InstalledStore",
+    "KubernetesSpec",
+    "MonitoringSpec",
+    "ObjectStorageSpec",
+    "PostgresSpec",
+    "RedisSpec",
+    "Repository",
+]
+
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[int, Field(gt=0)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+# What Kubernetes takes as the name of an object.
+ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$")]
+HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+
+_REPOSITORY = re.compile(r"[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def _repository(value: str) -> str:
+    if not _REPOSITORY.fullmatch(value):
+        raise ValueError("a repository HOST[:PORT]/PATH without a scheme, a tag or a digest")
+    return value
+
+
+def _image(value: str) -> str:
+    repository, at, digest = value.partition("@")
+    if not at or not _DIGEST.fullmatch(digest) or not _REPOSITORY.fullmatch(repository):
+        raise ValueError("an image HOST/PATH@sha256:DIGEST, because a tag can be moved to other bytes")
+    return value
+
+
+def _range(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError as error:
+        raise ValueError(f"an address range such as 10.0.8.0/24 ({error})") from None
+
+
+Repository = Annotated[str, AfterValidator(_repository)]
+Image = Annotated[str, AfterValidator(_image)]
+AddressRange = Annotated[str, AfterValidator(_range)]
+
+
+class ImagesSpec(Spec):
+    """The images of the platform's own pods, each by digest."""
+
+    delivery: Image
+    mlflow: Image
+    feast: Image
+
+
+class InstalledStore(Spec):
+    """A store that is there already.
+
+    Args:
+        host, port: where it listens, with TLS.
+        address_range: where its addresses lie; network policies let pods through to nothing else.
+    """
+
+    host: HostName
+    port: Port
+    address_range: AddressRange
+
+
+class PostgresSpec(Spec):
+    """One Postgres database, brought by CloudNativePG unless it is installed.
+
+    Args:
+        secret: name of the Secret with its owner's `username` and `password`.
+        installed: where it is, when it is not for the platform to bring.
+        instances: one of them takes writes, the others follow and take over.
+        storage_gib: the volume of each instance.
+    """
+
+    secret: ObjectName
+    installed: InstalledStore | None = None
+    instances: Positive = 3
+    storage_gib: Positive = 20
+
+
+class RedisSpec(Spec):
+    """The online store, brought as Valkey unless it is installed.
+
+    Args:
+        secret: name of the Secret with the default user's `password`.
+        tls_secret: name of the Secret with `ca.crt`; with `server.crt` and `server.key` too, when it is brought.
+        installed: where it is, when it is not for the platform to bring.
+        memory_mib: all values must fit into it.
+        storage_gib: the volume that values come back from after a restart.
+    """
+
+    secret: ObjectName
+    tls_secret: ObjectName
+    installed: InstalledStore | None = None
+    memory_mib: Positive = 1024
+    storage_gib: Positive = 10
+
+
+class ObjectStorageSpec(Spec):
+    """Where bundles, prediction logs and offline features lie.
+
+    Args:
+        url: the folder that all of them lie below.
+        endpoint_url: of a store that speaks S3 and is not AWS's.
+        secret: name of the Secret whose key `credentials` is an AWS credentials file.
+        address_range: where its addresses lie; network policies let pods through to nothing else.
+    """
+
+    url: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[\w.-]+)*$")]
+    endpoint_url: Annotated[str, Field(pattern=r"^https://[\w.:-]+$")] | None = None
+    secret: ObjectName
+    address_range: AddressRange
+
+
+class InstalledGateway(Spec):
+    """A gateway class that is there already, and the namespace its data plane sends requests from."""
+
+    class_name: ObjectName
+    namespace: ObjectName
+
+
+class GatewaySpec(Spec):
+    """The one way in, brought by Envoy Gateway unless a class is installed.
+
+    Args:
+        hostname: what callers name.
+        tls_secret: name of the Secret with the certificate, in the gateway's namespace.
+        installed: the class to use, when it is not for the platform to bring one.
+    """
+
+    hostname: HostName
+    tls_secret: ObjectName
+    installed: InstalledGateway | None = None
+
+
+class InstalledMonitoring(Spec):
+    """A Prometheus that is there already, with its operator, and takes monitors and rules from every namespace.
+
+    Args:
+        namespace: where it runs and scrapes from.
+        prometheus_url: where it is asked.
+        alertmanager: host:port of its Alertmanager.
+    """
+
+    namespace: ObjectName
+    prometheus_url: Annotated[str, Field(pattern=r"^https?://[\w.-]+(:\d+)?$")]
+    alertmanager: Annotated[str, Field(pattern=r"^[\w.-]+:\d+$")]
+
+
+class MonitoringSpec(Spec):
+    """Prometheus and Alertmanager, brought by kube-prometheus-stack unless they are installed."""
+
+    installed: InstalledMonitoring | None = None
+    storage_gib: Positive = 50
+
+
+class KubernetesSpec(Spec):
+    """The cluster of an environment.
+
+    Args:
+        kubeconfig: path of a kubeconfig, relative to the project; `KUBECONFIG` or `~/.kube/config` by default.
+        context: the context in it; its current one by default.
+        cluster_identifier: stands for this cluster for ever: another one replaces everything in it.
+        api_server_range, api_server_port: where the API server's addresses lie, for those few pods that may ask it.
+        pod_security_version: the Kubernetes version whose Pod Security Standards are enforced, such as v1.34.
+        image_registry: where the models' images lie, as `<image_registry>/<model>@<digest>`.
+        images: the platform's own.
+        storage_class: of all volumes; the cluster's default one by default.
+        gpu_operator_installed: whether the NVIDIA GPU operator is there already.
+        postgres_operator_namespace: where CloudNativePG runs, when it is there already.
+        materialise_every_minutes: how often new feature values go online; it divides an hour, as cron needs it.
+    """
+
+    kubeconfig: Text | None = None
+    context: Text | None = None
+    cluster_identifier: Text
+    api_server_range: AddressRange
+    api_server_port: Port = 6443
+    pod_security_version: Annotated[str, Field(pattern=r"^v1\.\d+$")]
+    image_registry: Repository
+    images: ImagesSpec
+    storage_class: ObjectName | None = None
+    gateway: GatewaySpec
+    monitoring: MonitoringSpec = MonitoringSpec()
+    mlflow_postgres: PostgresSpec
+    feast_postgres: PostgresSpec
+    redis: RedisSpec
+    object_storage: ObjectStorageSpec
+    gpu_operator_installed: bool = False
+    postgres_operator_namespace: ObjectName | None = None
+    materialise_every_minutes: Literal[5, 10, 15, 20, 30, 60] = 60
+
+    @model_validator(mode="after")
+    def _names_a_cluster(self) -> Self:
+        # Whatever context happens to be current must never be the production cluster.
+        if self.kubeconfig is None and self.context is None:
+            raise ValueError(f"kubeconfig or context, not {self.kubeconfig} and {self.context}")
+        return self
