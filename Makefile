@@ -11,10 +11,10 @@ VENV := .shipway/venv/bin
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.shipway/cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up down preview test ci bench faults lock clean python
+.PHONY: help setup up down preview test test-cluster ci bench faults lock clean python
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: python ## get the Python packages and the programs; then `source .shipway/env`
 	@$(PYTHON) -m tools.setup
@@ -37,7 +37,11 @@ bench: setup ## measure how long the road takes, in a clone of its own
 faults: setup ## inject every fault of the design into real processes (ONLY="F4 F5", SEEDS=3, JOBS=2); goes on where it was cut off
 	@$(VENV)/python -m tools.faults $(if $(ONLY),--only "$(ONLY)") $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS))
 
-ci: test ## what the build server runs
+test-cluster: ## tests on a real Kubernetes control plane, which is built first where there is none (8 minutes)
+	@$(PYTHON) -m tools.setup --cluster
+	@$(VENV)/python -m tools.checks cluster
+
+ci: test test-cluster ## what the build server runs
 
 lock: setup ## compile requirements.lock anew from pyproject.toml
 	@$(VENV)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes \

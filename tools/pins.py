@@ -7,7 +7,18 @@ from pathlib import Path
 
 from tools.sources import debian, go_module, wheel
 
-__all__ = ["ALERTMANAGER", "ENVOY", "PROMETHEUS", "PULUMI", "TOOLS", "Tool", "Version", "parse_version"]
+__all__ = [
+    "ALERTMANAGER",
+    "CLUSTER",
+    "ENVOY",
+    "PROMETHEUS",
+    "PULUMI",
+    "TEST_TOOLS",
+    "TOOLS",
+    "Tool",
+    "Version",
+    "parse_version",
+]
 
 Version = tuple[int, int, int]
 
@@ -104,4 +115,17 @@ ALERTMANAGER = Tool(
     # Module and build cache 1.0 GB, the two programs, and the Go toolchain that go.mod names.
     needed_mib=1400,
 )
+CLUSTER = Tool(
+    name="cluster",
+    version=(1, 36, 3),
+    below_major=2,
+    executables=("cluster", *go_module.CLUSTER_PROGRAMS),
+    version_arguments=("--version",),
+    source="the control plane's source as Go modules, pinned in tools/cluster/go.mod (needs Go >= 1.21)",
+    obtain=go_module.build_cluster,
+    # Module cache 0.7 GB, build cache 3.1 GB, the program, and the Go toolchain that go.mod names.
+    needed_mib=4800,
+)
+# Nobody needs these to run a platform.
+TEST_TOOLS = (CLUSTER,)
 TOOLS = (PULUMI, ENVOY, PROMETHEUS, ALERTMANAGER)

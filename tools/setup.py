@@ -1,14 +1,15 @@
 """`make setup`: the Python environment, the external programs, and `.shipway/env` that puts them on PATH."""
 
+import argparse
 import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools import environment, locks, programs, report, venv
 from tools.language_host import launchers
-from tools.pins import PULUMI, TOOLS
+from tools.pins import PULUMI, TEST_TOOLS, TOOLS, Tool
 from tools.programs import Found
 
 __all__ = ["main", "make_stacks", "prepare"]
@@ -16,8 +17,8 @@ __all__ = ["main", "make_stacks", "prepare"]
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def prepare(root: Path, environ: Mapping[str, str]) -> None:
-    """Makes `.shipway/venv`, `.shipway/bin` and `.shipway/env`; does nothing that is done already.
+def prepare(root: Path, environ: Mapping[str, str], tools: Sequence[Tool] = TOOLS) -> None:
+    """Makes `.shipway/venv`, `.shipway/bin` with `tools`, and `.shipway/env`; does nothing that is done already.
 
     Raises:
         ShipwayError: for whatever cannot be made, naming it and what to do.
@@ -30,7 +31,7 @@ def prepare(root: Path, environ: Mapping[str, str]) -> None:
     with locks.exclusive(root / ".shipway" / "setup.lock", "`make setup`", on_wait=wait):
         cache = programs.cache_folder(environ)
         venv.ensure(root, cache)
-        found = [programs.locate(tool, root, environ, cache) for tool in TOOLS]
+        found = [programs.locate(tool, root, environ, cache) for tool in tools]
         binaries = root / ".shipway" / "bin"
         binaries.mkdir(exist_ok=True)
         pulumi = next(each for each in found if each.tool is PULUMI)
@@ -87,7 +88,10 @@ def _replace(path: Path, text: str) -> None:
 
 def main() -> int:
     """Runs the verb."""
-    prepare(ROOT, os.environ)
+    parser = argparse.ArgumentParser(prog="make setup", description=__doc__)
+    parser.add_argument("--cluster", action="store_true", help="also a control plane, for `make test-cluster`")
+    chosen = parser.parse_args()
+    prepare(ROOT, os.environ, (*TOOLS, *TEST_TOOLS) if chosen.cluster else TOOLS)
     return 0
 
 

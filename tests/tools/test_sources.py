@@ -8,7 +8,7 @@ import pytest
 from shipway.contract.errors import ShipwayError
 from tools import venv
 from tools.errors import CommandError
-from tools.pins import ALERTMANAGER, PULUMI, Tool
+from tools.pins import ALERTMANAGER, CLUSTER, PULUMI, Tool
 from tools.sources import debian, go_module, wheel
 
 Program = Callable[[str, str], Path]
@@ -34,7 +34,12 @@ def test_a_new_go_will_do(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tool", "module"), [(PULUMI, go_module.PULUMI_MODULE), (ALERTMANAGER, go_module.ALERTMANAGER_MODULE)]
+    ("tool", "module"),
+    [
+        (PULUMI, go_module.PULUMI_MODULE),
+        (ALERTMANAGER, go_module.ALERTMANAGER_MODULE),
+        (CLUSTER, go_module.KUBERNETES_MODULE),
+    ],
 )
 def test_the_build_is_the_pin(root: Path, tool: Tool, module: str) -> None:
     """The go.mod of a program requires the version that the registry of programs promises."""

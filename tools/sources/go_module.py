@@ -1,18 +1,39 @@
-"""Pulumi and Alertmanager, built from their Go modules: no package carries a program that runs where it is unpacked."""
+"""Programs built from their Go modules: no package carries one that runs where it is unpacked."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from shipway.contract.errors import ShipwayError
 from tools import report
 
-__all__ = ["ALERTMANAGER_MODULE", "PULUMI_MODULE", "build_alertmanager", "build_pulumi", "check_go"]
+__all__ = [
+    "ALERTMANAGER_MODULE",
+    "CLUSTER_PROGRAMS",
+    "KUBERNETES_MODULE",
+    "PULUMI_MODULE",
+    "build_alertmanager",
+    "build_cluster",
+    "build_pulumi",
+    "check_go",
+]
 
 PULUMI_MODULE = "github.com/pulumi/pulumi/pkg/v3"
 ALERTMANAGER_MODULE = "github.com/prometheus/alertmanager"
+KUBERNETES_MODULE = "k8s.io/kubernetes"
+# The names under which tools/cluster/main.go is a control plane's programs.
+CLUSTER_PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok")
+# How nodes and pods without machines come to be ready, in kwok's module.
+_STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
+# module -> where its custom resource definitions lie; tools/crds/go.mod has the versions.
+_DEFINITIONS = {
+    "sigs.k8s.io/gateway-api": "config/crd/standard",
+    "github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd",
+}
 
 # The first Go that understands `go 1.26` in a go.mod and fetches that toolchain by itself (GOTOOLCHAIN=auto).
 OLDEST_GO = (1, 21)
@@ -39,8 +60,64 @@ def build_alertmanager(root: Path, folder: Path, scratch: Path) -> None:
     _build("alertmanager", ALERTMANAGER_MODULE, stamp, "2 minutes", root, folder, scratch)
 
 
-def _build(name: str, module: str, stamp: str, duration: str, root: Path, folder: Path, scratch: Path) -> None:
-    """Builds the tools that tools/<name>/go.mod names; `stamp` is the variable that holds their version."""
+def build_cluster(root: Path, folder: Path, scratch: Path) -> None:
+    """Builds a control plane into `folder`, one program under many names, with `stages.yaml` and `crds/` beside it.
+
+    Raises:
+        ShipwayError: when Go is missing, too old, or the build fails.
+    """
+    stamp = "k8s.io/component-base/version.gitVersion=v"
+    numbers = [f"k8s.io/component-base/version.git{part}={value}" for part, value in (("Major", 1), ("Minor", 36))]
+
+    def gather(go: str, env: Mapping[str, str]) -> None:
+        for name in CLUSTER_PROGRAMS:
+            (folder / name).symlink_to("cluster")
+        kwok = _modules(go, root / "tools" / "cluster", ["sigs.k8s.io/kwok"], env)["sigs.k8s.io/kwok"]
+        stages = [path for part in _STAGES for path in sorted((kwok / "kustomize" / "stage" / part).glob("*.yaml"))]
+        texts = [path.read_text(encoding="utf-8") for path in stages if path.name != "kustomization.yaml"]
+        (folder / "stages.yaml").write_text("\n---\n".join(texts), encoding="utf-8")
+        definitions = folder / "crds"
+        definitions.mkdir()
+        for module, found in _modules(go, root / "tools" / "crds", list(_DEFINITIONS), env).items():
+            for path in sorted((found / _DEFINITIONS[module]).glob("*.yaml")):
+                if path.name != "kustomization.yaml":
+                    shutil.copyfile(path, definitions / f"{module.rpartition('/')[2]}-{path.name}")
+
+    _build(
+        "cluster", KUBERNETES_MODULE, stamp, "8 minutes", root, folder, scratch, package=".", more=numbers, then=gather
+    )
+
+
+def _modules(go: str, folder: Path, modules: Sequence[str], env: Mapping[str, str]) -> dict[str, Path]:
+    """Returns module -> where its files lie, of modules that the go.mod in `folder` requires."""
+    found: dict[str, Path] = {}
+    pins = (folder / "go.mod").read_text(encoding="utf-8")
+    for module in modules:
+        asked = f"{module}@v{pinned_version(pins, module)}"
+        printed = report.run(
+            [go, "mod", "download", "-json", asked], subject="cluster", cwd=folder, env=env, merge=False
+        )
+        found[module] = Path(json.loads(printed)["Dir"])
+    return found
+
+
+def _build(
+    name: str,
+    module: str,
+    stamp: str,
+    duration: str,
+    root: Path,
+    folder: Path,
+    scratch: Path,
+    *,
+    package: str = "tool",
+    more: Sequence[str] = (),
+    then: Callable[[str, Mapping[str, str]], None] | None = None,
+) -> None:
+    """Builds `package` of tools/<name>/go.mod; `stamp` is the variable that holds the version, `more` are others.
+
+    `then` is called with the Go program and its environment while the modules are still there.
+    """
     go = check_go(shutil.which("go"))
     modules = root / "tools" / name
     version = pinned_version((modules / "go.mod").read_text(encoding="utf-8"), module)
@@ -54,14 +131,15 @@ def _build(name: str, module: str, stamp: str, duration: str, root: Path, folder
         # Go's module cache is read-only otherwise, and could not be removed like any other folder.
         "GOFLAGS": "-modcacherw",
     }
+    flags = " ".join(["-s -w", *(f"-X {one}" for one in (f"{stamp}{version}", *more))])
+    target = f"{folder}/" if package == "tool" else str(folder / name)
     with report.step(name, f"building v{version} from its Go modules (downloads, then about {duration})"):
         report.run([go, "mod", "download"], subject=name, cwd=modules, env=env)
         report.run(
-            [go, "build", "-trimpath", "-ldflags", f"-s -w -X {stamp}{version}", "-o", f"{folder}/", "tool"],
-            subject=name,
-            cwd=modules,
-            env=env,
+            [go, "build", "-trimpath", "-ldflags", flags, "-o", target, package], subject=name, cwd=modules, env=env
         )
+        if then is not None:
+            then(go, env)
     shutil.rmtree(caches)
 
 

@@ -1,0 +1,30 @@
+"""One control plane for all tests of this folder; each test works in a namespace of its own."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.control_plane import ControlPlane, find_programs
+from tests.e2e.machine import free_base, listening
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane with Shipway's custom resource definitions and three nodes; nothing of it is left behind."""
+    programs = find_programs()
+    # The programs are links into the tool cache, where their data lies beside them.
+    data = (programs / "cluster").resolve().parent
+    folder: Path = tmp_path_factory.mktemp("cluster")
+    plane = ControlPlane(folder, free_base(), programs, data / "stages.yaml")
+    try:
+        plane.start()
+        plane.kubectl("apply", "--server-side", "-f", str(data / "crds"))
+        yield plane
+        plane.alive()
+    finally:
+        plane.stop()
+        left = listening(plane.base_port)
+        shutil.rmtree(folder)
+    assert left == []

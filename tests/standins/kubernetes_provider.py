@@ -1,0 +1,231 @@
+"""A stand-in for Pulumi's Kubernetes provider, whose program is in no registry that tests can reach.
+
+It speaks the engine's protocol and applies every object to a real API server, on the server's side and strictly, so it
+proves the manifests and who owns which field. It does not prove the upstream provider. The engine starts it by its
+name, `pulumi-resource-kubernetes`, or attaches to it by PULUMI_DEBUG_PROVIDERS.
+"""
+
+import argparse
+import hashlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import grpc
+from google.protobuf import empty_pb2, json_format, struct_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2 as pb
+from pulumi.runtime.rpc import UNKNOWN
+
+from tests.standins.api import Api, Refused
+from tests.standins.shape import REPLACING, document_of, settled, shown
+
+__all__ = ["KubernetesProvider", "main"]
+
+PROVIDER_VERSION = "4.34.2"
+AWAIT_SECONDS = 60.0
+_EVERY_SECONDS = 0.2
+
+
+def load(struct: struct_pb2.Struct) -> dict[str, Any]:
+    """Returns what the engine sent, with whole numbers as such."""
+    return cast(dict[str, Any], _whole(json_format.MessageToDict(struct)))
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _whole(one) for key, one in cast(dict[str, Any], value).items()}
+    if isinstance(value, list):
+        return [_whole(one) for one in cast(list[Any], value)]
+    return value
+
+
+def dump(value: Mapping[str, Any]) -> struct_pb2.Struct:
+    """Returns a value as the engine reads it."""
+    return json_format.ParseDict(dict(value), struct_pb2.Struct())
+
+
+def has_unknown(value: Any) -> bool:
+    """Returns whether anything in `value` is not known before the update."""
+    if isinstance(value, Mapping):
+        return any(has_unknown(one) for one in cast(Mapping[str, Any], value).values())
+    if isinstance(value, list):
+        return any(has_unknown(one) for one in cast(list[Any], value))
+    return value == UNKNOWN
+
+
+def type_and_name(urn: str) -> tuple[str, str]:
+    """Returns the type and the name in a resource's URN."""
+    kind, name = urn.split("::")[2:4]
+    return kind.split("$")[-1], name
+
+
+class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
+    """One provider process: a cluster, and what the engine asks of it."""
+
+    def __init__(self) -> None:
+        self._api: Api | None = None
+
+    # What the engine asks of the provider itself.
+
+    def Handshake(self, request: Any, context: Any) -> Any:
+        return pb.ProviderHandshakeResponse(accept_secrets=False, accept_resources=False, accept_outputs=False)
+
+    def Attach(self, request: Any, context: Any) -> Any:
+        return empty_pb2.Empty()
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:
+        return plugin_pb2.PluginInfo(version=PROVIDER_VERSION)
+
+    def GetSchema(self, request: Any, context: Any) -> Any:
+        return pb.GetSchemaResponse(schema=f'{{"name":"kubernetes","version":"{PROVIDER_VERSION}"}}')
+
+    def CheckConfig(self, request: Any, context: Any) -> Any:
+        return pb.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: Any, context: Any) -> Any:
+        return pb.DiffResponse()
+
+    def Configure(self, request: Any, context: Any) -> Any:
+        given = load(request.args)
+        if kubeconfig := given.get("kubeconfig"):
+            self._api = Api(str(kubeconfig), str(given.get("context") or ""))
+        return pb.ConfigureResponse(supportsPreview=True)
+
+    def Cancel(self, request: Any, context: Any) -> Any:
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: Any, context: Any) -> Any:
+        return context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the stand-in has no {request.tok}")
+
+    # Resources.
+
+    def Check(self, request: Any, context: Any) -> Any:
+        kind, name = type_and_name(request.urn)
+        inputs, olds = load(request.news), load(request.olds)
+        metadata = cast(dict[str, Any], inputs.setdefault("metadata", {}))
+        if not metadata.get("name"):
+            suffix = hashlib.sha256(request.randomSeed).hexdigest()[:8]
+            before = cast(dict[str, Any], olds.get("metadata") or {}).get("name")
+            metadata["name"] = before or f"{name}-{suffix}"
+        return pb.CheckResponse(inputs=dump(document_of(kind, inputs)))
+
+    def Diff(self, request: Any, context: Any) -> Any:
+        kind, _ = type_and_name(request.urn)
+        olds, news = load(request.old_inputs), load(request.news)
+        changed = {key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key)}
+        replaces = [path for path in REPLACING.get(kind.split(":")[-1], ()) if shown(olds, path) != shown(news, path)]
+        replaces += [path for path in ("metadata.name", "metadata.namespace") if shown(olds, path) != shown(news, path)]
+        some = pb.DiffResponse.DIFF_SOME if changed else pb.DiffResponse.DIFF_NONE
+        return pb.DiffResponse(
+            changes=some,
+            diffs=sorted(changed),
+            replaces=sorted({path.split(".")[0] for path in replaces}),
+            deleteBeforeReplace=bool(replaces),
+        )
+
+    def Create(self, request: Any, context: Any) -> Any:
+        document = load(request.properties)
+        made = self._put(document, context, preview=request.preview, new=True)
+        return pb.CreateResponse(id="" if request.preview else self._id(document), properties=dump(made))
+
+    def Update(self, request: Any, context: Any) -> Any:
+        return pb.UpdateResponse(
+            properties=dump(self._put(load(request.news), context, preview=request.preview, new=False))
+        )
+
+    def Read(self, request: Any, context: Any) -> Any:
+        inputs = load(request.inputs)
+        found = self._reached(context).read(inputs or load(request.properties))
+        if found is None:
+            return pb.ReadResponse()
+        live = _projected(found, inputs) if inputs else found
+        return pb.ReadResponse(id=request.id, properties=dump(found), inputs=dump(live))
+
+    def Delete(self, request: Any, context: Any) -> Any:
+        api, document = self._reached(context), load(request.properties)
+        api.delete(document)
+        deadline = time.monotonic() + AWAIT_SECONDS
+        while api.read(document) is not None:
+            if time.monotonic() > deadline:
+                context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, f"{self._id(document)} does not end")
+            time.sleep(_EVERY_SECONDS)
+        return empty_pb2.Empty()
+
+    def _put(self, document: dict[str, Any], context: Any, *, preview: bool, new: bool) -> dict[str, Any]:
+        if preview and (self._api is None or has_unknown(document)):
+            return document
+        api = self._reached(context)
+        try:
+            if new and not preview and api.read(document) is not None:
+                context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{self._id(document)} is there already; import it")
+            made = api.apply(document, dry_run=preview)
+        except Refused as error:
+            # Its namespace or its kind comes in the same update: it can be judged only then.
+            if preview and error.status == 404:
+                return document
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{self._id(document)}: {error}")
+            raise
+        return made if preview else self._awaited(api, made, context)
+
+    def _awaited(self, api: Api, made: dict[str, Any], context: Any) -> dict[str, Any]:
+        """Returns the object once it works, as the upstream provider waits for workloads."""
+        deadline = time.monotonic() + AWAIT_SECONDS
+        while (problem := settled(made)) != "":
+            if time.monotonic() > deadline:
+                context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, f"{self._id(made)}: {problem}")
+            time.sleep(_EVERY_SECONDS)
+            made = api.read(made) or made
+        return made
+
+    def _reached(self, context: Any) -> Api:
+        if self._api is None:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the provider was given no kubeconfig")
+        assert self._api is not None
+        return self._api
+
+    @staticmethod
+    def _id(document: Mapping[str, Any]) -> str:
+        metadata = cast(Mapping[str, str], document["metadata"])
+        return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else metadata["name"]
+
+
+def _projected(found: Any, inputs: Any) -> Any:
+    """Returns of what is there the part that the inputs speak of: what a cluster adds by itself is no drift."""
+    if isinstance(inputs, dict) and isinstance(found, dict):
+        given, there = cast(dict[str, Any], inputs), cast(dict[str, Any], found)
+        return {key: _projected(there[key], one) for key, one in given.items() if key in there}
+    if isinstance(inputs, list) and isinstance(found, list):
+        given_list, there_list = cast(list[Any], inputs), cast(list[Any], found)
+        if len(given_list) == len(there_list):
+            return [_projected(one, other) for one, other in zip(there_list, given_list, strict=True)]
+    return found
+
+
+def main() -> None:
+    """Serves until the engine lets go; prints the port first, as the engine expects."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("engine", nargs="?", help="the engine's address, given where the engine starts this process")
+    parser.add_argument("--port", type=int, default=0)
+    chosen, _ = parser.parse_known_args()
+    server = grpc.server(ThreadPoolExecutor(max_workers=16))
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(KubernetesProvider(), server)
+    port = server.add_insecure_port(f"127.0.0.1:{chosen.port}")
+    server.start()
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    stopping.wait()
+    server.stop(None)
+
+
+if __name__ == "__main__":
+    main()
