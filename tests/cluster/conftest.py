@@ -11,20 +11,20 @@ from tests.e2e.machine import free_base, listening
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane with Shipway's custom resource definitions and three nodes; nothing of it is left behind."""
     programs = find_programs()
     # The programs are links into the tool cache, where their data lies beside them.
     data = (programs / "cluster").resolve().parent
     folder: Path = tmp_path_factory.mktemp("cluster")
-    plane = ControlPlane(folder, free_base(), programs, data / "stages.yaml")
+    made = ControlPlane(folder, free_base(), programs, data / "stages.yaml")
     try:
-        plane.start()
-        plane.kubectl("apply", "--server-side", "-f", str(data / "crds"))
-        yield plane
-        plane.alive()
+        made.start()
+        made.kubectl("apply", "--server-side", "-f", str(data / "crds"))
+        yield made
+        made.alive()
     finally:
-        plane.stop()
-        left = listening(plane.base_port)
+        made.stop()
+        left = listening(made.base_port)
         shutil.rmtree(folder)
     assert left == []

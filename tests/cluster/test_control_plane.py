@@ -9,40 +9,34 @@ from tests.shipway.delivery.stack import wait_until
 pytestmark = pytest.mark.cluster
 
 
-def nodes_of(cluster: ControlPlane, within: str) -> set[str]:
-    """Returns the nodes on which the pods of a namespace run."""
-    pods = cluster.get("pods", "-n", within)["items"]
-    return {str(pod["spec"].get("nodeName", "")) for pod in pods if pod["status"].get("phase") == "Running"}
-
-
-def test_pods_that_ask_for_gpus_land_on_gpu_nodes_and_others_never(cluster: ControlPlane) -> None:
+def test_pods_that_ask_for_gpus_land_on_gpu_nodes_and_others_never(plane: ControlPlane) -> None:
     """The taint keeps CPU pods away, the resource brings GPU pods there, and what is too large stays pending."""
-    cluster.apply(namespace("placing"), node("cpu-1"), node("cpu-2"), node("gpu-1", gpus=8))
+    plane.apply(namespace("placing"), node("cpu-1"), node("cpu-2"), node("gpu-1", gpus=8))
     for name in ("cpu-1", "cpu-2", "gpu-1"):
-        cluster.kubectl("wait", "--for=condition=Ready", f"node/{name}", "--timeout=30s")
-    cluster.apply(
+        plane.kubectl("wait", "--for=condition=Ready", f"node/{name}", "--timeout=30s")
+    plane.apply(
         deployment("plain", "placing", replicas=6),
         deployment("model", "placing", replicas=2, gpus=4),
         deployment("huge", "placing", gpus=16),
     )
     for name in ("plain", "model"):
-        cluster.kubectl("rollout", "status", f"deployment/{name}", "-n", "placing", "--timeout=30s")
-    pods = cluster.get("pods", "-n", "placing")["items"]
+        plane.kubectl("rollout", "status", f"deployment/{name}", "-n", "placing", "--timeout=30s")
+    pods = plane.get("pods", "-n", "placing")["items"]
     placed = {(pod["metadata"]["labels"]["app"], pod["spec"].get("nodeName", "")[:3]) for pod in pods}
     assert placed == {("plain", "cpu"), ("model", "gpu"), ("huge", "")}
     waiting = next(pod for pod in pods if pod["metadata"]["labels"]["app"] == "huge")
     assert "Insufficient nvidia.com/gpu" in waiting["status"]["conditions"][0]["message"]
 
 
-def test_an_unknown_field_is_refused(cluster: ControlPlane) -> None:
+def test_an_unknown_field_is_refused(plane: ControlPlane) -> None:
     """Strict validation on the server names the field."""
     wrong = deployment("typo", "default")
     wrong["spec"]["replica"] = 2
     with pytest.raises(AssertionError, match=r'unknown field "spec\.replica"'):
-        cluster.apply(wrong, dry_run=True)
+        plane.apply(wrong, dry_run=True)
 
 
-def test_the_custom_resources_are_known(cluster: ControlPlane) -> None:
+def test_the_custom_resources_are_known(plane: ControlPlane) -> None:
     """Gateway API and the Prometheus operator's kinds can be asked for."""
     for kind in ("gateways", "httproutes", "servicemonitors", "prometheusrules"):
-        wait_until(lambda kind=kind: cluster.get(kind, "-A")["items"] == [], f"{kind} are served", 10)
+        wait_until(lambda kind=kind: plane.get(kind, "-A")["items"] == [], f"{kind} are served", 10)
