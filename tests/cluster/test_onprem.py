@@ -19,7 +19,7 @@ FROM_CHARTS = frozenset({"Cluster", "EnvoyProxy"})
 
 
 @pytest.fixture
-def declared(project: Project) -> Registered:  # noqa: F811 - the fixture of the components' tests
+def declared(project: Project) -> Registered:
     """The program's resources, with one model that has both slots filled and one that has one."""
     project.add_service("flight_delay", STACK, blue=FIRST, green=SECOND)
     project.add_service("digits", STACK, blue=SECOND)
