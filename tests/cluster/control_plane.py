@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import ssl
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,7 +127,7 @@ class ControlPlane:
     def _answers(self) -> bool:
         assert self.processes["kube-apiserver"].poll() is None, (self.folder / "kube-apiserver.log").read_text()[-800:]
         try:
-            verify = str(self._authority.certificate)
+            verify = ssl.create_default_context(cafile=self._authority.certificate)
             return httpx.get(f"{self.url}/readyz", verify=verify, trust_env=False, timeout=2).status_code == 200
         except httpx.TransportError:
             return False
@@ -162,12 +163,12 @@ class ControlPlane:
             "current-context": "test",
         }
 
-    def _start(self, name: str, **options: object) -> None:
+    def _start(self, program: str, /, **options: object) -> None:
         """Starts a program with `--key=value` for each option, underscores as dashes."""
         flags = [f"--{key.replace('_', '-')}={value}" for key, value in options.items()]
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [self.programs / name, *flags], stdout=log, stderr=log, cwd=self.folder, start_new_session=True
+        with (self.folder / f"{program}.log").open("ab") as log:
+            self.processes[program] = subprocess.Popen(
+                [self.programs / program, *flags], stdout=log, stderr=log, cwd=self.folder, start_new_session=True
             )
 
     def _start_etcd(self) -> None:

@@ -32,7 +32,7 @@ def test_an_unknown_field_is_refused(plane: ControlPlane) -> None:
     """Strict validation on the server names the field."""
     wrong = deployment("typo", "default")
     wrong["spec"]["replica"] = 2
-    with pytest.raises(AssertionError, match=r'unknown field "spec\.replica"'):
+    with pytest.raises(AssertionError, match=r'unknown field "replica"'):
         plane.apply(wrong, dry_run=True)
 
 

@@ -1,6 +1,7 @@
 """What a provider needs of a Kubernetes API server: kinds by discovery, server-side apply, read, delete."""
 
 import json
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -47,7 +48,7 @@ class Api:
         self._client = httpx.Client(
             base_url=cluster["server"],
             headers={"authorization": f"Bearer {token}"},
-            verify=cluster["certificate-authority"],
+            verify=ssl.create_default_context(cafile=cluster["certificate-authority"]),
             timeout=_TIMEOUT_SECONDS,
             trust_env=False,
         )

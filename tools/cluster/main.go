@@ -4,11 +4,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/pflag"
 	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
 	"k8s.io/component-base/version"
@@ -17,7 +17,10 @@ import (
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	"sigs.k8s.io/kwok/pkg/config"
 	"sigs.k8s.io/kwok/pkg/kwok/cmd"
+	"sigs.k8s.io/kwok/pkg/log"
+	"sigs.k8s.io/kwok/pkg/utils/signals"
 )
 
 func main() {
@@ -35,13 +38,28 @@ func main() {
 			kubectlutil.CheckErr(err)
 		}
 	case "kwok":
-		command := cmd.NewCommand(context.Background())
-		// The flag of the same name that cobra adds for a version is taken already.
-		command.Version = ""
-		if err := command.Execute(); err != nil {
+		if err := kwok(); err != nil {
+			fmt.Fprintln(os.Stderr, "kwok:", err)
 			os.Exit(1)
 		}
 	default:
 		fmt.Println("cluster", version.Get().GitVersion)
 	}
+}
+
+// kwok reads its configuration and its log's level from flags of its own, before the command sees any.
+func kwok() error {
+	early := pflag.NewFlagSet("early", pflag.ContinueOnError)
+	early.ParseErrorsAllowlist.UnknownFlags = true
+	early.Usage = func() {}
+	background, _ := log.InitFlags(signals.SetupSignalContext(), early)
+	configured, err := config.InitFlags(background, early)
+	if err != nil {
+		return err
+	}
+	command := cmd.NewCommand(configured)
+	// The flag of the same name that cobra adds for a version is taken already.
+	command.Version = ""
+	command.PersistentFlags().AddFlagSet(early)
+	return command.ExecuteContext(configured)
 }
