@@ -117,7 +117,7 @@ def rules(plane: ControlPlane) -> list[dict[str, Any]]:
 
 
 def test_the_platform_comes_up_and_keeps_out_of_deliverys_way(engine: Engine, plane: ControlPlane) -> None:
-    """A second `up` changes nothing, weights that delivery wrote survive an unrelated change, nothing is left behind."""
+    """A second `up` changes nothing, weights of delivery survive an unrelated change, and nothing is left behind."""
     engine.up()
     assert engine.changes() == {}
     assert [backend["weight"] for backend in rules(plane)[0]["backendRefs"]] == [0, 0]
