@@ -126,7 +126,7 @@ def serve_as_in_production(layout: LocalLayout, port: int, admin: int, to: int) 
     folder = layout.served_routes.parent
 
     def source(kind: str) -> dict[str, Any]:
-        path = {"path": str(folder / f"{kind}.yaml"), "watched_directory": {"path": str(folder)}}
+        path = {"path": str(folder / f"{kind}.json"), "watched_directory": {"path": str(folder)}}
         return {"resource_api_version": "V3", "path_config_source": path}
 
     bootstrap = {

@@ -197,7 +197,7 @@ _OFFSETS = {"gateway": 1, "delivery": 3, "labels": 6, "alertmanager": 4}
 
 def _bootstrap(folder: Path, admin: int) -> dict[str, Any]:
     def source(kind: str) -> dict[str, Any]:
-        path = {"path": str(folder / f"{kind}.yaml"), "watched_directory": {"path": str(folder)}}
+        path = {"path": str(folder / f"{kind}.json"), "watched_directory": {"path": str(folder)}}
         return {"resource_api_version": "V3", "path_config_source": path}
 
     return {

@@ -40,7 +40,7 @@ class LocalLayout:
 
     @property
     def served_routes(self) -> Path:
-        return self.envoy / "dynamic" / "rds.yaml"
+        return self.envoy / "dynamic" / "rds.json"
 
     @property
     def routes(self) -> Path:

@@ -108,7 +108,7 @@ def prepare(
     """
     ports = local_ports(load_environment(root, environment), root)
     layout = LocalLayout(root, environment)
-    files = [layout.envoy / "dynamic" / f"{kind}.yaml" for kind in ("cds", "lds", "rds")]
+    files = [layout.envoy / "dynamic" / f"{kind}.json" for kind in ("cds", "lds", "rds")]
     deadline = time.monotonic() + PREPARE_TIMEOUT_SECONDS
     while True:
         try:

@@ -26,7 +26,7 @@ def _check(project: Any, *, dry_run: bool = False) -> list[str]:
 def _serve(project: Any, model: str, slot: str, digest: str) -> Path:
     state = json.dumps({"live": slot, "live_digest": digest})
     route = {"metadata": {"filter_metadata": {"shipway": {"model": model, "state": state}}}}
-    path = project.root / ".shipway" / "local" / "envoy" / "dynamic" / "rds.yaml"
+    path = project.root / ".shipway" / "local" / "envoy" / "dynamic" / "rds.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"resources": [{"virtual_hosts": [{"routes": [route]}]}]}))
     return path

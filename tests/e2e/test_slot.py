@@ -150,7 +150,7 @@ def test_a_candidate_counts_units_on_lives_edges_and_its_faults(trained: Trained
     candidate = with_faults(trained, tmp_path, FaultsSpec(error_ratio=0.5))
     state = json.dumps({"live": "blue", "live_digest": trained.digest})
     metadata = {"filter_metadata": {"shipway": {"model": "digits", "state": state}}}
-    routes = tmp_path / "rds.yaml"
+    routes = tmp_path / "rds.json"
     routes.write_text(json.dumps({"resources": [{"virtual_hosts": [{"routes": [{"metadata": metadata}]}]}]}))
     more = ("--served-routes", str(routes), "--artifacts", str(trained.bundle.parents[1]))
     with slot(candidate, tmp_path, *more) as (client, _):

@@ -24,17 +24,17 @@ class Document:
 
 
 def compose_clusters(models: Mapping[str, ServedModel]) -> Document:
-    """Returns cds.yaml: every cluster of every model."""
+    """Returns cds.json: every cluster of every model."""
     return _document([cluster for name in sorted(models) for cluster in clusters(models[name].spec)])
 
 
 def compose_listener(port: int, folder: Path) -> Document:
-    """Returns lds.yaml: the listener on loopback `port` that reads rds.yaml in `folder`."""
+    """Returns lds.json: the listener on loopback `port` that reads rds.json in `folder`."""
     return _document([listener(port, folder)])
 
 
 def compose_routes(models: Mapping[str, ServedModel]) -> Document:
-    """Returns rds.yaml: every model's route, with its rollout state on it."""
+    """Returns rds.json: every model's route, with its rollout state on it."""
     return _document([routes(models)])
 
 

@@ -48,12 +48,12 @@ class EnvoyFiles:
 
     def in_place(self, kind: str, document: Document) -> bool:
         """Returns whether the file of `kind` (`cds`, `lds`, `rds`) holds exactly `document`."""
-        path = self.dynamic / f"{kind}.yaml"
+        path = self.dynamic / f"{kind}.json"
         return path.exists() and path.read_text(encoding="utf-8", errors="replace") == document.text
 
     def prepare(self, kind: str, document: Document) -> None:
         """Writes a file for an Envoy that has not started yet."""
-        write_atomic(self.dynamic / f"{kind}.yaml", document.text)
+        write_atomic(self.dynamic / f"{kind}.json", document.text)
 
     def apply(self, documents: Sequence[tuple[str, Document]], report: Report | None = None) -> None:
         """Writes the files in order, each confirmed before the next; all of them are served when this returns.
@@ -76,7 +76,7 @@ class EnvoyFiles:
                 reach("gateway_before_write")
                 # Callers of a bad version must not wait for the disk; of a torn file there is the confirmed copy.
                 written.append(kind)
-                write_atomic(self.dynamic / f"{kind}.yaml", document.text, seen_first=True)
+                write_atomic(self.dynamic / f"{kind}.json", document.text, seen_first=True)
                 reach("gateway_after_write")
                 before = self._confirm(kind, document, before)
             self._latest = before
@@ -99,12 +99,12 @@ class EnvoyFiles:
                 return now
             if now.refused[kind] > before.refused[kind]:
                 raise Rejected(
-                    f"the gateway refused {self.dynamic / f'{kind}.yaml'}; the last good one is back in place, "
+                    f"the gateway refused {self.dynamic / f'{kind}.json'}; the last good one is back in place, "
                     "the gateway's log names the field"
                 )
             if self._clock() > deadline:
                 raise Retryable(
-                    f"the gateway neither accepted nor refused {kind}.yaml within {CONFIRM_TIMEOUT_SECONDS:g} s; "
+                    f"the gateway neither accepted nor refused {kind}.json within {CONFIRM_TIMEOUT_SECONDS:g} s; "
                     "the last good one is back in place. If its folder was removed under it, start the gateway anew: "
                     "`supervisorctl -c .shipway/ENV/supervisor/supervisord.conf restart gateway`",
                     CONFIRM_TIMEOUT_SECONDS,
@@ -122,16 +122,16 @@ class EnvoyFiles:
             try:
                 self._keep(kind, document)
             except OSError as error:
-                self.not_kept = f"{self.confirmed}/{kind}.yaml: cannot be written ({error.strerror})"
+                self.not_kept = f"{self.confirmed}/{kind}.json: cannot be written ({error.strerror})"
 
     def _keep(self, kind: str, document: Document) -> None:
         if self._kept.get(kind) != document.version:
-            write_atomic(self.confirmed / f"{kind}.yaml", document.text)
+            write_atomic(self.confirmed / f"{kind}.json", document.text)
             self._kept[kind] = document.version
 
     def _restore(self, kinds: Sequence[str]) -> None:
         for kind in reversed(kinds):
-            path, copy = self.dynamic / f"{kind}.yaml", self.confirmed / f"{kind}.yaml"
+            path, copy = self.dynamic / f"{kind}.json", self.confirmed / f"{kind}.json"
             try:
                 good = self._good.get(kind) or (copy.read_text(encoding="utf-8") if copy.exists() else "")
                 if good and not (path.exists() and path.read_bytes() == good.encode()):

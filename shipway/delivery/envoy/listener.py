@@ -19,8 +19,8 @@ _HTTP = "type.googleapis.com/envoy.extensions.filters"
 
 
 def listener(port: int, folder: Path) -> dict[str, Any]:
-    """Returns the listener on loopback `port` that reads its routes from `folder`/rds.yaml."""
-    source = {"path": str(folder / "rds.yaml"), "watched_directory": {"path": str(folder)}}
+    """Returns the listener on loopback `port` that reads its routes from `folder`/rds.json."""
+    source = {"path": str(folder / "rds.json"), "watched_directory": {"path": str(folder)}}
     connection = {
         "@type": f"{_HTTP}.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "ingress",

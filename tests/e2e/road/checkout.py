@@ -190,7 +190,7 @@ class Checkout:
 
 def _content(path: Path) -> bytes:
     """Returns what a file says; of a route that is guarded, all but what delivery has counted so far."""
-    if path.name != "rds.yaml":
+    if path.name != "rds.json":
         return path.read_bytes()
     document = json.loads(path.read_text(encoding="utf-8"))
     del document["version_info"]

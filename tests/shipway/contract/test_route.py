@@ -20,13 +20,13 @@ def rds(metadata: object) -> str:
 
 def test_no_file_means_nothing_is_served(tmp_path: Path) -> None:
     """A platform that never served has no state."""
-    assert read_rollout_states(tmp_path / "rds.yaml") == {}
+    assert read_rollout_states(tmp_path / "rds.json") == {}
 
 
 def test_the_state_survives_the_route(tmp_path: Path) -> None:
     """What delivery writes onto a route is what others read."""
     state = RolloutState(live=Slot.GREEN, live_digest=DIGEST, generation=3)
-    path = tmp_path / "rds.yaml"
+    path = tmp_path / "rds.json"
     path.write_text(rds({"model": "m", "state": state.model_dump_json()}))
     assert read_rollout_states(path) == {"m": state}
     assert served({"m": state, "new": RolloutState()}) == {"m": (Slot.GREEN, DIGEST)}
@@ -37,7 +37,7 @@ def test_the_state_survives_the_route(tmp_path: Path) -> None:
 )
 def test_a_broken_file_is_refused(tmp_path: Path, text: str) -> None:
     """An unreadable route state is an error, never "nothing is live"."""
-    path = tmp_path / "rds.yaml"
+    path = tmp_path / "rds.json"
     path.write_text(text)
     with pytest.raises(SpecError, match=r"rds\.yaml"):
         read_rollout_states(path)

@@ -281,7 +281,7 @@ def bootstrap(stack: Stack) -> dict[str, object]:
     folder = stack.layout.envoy / "dynamic"
 
     def source(kind: str) -> dict[str, object]:
-        path = {"path": str(folder / f"{kind}.yaml"), "watched_directory": {"path": str(folder)}}
+        path = {"path": str(folder / f"{kind}.json"), "watched_directory": {"path": str(folder)}}
         return {"resource_api_version": "V3", "path_config_source": path}
 
     address = {"socket_address": {"address": "127.0.0.1", "port_value": stack.base_port + 1}}

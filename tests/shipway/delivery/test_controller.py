@@ -142,7 +142,7 @@ def test_a_model_that_is_not_declared_any_more_goes(world: World) -> None:
     (world.layout.routes / "digits.json").unlink()
     controller.tick()
     assert controller.served == {}
-    assert "digits" not in (world.layout.envoy / "dynamic" / "cds.yaml").read_text()
+    assert "digits" not in (world.layout.envoy / "dynamic" / "cds.json").read_text()
     with pytest.raises(Refused, match="no model 'digits' is deployed; known models: none"):
         controller.promote("digits", "ada", "why")
 
@@ -161,10 +161,10 @@ def test_a_gateway_that_is_down_is_a_problem_and_finds_its_files(world: World) -
     """While the gateway is down nothing is promoted, and the files it will start from are kept in place."""
     controller = two_versions(world)
     world.gateway_up = False
-    (world.layout.envoy / "dynamic" / "cds.yaml").unlink()
+    (world.layout.envoy / "dynamic" / "cds.json").unlink()
     controller.tick()
     assert controller.problems == {"gateway": "the gateway does not answer on its admin port 1"}
-    assert "digits-blue" in (world.layout.envoy / "dynamic" / "cds.yaml").read_text()
+    assert "digits-blue" in (world.layout.envoy / "dynamic" / "cds.json").read_text()
     with pytest.raises(Retryable, match="the gateway does not answer"):
         controller.promote("digits", "ada", "why")
 
@@ -183,7 +183,7 @@ def test_a_torn_route_file_is_replaced_by_the_confirmed_one(world: World, torn: 
 def test_without_a_readable_state_nothing_is_done(world: World) -> None:
     """With both copies torn the controller refuses to guess, naming the file."""
     two_versions(world)
-    for path in (world.layout.served_routes, world.layout.envoy / "confirmed" / "rds.yaml"):
+    for path in (world.layout.served_routes, world.layout.envoy / "confirmed" / "rds.json"):
         path.write_text("{")
     with pytest.raises(Fatal, match=r"no rollout state can be read, and nothing is changed without it; .*rds\.yaml"):
         world.controller()

@@ -237,7 +237,7 @@ def test_a_model_is_removed_route_first(stack: Stack) -> None:
     with load(stack) as seen:
         (stack.layout.routes / "flights.json").unlink()
         wait_until(lambda: stack.call("/flights/x").status == 404, "its route is gone")
-        clusters = stack.layout.envoy / "dynamic" / "cds.yaml"
+        clusters = stack.layout.envoy / "dynamic" / "cds.json"
         wait_until(lambda: "flights-blue" not in clusters.read_text(), "its clusters are gone")
     assert seen.failed() == []
 

@@ -34,7 +34,7 @@ def test_the_gateway_finds_files_before_its_first_start(stack: Stack) -> None:
     prepare(stack.root, "test", ["envoy", "-c", "x"], lambda _, command: became.append(command))
     assert became == [["envoy", "-c", "x"]]
     files = sorted(path.name for path in (stack.layout.envoy / "dynamic").iterdir())
-    assert files == ["cds.yaml", "lds.yaml", "rds.yaml"]
+    assert files == ["cds.json", "lds.json", "rds.json"]
     assert "no model is deployed yet" in stack.layout.served_routes.read_text()
 
 

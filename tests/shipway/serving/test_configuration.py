@@ -22,7 +22,7 @@ CONFIGURATION = SlotConfiguration(
 def test_what_is_handed_over_is_read_back() -> None:
     """BentoML creates services without arguments; nothing may be lost on the way."""
     assert SlotConfiguration.from_environment(CONFIGURATION.environment()) == CONFIGURATION
-    whole = dataclasses.replace(CONFIGURATION, served_routes=Path("/rds.yaml"), artifacts=Path("/store"))
+    whole = dataclasses.replace(CONFIGURATION, served_routes=Path("/rds.json"), artifacts=Path("/store"))
     assert SlotConfiguration.from_environment(whole.environment()) == whole
     assert CONFIGURATION.digest == "sha256:" + "ab" * 32
 

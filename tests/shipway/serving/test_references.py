@@ -29,30 +29,30 @@ def live(tmp_path: Path) -> str:
     state = json.dumps({"live": "blue", "live_digest": digest})
     metadata = {"filter_metadata": {"shipway": {"model": "stub", "state": state}}}
     routes = {"resources": [{"virtual_hosts": [{"routes": [{"metadata": metadata}]}]}]}
-    (tmp_path / "rds.yaml").write_text(json.dumps(routes))
+    (tmp_path / "rds.json").write_text(json.dumps(routes))
     return digest
 
 
 def test_the_live_versions_edges_come_from_its_bundle(tmp_path: Path, live: str) -> None:
     """They are known by the short digest of the live bundle."""
-    found = live_edges("stub", DIGEST, tmp_path / "rds.yaml", tmp_path / "artifacts")
+    found = live_edges("stub", DIGEST, tmp_path / "rds.json", tmp_path / "artifacts")
     assert found == {live[7:19]: (0.25, 0.5)}
 
 
 def test_the_live_slot_itself_needs_no_look_up(tmp_path: Path, live: str) -> None:
     """Its own edges are the ones both slots are compared on."""
-    assert live_edges("stub", live, tmp_path / "rds.yaml", tmp_path / "gone") == {}
+    assert live_edges("stub", live, tmp_path / "rds.json", tmp_path / "gone") == {}
 
 
 @pytest.mark.parametrize(
     ("model", "routes", "artifacts", "message"),
     [
         ("stub", None, "artifacts", "no served routes and artifacts are given"),
-        ("stub", "rds.yaml", None, "no served routes and artifacts are given"),
+        ("stub", "rds.json", None, "no served routes and artifacts are given"),
         ("stub", "missing.yaml", "artifacts", "stub has no live version"),
-        ("other", "rds.yaml", "artifacts", "other has no live version"),
+        ("other", "rds.json", "artifacts", "other has no live version"),
         ("stub", "torn.yaml", "artifacts", "torn.yaml: got "),
-        ("stub", "rds.yaml", "missing", r"no bundle sha256:\w+ in this store"),
+        ("stub", "rds.json", "missing", r"no bundle sha256:\w+ in this store"),
     ],
 )
 def test_what_is_missing_is_said_in_one_line(
@@ -78,13 +78,13 @@ def test_a_swapped_reference_is_not_believed(tmp_path: Path, live: str, caplog: 
     """Edges of other bytes than the digest covers would compare what cannot be compared."""
     path = tmp_path / "artifacts" / live.replace(":", "/") / "files" / "reference.json"
     path.write_text(path.read_text().replace("0.5", "0.6"))
-    assert live_edges("stub", DIGEST, tmp_path / "rds.yaml", tmp_path / "artifacts") == {}
+    assert live_edges("stub", DIGEST, tmp_path / "rds.json", tmp_path / "artifacts") == {}
     assert "reference.json: found sha256" in caplog.text
 
 
 def test_a_version_that_goes_live_later_is_learnt_once(tmp_path: Path, live: str) -> None:
     """A slot that started before anything was live counts under its edges as soon as there is one, and asks no more."""
-    routes = tmp_path / "rds.yaml"
+    routes = tmp_path / "rds.json"
     written = routes.read_text()
     routes.unlink()
     edges = LiveEdges("stub", DIGEST, routes, tmp_path / "artifacts")

@@ -29,7 +29,7 @@ class FakeEnvoy:
 
     def report(self) -> Report:
         for kind in self.accepted:
-            path = self.folder / "dynamic" / f"{kind}.yaml"
+            path = self.folder / "dynamic" / f"{kind}.json"
             version = json.loads(path.read_text())["version_info"] if path.exists() else ""
             if version == "bad":
                 self.refused += 1
@@ -51,7 +51,7 @@ def writer(envoy: FakeEnvoy) -> EnvoyFiles:
 
 
 def served(envoy: FakeEnvoy, kind: str = "rds") -> str:
-    return (envoy.folder / "dynamic" / f"{kind}.yaml").read_text()
+    return (envoy.folder / "dynamic" / f"{kind}.json").read_text()
 
 
 def test_an_accepted_file_stays(envoy: FakeEnvoy) -> None:
@@ -59,10 +59,10 @@ def test_an_accepted_file_stays(envoy: FakeEnvoy) -> None:
     files = writer(envoy)
     files.apply([("cds", GOOD), ("rds", GOOD)])
     assert served(envoy) == GOOD.text
-    assert (envoy.folder / "confirmed" / "rds.yaml").read_text() == GOOD.text
-    before = (envoy.folder / "dynamic" / "rds.yaml").stat().st_mtime_ns
+    assert (envoy.folder / "confirmed" / "rds.json").read_text() == GOOD.text
+    before = (envoy.folder / "dynamic" / "rds.json").stat().st_mtime_ns
     files.apply([("cds", GOOD), ("rds", GOOD)])
-    assert (envoy.folder / "dynamic" / "rds.yaml").stat().st_mtime_ns == before, "the same again writes nothing"
+    assert (envoy.folder / "dynamic" / "rds.json").stat().st_mtime_ns == before, "the same again writes nothing"
 
 
 def test_a_refused_file_takes_those_written_with_it_back(envoy: FakeEnvoy) -> None:
@@ -87,10 +87,10 @@ def test_a_copy_that_cannot_be_kept_undoes_nothing(envoy: FakeEnvoy, monkeypatch
         patched.setattr("shipway.delivery.envoy.files.write_atomic", full)
         files.apply([("rds", BETTER)])
         assert served(envoy) == BETTER.text
-        assert files.not_kept == f"{envoy.folder}/confirmed/rds.yaml: cannot be written (No space left on device)"
+        assert files.not_kept == f"{envoy.folder}/confirmed/rds.json: cannot be written (No space left on device)"
     files.apply([("rds", BETTER)])
     assert files.not_kept == ""
-    assert (envoy.folder / "confirmed" / "rds.yaml").read_text() == BETTER.text
+    assert (envoy.folder / "confirmed" / "rds.json").read_text() == BETTER.text
 
 
 def test_what_is_served_is_put_back_and_not_an_older_copy(envoy: FakeEnvoy, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -162,7 +162,7 @@ def test_what_is_served_is_read_back(tmp_path: Path) -> None:
         "digits": ServedModel(spec(), state(previous_digest=B, generation=3), change),
         "flights": ServedModel(spec("flights"), state(None)),
     }
-    path = tmp_path / "rds.yaml"
+    path = tmp_path / "rds.json"
     path.write_text(compose_routes(models).text)
     assert read_served(path) == models
     assert read_rollout_states(path) == {name: model.state for name, model in models.items()}
