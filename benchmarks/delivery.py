@@ -83,11 +83,11 @@ def switch(runs: int) -> list[Figure]:
                 act(stack.layout, stack.base, stack.base + 1, command)
                 switches.append((_decided(ledger) - offset, losing))
                 seen = len(load.answers)
-                until(lambda: len(load.answers) > seen + 4, "traffic flows")  # noqa: B023
+                until(lambda: len(load.answers) > seen + 20, "traffic flows")  # noqa: B023
         answers = sorted(load.answers, key=lambda answer: answer.began)
         first = 0
         for number, (done, losing) in enumerate(switches):
-            ends = switches[number + 1][0] - 0.05 if number + 1 < len(switches) else math.inf
+            ends = switches[number + 1][0] - 0.01 if number + 1 < len(switches) else math.inf
             while first < len(answers) and answers[first].began < done:
                 first += 1
             starts = [one.began for one in itertools.islice(answers, first, first + 60) if one.began < ends]

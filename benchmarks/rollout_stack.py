@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -58,7 +59,10 @@ class Answer:
 
 
 class Load:
-    """Open-loop callers: together `per_second` requests, each for one of many units, while the block runs."""
+    """Open-loop callers: together `per_second` requests at random times, each for one of many units.
+
+    Callers that kept time would fall into step with each other and with what is measured, and never be in its way.
+    """
 
     def __init__(self, port: int, per_second: float, callers: int = 8, model: str = MODEL) -> None:
         self.answers: list[Answer] = []
@@ -78,9 +82,9 @@ class Load:
 
     def _call(self, caller: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
-        due, number = time.monotonic(), 0
+        due, number, chance = time.monotonic(), 0, random.Random(caller)  # noqa: S311 - arrivals
         while not self._stop.is_set():
-            due, number = due + self._interval, number + 1
+            due, number = due + chance.expovariate(1 / self._interval), number + 1
             time.sleep(max(0.0, due - time.monotonic()))
             began = time.monotonic()
             try:
