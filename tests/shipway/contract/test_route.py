@@ -39,7 +39,7 @@ def test_a_broken_file_is_refused(tmp_path: Path, text: str) -> None:
     """An unreadable route state is an error, never "nothing is live"."""
     path = tmp_path / "rds.json"
     path.write_text(text)
-    with pytest.raises(SpecError, match=r"rds\.yaml"):
+    with pytest.raises(SpecError, match=r"rds\.json"):
         read_rollout_states(path)
 
 

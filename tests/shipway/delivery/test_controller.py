@@ -185,7 +185,7 @@ def test_without_a_readable_state_nothing_is_done(world: World) -> None:
     two_versions(world)
     for path in (world.layout.served_routes, world.layout.envoy / "confirmed" / "rds.json"):
         path.write_text("{")
-    with pytest.raises(Fatal, match=r"no rollout state can be read, and nothing is changed without it; .*rds\.yaml"):
+    with pytest.raises(Fatal, match=r"no rollout state can be read, and nothing is changed without it; .*rds\.json"):
         world.controller()
 
 

@@ -208,7 +208,7 @@ def test_a_refused_file_raises_and_is_undone(stack: Stack) -> None:
     spec = stack.declare(blue="a", green="b", model="ghost")
     # Its clusters were never written, and `validate_clusters` makes that an error instead of a 503 for everybody.
     document = compose_routes({"ghost": ServedModel(spec, RolloutState(live=Slot.BLUE, live_digest=digest("a")))})
-    with pytest.raises(Rejected, match=r"the gateway refused .*rds\.yaml; the last good one is back in place"):
+    with pytest.raises(Rejected, match=r"the gateway refused .*rds\.json; the last good one is back in place"):
         files.apply([("rds", document)])
     assert stack.layout.served_routes.read_text() == good
 

@@ -68,7 +68,7 @@ def test_an_accepted_file_stays(envoy: FakeEnvoy) -> None:
 def test_a_refused_file_takes_those_written_with_it_back(envoy: FakeEnvoy) -> None:
     """When the second of two files is refused the first is undone as well."""
     writer(envoy).apply([("cds", GOOD), ("rds", GOOD)])
-    with pytest.raises(Rejected, match=r"the gateway refused .*rds\.yaml; the last good one is back in place, "):
+    with pytest.raises(Rejected, match=r"the gateway refused .*rds\.json; the last good one is back in place, "):
         writer(envoy).apply([("cds", BETTER), ("rds", BAD)])
     assert (served(envoy, "cds"), served(envoy, "rds")) == (GOOD.text, GOOD.text)
 
@@ -114,7 +114,7 @@ def test_silence_is_no_acceptance(envoy: FakeEnvoy) -> None:
     """A file that Envoy neither accepts nor refuses in time is taken back, and may be tried again."""
     writer(envoy).apply([("rds", GOOD)])
     envoy.silent = True
-    with pytest.raises(Retryable, match=r"neither accepted nor refused rds\.yaml within 3 s") as caught:
+    with pytest.raises(Retryable, match=r"neither accepted nor refused rds\.json within 3 s") as caught:
         writer(envoy).apply([("rds", BETTER)])
     assert caught.value.after_seconds == 3
     assert served(envoy) == GOOD.text
