@@ -94,8 +94,8 @@ def _cluster(tags: Mapping[str, str]) -> tuple[Resource, ...]:
     tiers=PROD_ONLY,
     types=(*_BILLED, _BUDGET, KUBERNETES),
     scope=Scope.STACK,
-    fix=f"Tag with {', '.join(_TAGS)}, add a budget that notifies somebody, cap GPU pools, and keep off spot what has no "
-    "PodDisruptionBudget.",
+    fix=f"Tag with {', '.join(_TAGS)}, add a budget that notifies somebody, cap GPU pools, and keep off spot what "
+    "lacks a PodDisruptionBudget.",
     passing=_cluster(dict.fromkeys(_TAGS, "pricing")),
     failing=_cluster(dict.fromkeys(_TAGS[1:], "pricing")),
 )

@@ -92,7 +92,7 @@ def minimal_rights(resource: Resource, _context: Context) -> Iterator[str]:
 
 def _of_rule(row: Mapping[str, Any]) -> Iterator[str]:
     for field in ("verbs", "resources", "apiGroups", "nonResourceURLs"):
-        if any(str(each).endswith("*") for each in rows(row.get(field))):
+        if any("*" in str(each) for each in rows(row.get(field))):
             yield f"{field} holds a wildcard"
     verbs = {str(each).lower() for each in rows(row.get("verbs"))}
     for verb in sorted(verbs & _VERBS):
