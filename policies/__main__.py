@@ -1,6 +1,5 @@
 """The pack as Pulumi starts it; it serves until Pulumi ends it, so nothing else may live here."""
 
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +8,7 @@ from pulumi_policy import PolicyPack
 
 from policies.pack import all_rules, policies
 from policies.rule import Context
-from policies.settings import load_settings, stack_tier
+from policies.settings import load_settings
 from policies.waivers import load_waivers
 from shipway.contract.errors import SpecError
 
@@ -21,5 +20,5 @@ try:
     waivers = load_waivers(here / "waivers.yaml", known)
 except SpecError as error:
     sys.exit(f"error: {error}")
-context = Context(stack_tier(os.environ), settings, datetime.now(UTC).date())
+context = Context(settings=settings, today=datetime.now(UTC).date())
 PolicyPack("shipway", policies=policies(rules, context, waivers))

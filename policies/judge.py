@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -16,7 +16,7 @@ from policies.unknown import Undecidable, guarded
 from policies.waivers import Waiver, expired, waiver_for
 from shipway.contract.environment import Tier
 
-__all__ = ["WAIVERS", "Finding", "Outcome", "all_rules", "judge", "waived"]
+__all__ = ["WAIVERS", "Finding", "Outcome", "all_rules", "check", "judge", "waived"]
 
 # What a finding about a waiver itself is filed under.
 WAIVERS = "waivers"
@@ -128,7 +128,7 @@ def _judge_one(
         found.append(Finding(rule.id, rule.severity, resource.name, resource.type, outcome, mandatory, message))
 
     try:
-        for violation in rule.check(resource, context):
+        for violation in check(rule, resource, context):
             waiver = waiver_for(waivers, rule.id, resource.name, context.today)
             if waiver is None:
                 add(Outcome.VIOLATION, f"{violation}. {rule.fix}")
@@ -136,6 +136,18 @@ def _judge_one(
                 add(Outcome.WAIVED, waived(violation, waiver))
     except Undecidable as undecided:
         add(Outcome.UNDECIDED, str(undecided))
+
+
+def check(rule: Rule, resource: Resource, context: Context) -> Iterator[str]:
+    """Returns one sentence for each violation.
+
+    Raises:
+        Undecidable: at what is not known yet, and at what the rule needs and the resource lacks.
+    """
+    try:
+        yield from rule.check(resource, context)
+    except KeyError as missing:
+        raise Undecidable(f"{missing.args[0]} is not among the inputs") from None
 
 
 def waived(violation: str, waiver: Waiver) -> str:

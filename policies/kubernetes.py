@@ -117,15 +117,14 @@ def pods(resource: Resource) -> Iterator[Pod]:
     kind = kind_of(resource)
     partial = kind.endswith("Patch")
     kind = kind.removesuffix("Patch")
-    spec, metadata = resource.props.get("spec"), resource.props.get("metadata") or _NONE
-    if not isinstance(spec, Mapping):
-        return
+    spec: Any = resource.props.get("spec")
+    metadata: Mapping[str, Any] = resource.props.get("metadata") or _NONE
     if kind == "Pod" or ":serving.kserve.io/" in resource.type:
         for part in (spec, *(at(spec, name) for name in _KSERVE_PARTS)):
-            if at(part, "containers") is not None or (kind == "Pod" and part is spec):
+            if at(part, "containers") is not None or (kind == "Pod" and part is spec and part):
                 yield Pod(resource, kind, metadata, part, partial)
     for template in (at(spec, "template"), at(spec, "jobTemplate", "spec", "template")):
-        found = at(template, "spec")
+        found: Any = at(template, "spec")
         if at(found, "containers") is not None or (partial and isinstance(found, Mapping)):
             yield Pod(resource, kind, template.get("metadata") or _NONE, found, partial)
 

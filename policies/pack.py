@@ -1,7 +1,7 @@
 """From rules to Pulumi's policies: which stop a deployment, which advise, and what an unknown value means."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from pulumi_policy import (
@@ -17,65 +17,96 @@ from pulumi_policy import (
 )
 from pulumi_policy.proxy import UNKNOWN_OBJECT_VALUE, UnknownValueError
 
-from policies.judge import WAIVERS, all_rules, waived
-from policies.resource import Resource, Stack
-from policies.rule import Context, Rule, Scope
+from policies.judge import WAIVERS, all_rules, check, waived
+from policies.resource import Resource, Stack, at
+from policies.rule import PLATFORM, Context, Rule, Scope
 from policies.unknown import Undecidable, guarded
 from policies.waivers import Waiver, expired, waiver_for
+from shipway.contract.environment import Tier
 
-__all__ = ["all_rules", "policies"]
+__all__ = ["Seen", "all_rules", "policies"]
 
-# Reports one violation of a resource, given its URN.
-Report = Callable[[str, str | None], None]
+_COMPONENTS = "shipway:components:"
+_STRICTNESS = (Tier.LOCAL, Tier.NONPROD, Tier.PROD)
+
+
+@dataclass
+class Seen:
+    """What the pack has met so far of the stack that it judges: a pack is not told which stack it is.
+
+    The engine starts a pack before it knows the stack, and pulumi_policy drops the configuration that comes later. But a
+    component is registered before its children, and Platform and ModelService say the tier among their inputs.
+
+    Args:
+        tier: the strictest tier that a component has named; None, before any did, is judged as prod.
+        inputs: URN -> inputs of the components; at the end a stack shows outputs only, and theirs are few.
+    """
+
+    tier: Tier | None = None
+    inputs: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+
+    def note(self, args: ResourceValidationArgs) -> None:
+        """Remembers a component; anything else is not needed again."""
+        if not args.resource_type.startswith(_COMPONENTS) or args.urn in self.inputs:
+            return
+        props = self.inputs[args.urn] = _plain(args.props)
+        named = at(props, "environment", "tier") if args.resource_type == PLATFORM else at(props, "tier")
+        if named in _STRICTNESS:
+            self.tier = max(Tier(named), self.tier or Tier(named), key=_STRICTNESS.index)
 
 
 def policies(rules: Sequence[Rule], context: Context, waivers: Sequence[Waiver] = ()) -> list[Policy]:
-    """Returns Pulumi's policies for a stack of the context's tier: one a rule, mandatory or advisory.
+    """Returns Pulumi's policies, whose own levels are fixed before the tier is known.
 
-    A rule with waivers has an advisory twin, `<id>-waived`, which reports what is waived; `waivers` stops a deployment
-    while one of them has ended.
+    Each rule is a mandatory one that is silent where the rule only advises, and where that can be an advisory twin,
+    `<id>-advice`, for advice and for what is waived. `waivers` stops a deployment while a waiver has ended.
+
+    Args:
+        rules: what is judged.
+        context: settings and date; its tier is the stack's own as soon as a component names it.
+        waivers: which violations somebody answers for.
     """
-    found: list[Policy] = []
+    seen, found = Seen(), list[Policy]()
     for rule in rules:
-        mandatory = context.tier in context.settings.tiers(rule.id, rule.tiers)
         own = [waiver for waiver in waivers if waiver.rule == rule.id]
-        level = EnforcementLevel.MANDATORY if mandatory else EnforcementLevel.ADVISORY
-        found.append(_policy(rule, rule.id, level, context, own, about_waived=False))
-        if own:
-            advice = EnforcementLevel.ADVISORY
-            found.append(_policy(rule, f"{rule.id}-waived", advice, context, own, about_waived=True))
+        found.append(_policy(rule, context, own, seen, mandatory=True))
+        if own or context.settings.tiers(rule.id, rule.tiers) != frozenset(Tier):
+            found.append(_policy(rule, context, own, seen, mandatory=False))
     if ended := expired(waivers, context.today):
         found.append(_expired(ended))
     return found
 
 
-def _policy(
-    rule: Rule, name: str, level: EnforcementLevel, context: Context, waivers: list[Waiver], *, about_waived: bool
-) -> Policy:
-    def judge(resource: Resource, context: Context, report: Report) -> str | None:
+def _policy(rule: Rule, context: Context, waivers: list[Waiver], seen: Seen, *, mandatory: bool) -> Policy:
+    def judge(resource: Resource, context: Context, report: ReportViolation) -> str | None:
         """Reports what `rule` finds and returns why it is not decidable, None when it is."""
+        stops = context.tier in context.settings.tiers(rule.id, rule.tiers)
         try:
-            for violation in rule.check(resource, context):
+            for violation in check(rule, resource, context):
                 waiver = waiver_for(waivers, rule.id, resource.name, context.today)
-                if (waiver is not None) is about_waived:
+                if mandatory is (stops and waiver is None):
                     report(waived(violation, waiver) if waiver else f"{violation}. {rule.fix}", resource.urn or None)
         except Undecidable as undecided:
-            return None if about_waived else f"{undecided.key} ({resource.name})"
+            return f"{undecided.key} ({resource.name})" if mandatory is stops else None
         return None
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        seen.note(args)
         if rule.judges(args.resource_type):
-            _refuse_to_pass(rule, [judge(_resource(args), context, report)])
+            _refuse_to_pass(rule, [judge(_resource(args, args.props), here(), report)])
 
     def validate_stack(args: StackValidationArgs, report: ReportViolation) -> None:
-        stack = Stack([_resource(one) for one in args.resources])
-        whole = replace(context, siblings=stack)
-        _refuse_to_pass(rule, [judge(one, whole, report) for one in stack.resources if rule.judges(one.type)])
+        found = [_resource(one, {**_plain(one.props), **seen.inputs.get(one.urn, {})}) for one in args.resources]
+        whole = replace(here(), siblings=Stack(found))
+        _refuse_to_pass(rule, [judge(one, whole, report) for one in found if rule.judges(one.type)])
+
+    def here() -> Context:
+        return replace(context, tier=seen.tier or context.tier)
 
     described: dict[str, Any] = {
-        "name": name,
+        "name": rule.id if mandatory else f"{rule.id}-advice",
         "description": f"{rule.title}: {rule.message}",
-        "enforcement_level": level,
+        "enforcement_level": EnforcementLevel.MANDATORY if mandatory else EnforcementLevel.ADVISORY,
         "severity": Severity(rule.severity),
         "display_name": rule.title,
         "remediation_steps": rule.fix,
@@ -105,12 +136,12 @@ def _expired(ended: list[str]) -> Policy:
     )
 
 
-def _resource(args: ResourceValidationArgs | PolicyResource) -> Resource:
+def _resource(args: ResourceValidationArgs | PolicyResource, props: Mapping[str, Any]) -> Resource:
     depends: Mapping[str, list[PolicyResource]] = getattr(args, "property_dependencies", {})
     return Resource(
         args.resource_type,
         args.name,
-        guarded(_plain(args.props)),
+        guarded(_plain(props)),
         args.urn,
         bool(args.opts.protect),
         {key: frozenset(one.urn for one in ones) for key, ones in depends.items()},

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any
 
 from policies.resource import Resource, Stack
 from policies.settings import Settings
@@ -141,7 +141,7 @@ def rule(
 
     def example(given: Mapping[str, Any] | Example) -> Example:
         if isinstance(given, tuple):
-            return cast(Example, given)
+            return given
         return (Resource(types[0], "example", given),)
 
     return lambda check: Rule(id, title, severity, tiers, types, scope, fix, example(passing), example(failing), check)

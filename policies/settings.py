@@ -1,17 +1,15 @@
-"""Settings: what an organisation decides about the rules, in policies/settings.yaml; and the stack's tier."""
+"""Settings: what an organisation decides about the rules, in policies/settings.yaml."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated
 
 from pydantic import Field
 
 from shipway.contract.documents import Spec, parse, read_yaml
-from shipway.contract.environment import ENVIRONMENT_KEY, Tier
+from shipway.contract.environment import Tier
 from shipway.contract.errors import SpecError
 
-__all__ = ["Settings", "load_settings", "stack_tier"]
+__all__ = ["Settings", "load_settings"]
 
 Positive = Annotated[int, Field(gt=0)]
 
@@ -77,17 +75,3 @@ def load_settings(path: Path, known: frozenset[str]) -> Settings:
         if rule not in known:
             raise SpecError(path, "mandatory_on", rule, "the id of a rule, such as ML001")
     return settings
-
-
-def stack_tier(environ: Mapping[str, str]) -> Tier:
-    """Returns the tier that the stack's `shipway:environment` names, from the configuration in Pulumi's PULUMI_CONFIG.
-
-    A stack whose tier cannot be told is judged as the strictest, `prod`.
-    """
-    try:
-        environment: Any = json.loads(environ.get("PULUMI_CONFIG", ""))[ENVIRONMENT_KEY]
-        # The engine hands on a structured value as JSON inside the JSON.
-        found = json.loads(environment) if isinstance(environment, str) else environment
-        return Tier(cast(Mapping[str, str], found)["tier"])
-    except (KeyError, TypeError, ValueError):
-        return Tier.PROD

@@ -38,12 +38,11 @@ def guarded(props: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _has_unknown(value: Any) -> bool:
-    kind: type = type(value)
-    if kind is dict:
-        return any(map(_has_unknown, value.values()))
-    if kind is list or kind is tuple:
-        return any(map(_has_unknown, value))
-    return kind is str and value in UNKNOWN
+    if isinstance(value, str):
+        return value in UNKNOWN
+    if isinstance(value, dict):
+        return any(map(_has_unknown, cast(dict[str, Any], value).values()))
+    return isinstance(value, list | tuple) and any(map(_has_unknown, cast(Sequence[Any], value)))
 
 
 def _seen(value: Any, path: str) -> Any:

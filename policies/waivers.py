@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 from pydantic import Field
 
@@ -50,9 +50,9 @@ def load_waivers(path: Path, known: frozenset[str]) -> tuple[Waiver, ...]:
         return ()
     document = read_yaml(path)
     # YAML reads a date as one; the contract's documents are JSON.
-    for row in document.get("waivers") or ():
-        if isinstance(row, dict) and isinstance(row.get("expires"), date):
-            row["expires"] = row["expires"].isoformat()
+    for row in cast(list[Any], document["waivers"]) if isinstance(document.get("waivers"), list) else ():
+        if isinstance(row, dict) and isinstance(written := cast(dict[str, Any], row).get("expires"), date):
+            row["expires"] = written.isoformat()
     found = parse(Waivers, document, path).waivers
     for index, waiver in enumerate(found):
         if waiver.rule not in known:

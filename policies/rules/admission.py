@@ -16,7 +16,7 @@ _PROVENANCE = "https://slsa.dev/provenance/"
 
 _NAMESPACE = Resource("kubernetes:core/v1:Namespace", "models", {"metadata": {"name": "models"}})
 _PLATFORM = Resource(AUTHORITY_TYPES[0], "platform", {})
-_VERIFY = {
+_VERIFY: Mapping[str, Any] = {
     "imageReferences": ["*"],
     "required": True,
     "attestors": [{"entries": [{"keyless": {"issuer": "https://token.example.com", "subject": "release"}}]}],

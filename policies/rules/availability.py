@@ -70,7 +70,7 @@ def _least_replicas(pod: Pod, stack: Stack) -> float:
     """Returns how many replicas the pods' owner keeps at least; an autoscaler's word counts before its own."""
     name, where = object_name(pod.owner), namespace(pod.owner)
     for scaler in stack.of("kubernetes:autoscaling:HorizontalPodAutoscaler", "kubernetes:keda.sh:ScaledObject"):
-        spec = scaler.props.get("spec") or {}
+        spec: Mapping[str, Any] = scaler.props.get("spec") or {}
         if name and namespace(scaler) == where and at(spec, "scaleTargetRef", "name") == name:
             # What is left out is 1 for an autoscaler and 0 for KEDA.
             keda = ":keda.sh/" in scaler.type

@@ -7,7 +7,7 @@ for ML035.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from policies.kubernetes import model_pods
 from policies.resource import Resource, at, number, rows, texts, truthy
@@ -118,7 +118,9 @@ def alerts_arrive(resource: Resource, context: Context) -> Iterator[str]:
 
 
 def _of_alert(alert: Mapping[str, Any]) -> Iterator[str]:
-    name, labels, annotations = alert["alert"], alert.get("labels") or {}, alert.get("annotations") or {}
+    name = alert["alert"]
+    labels: Mapping[str, Any] = alert.get("labels") or {}
+    annotations: Mapping[str, Any] = alert.get("annotations") or {}
     if not str(alert.get("expr") or "").strip():
         yield f"alert {name!r} has no expr, expected one"
     for key in ("severity", "owner"):
@@ -129,7 +131,7 @@ def _of_alert(alert: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_config(spec: Any) -> Iterator[str]:
-    receivers = {one.get("name"): one for one in rows(at(spec, "receivers"))}
+    receivers: dict[Any, Mapping[str, Any]] = {one.get("name"): one for one in rows(at(spec, "receivers"))}
     wanted = [at(spec, "route", "receiver"), *(one.get("receiver") for one in rows(at(spec, "route", "routes")))]
     for name in wanted:
         configured = [
@@ -165,7 +167,7 @@ def nothing_personal(resource: Resource, context: Context) -> Iterator[str]:
         for name in _personal(_metric_labels(resource.props.get("spec") or {})):
             yield f"label {name} would name a person in every series"
     elif resource.type.startswith("kubernetes:gateway.envoyproxy.io/"):
-        for name in _personal(re.findall(r"%REQ\(([\w:-]+)\)", str(_flat(resource.props.get("spec"))))):
+        for name in _personal(re.findall(r"%REQ\(([\w:-]+)\)", " ".join(_texts_in(resource.props.get("spec"))))):
             yield f"the access log holds {name}"
     for pod in model_pods(resource, context):
         for container in pod.containers:
@@ -199,15 +201,17 @@ def _metric_labels(spec: Mapping[str, Any]) -> Iterator[str]:
             yield from one.get("labels") or ()
             for by in re.findall(r"\bby\s*\(([^)]*)\)", str(one.get("expr"))):
                 yield from (name.strip() for name in by.split(","))
-            shown = " ".join(str(text) for text in (one.get("annotations") or {}).values())
+            annotations: Mapping[str, Any] = one.get("annotations") or {}
+            shown = " ".join(str(text) for text in annotations.values())
             yield from re.findall(r"\$labels\.(\w+)", shown)
 
 
-def _flat(value: Any) -> Any:
-    """Returns a value as plain lists and mappings, every part of it read."""
+def _texts_in(value: Any) -> list[str]:
+    """Returns every text in a value."""
     if isinstance(value, Mapping):
-        return {key: _flat(value[key]) for key in value}
-    return [_flat(one) for one in rows(value)] if not isinstance(value, str) and rows(value) else value
+        held = cast(Mapping[str, Any], value)
+        return [text for key in held for text in _texts_in(held[key])]
+    return [value] if isinstance(value, str) else [text for one in rows(value) for text in _texts_in(one)]
 
 
 @rule(

@@ -24,7 +24,8 @@ _NAMESPACE = Resource("kubernetes:core/v1:Namespace", "models", {"metadata": {"n
 
 
 def _deny(kinds: list[str]) -> Resource:
-    props = {"metadata": {"name": "deny", "namespace": "models"}, "spec": {"podSelector": {}, "policyTypes": kinds}}
+    spec: Mapping[str, Any] = {"podSelector": {}, "policyTypes": kinds}
+    props = {"metadata": {"name": "deny", "namespace": "models"}, "spec": spec}
     return Resource("kubernetes:networking.k8s.io/v1:NetworkPolicy", "deny", props)
 
 

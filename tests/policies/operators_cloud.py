@@ -1,5 +1,6 @@
 """The operators of the rules about the cloud and about models."""
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.policies.mutations import (
@@ -15,23 +16,16 @@ from tests.policies.mutations import (
 )
 
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
-KEY = "AKIA" + "A" * 16
 ROLE, POLICY = "*iam/role:Role", "*iam/policy:Policy|*"
 RULES, MONITOR = "*:PrometheusRule|*", "*:ServiceMonitor|*"
 ALERT = "spec>groups>*>rules>*"
 TAGGED = "*:Bucket|* *eks/cluster:Cluster|* *:Repository|* *:Table|* *:Key|* *:ReplicationGroup|* *rds/instance:*|*"
-OPEN = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
-EVERY = [{"namespaceSelector": {}}]
 
 
-def short_lived(**tags: str) -> Any:
-    """Returns a function that makes an environment a short-lived one."""
-    return lambda old: {
-        **old,
-        "name": "dev-anna",
-        "tier": "nonprod",
-        "tags": {k.replace("_", "/"): v for k, v in tags.items()},
-    }
+def short_lived(**tags: str) -> Callable[[Any], Any]:
+    """Returns a function that makes an environment a short-lived one; `_` in a tag's name stands for `/`."""
+    written = {name.replace("_", "/"): value for name, value in tags.items()}
+    return lambda old: {**old, "name": "dev-anna", "tier": "nonprod", "tags": written}
 
 
 CLOUD: dict[str, list[Operator]] = {

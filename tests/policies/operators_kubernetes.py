@@ -22,25 +22,9 @@ from tests.policies.mutations import (
     without,
 )
 
-ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 KEY = "AKIA" + "A" * 16
-ROLE, POLICY = "*iam/role:Role", "*iam/policy:Policy|*"
-RULES, MONITOR = "*:PrometheusRule|*", "*:ServiceMonitor|*"
-ALERT = "spec>groups>*>rules>*"
-TAGGED = "*:Bucket|* *eks/cluster:Cluster|* *:Repository|* *:Table|* *:Key|* *:ReplicationGroup|* *rds/instance:*|*"
 OPEN = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
-EVERY = [{"namespaceSelector": {}}]
-
-
-def short_lived(**tags: str) -> Any:
-    """Returns a function that makes an environment a short-lived one."""
-    return lambda old: {
-        **old,
-        "name": "dev-anna",
-        "tier": "nonprod",
-        "tags": {k.replace("_", "/"): v for k, v in tags.items()},
-    }
-
+EVERY: list[Any] = [{"namespaceSelector": {}}]
 
 POD_SECURITY: dict[str, list[Operator]] = {
     "ML001": [

@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 RULES = all_rules()
 TODAY = date(2026, 11, 27)
 CLEAN_VARIANTS, STACKS, MUTANTS_PER_RULE = 100, 12, 40
-UNKNOWN_STRING = proxy.UNUNKNOWN_STRING_VALUE
+UNKNOWN_STRING = proxy.UNKNOWN_STRING_VALUE
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from pulumi_policy import (
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError, unknown_checking_proxy
 
 from policies.judge import Outcome, judge
-from policies.pack import all_rules, policies
+from policies.pack import Seen, all_rules, policies
 from policies.resource import Resource
-from policies.rule import MODEL_SERVICE, Context, Rule
+from policies.rule import MODEL_SERVICE, PLATFORM, Context, Rule
 from policies.rules.availability import replicated
 from policies.rules.ownership import owner_named
 from policies.rules.resources import resources_declared
@@ -182,22 +182,55 @@ def test_a_rule_leaves_other_resources_alone(rule: Rule) -> None:
     assert Served().run(rule.id, stack, rule, Context(today=TODAY)) == []
 
 
-@pytest.mark.parametrize("tier", Tier)
-def test_a_rule_is_mandatory_on_its_tiers_and_advice_elsewhere(tier: Tier) -> None:
-    """Each rule is one policy, whose level follows from the stack's tier; nothing is left out."""
-    found = {policy.name: policy.enforcement_level for policy in policies(RULES, Context(tier))}
-    assert found == {
-        rule.id: EnforcementLevel.MANDATORY if tier in rule.tiers else EnforcementLevel.ADVISORY for rule in RULES
+def test_every_rule_is_mandatory_and_some_advise() -> None:
+    """A rule that is mandatory everywhere has no advisory twin; every other has one, for the tiers that are not its."""
+    found = {policy.name: policy.enforcement_level for policy in policies(RULES, Context())}
+    assert found == {rule.id: EnforcementLevel.MANDATORY for rule in RULES} | {
+        f"{rule.id}-advice": EnforcementLevel.ADVISORY for rule in RULES if rule.tiers != frozenset(Tier)
     }
+
+
+@pytest.mark.parametrize(
+    ("tier", "name"), [(Tier.PROD, "ML012"), (Tier.NONPROD, "ML012-advice"), (Tier.LOCAL, "ML012-advice")]
+)
+def test_a_violation_is_reported_once_on_each_tier(tier: Tier, name: str) -> None:
+    """By the mandatory policy where the rule stops, else by its twin."""
+    found = {
+        each: len(Served().run(each, replicated.failing, replicated, Context(tier, today=TODAY)))
+        for each in ("ML012", "ML012-advice")
+    }
+    assert found == {"ML012": 0, "ML012-advice": 0} | {name: 1}
+
+
+def test_the_tier_is_the_strictest_that_a_component_names() -> None:
+    """Platform and ModelService say it; before any did, and when one says nonsense, the stack is prod's."""
+    seen = Seen()
+    options = PolicyResourceOptions(False, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
+    told: list[Tier | None] = []
+    for number, (kind, props) in enumerate(
+        [
+            ("aws:s3/bucket:Bucket", {"tier": "local"}),
+            (MODEL_SERVICE, {"tier": "laptop"}),
+            (MODEL_SERVICE, {"tier": UNKNOWN_STRING_VALUE}),
+            (PLATFORM, {"environment": {"tier": "local"}}),
+            (MODEL_SERVICE, {"tier": "nonprod"}),
+            (MODEL_SERVICE, {"tier": "local"}),
+        ]
+    ):
+        proxied = unknown_checking_proxy(dict(props))
+        seen.note(ResourceValidationArgs(kind, proxied, f"urn:{number}", "x", options, None, {}, {}))
+        told.append(seen.tier)
+    assert told == [None, None, None, Tier.LOCAL, Tier.NONPROD, Tier.NONPROD]
 
 
 def test_a_setting_moves_where_a_rule_stops() -> None:
     """An organisation that wants two replicas in staging too says so; the other rules stay as they are."""
     settings = Settings(mandatory_on={"ML012": (Tier.NONPROD, Tier.PROD)})
-    for chosen, level in ((Settings(), EnforcementLevel.ADVISORY), (settings, EnforcementLevel.MANDATORY)):
-        (policy,) = policies([replicated], Context(Tier.NONPROD, chosen))
-        assert policy.enforcement_level is level
-    assert [one.stops for one in judge(replicated.failing, Tier.NONPROD, (), TODAY, rules=[replicated])] == [False]
+    for chosen, count in ((Settings(), 0), (settings, 1)):
+        context = Context(Tier.NONPROD, chosen, TODAY)
+        assert len(Served().run("ML012", replicated.failing, replicated, context)) == count
+    found = judge(replicated.failing, Tier.NONPROD, (), TODAY, settings=settings, rules=[replicated])
+    assert [one.stops for one in found] == [True]
 
 
 def test_an_unknown_value_is_no_pass() -> None:
@@ -233,23 +266,19 @@ def test_one_undecidable_resource_hides_no_violation_of_another() -> None:
 
 def test_a_waived_violation_is_advice_with_owner_and_date() -> None:
     """The mandatory policy is silent, its advisory twin says who answers for it and until when."""
-    waiver = Waiver(
-        rule="ML041", resource="ex*", owner="anna@example.com", reason="in transfer", expires=date(2027, 1, 1)
-    )
+    waiver = _waiver("ex*", date(2027, 1, 1))
     context = Context(Tier.PROD, today=TODAY)
     levels = {policy.name: policy.enforcement_level for policy in policies([owner_named], context, [waiver])}
-    assert levels == {"ML041": EnforcementLevel.MANDATORY, "ML041-waived": EnforcementLevel.ADVISORY}
+    assert levels == {"ML041": EnforcementLevel.MANDATORY, "ML041-advice": EnforcementLevel.ADVISORY}
     assert Served().run("ML041", owner_named.failing, owner_named, context, waiver) == []
-    assert Served().run("ML041-waived", owner_named.failing, owner_named, context, waiver) == [
+    assert Served().run("ML041-advice", owner_named.failing, owner_named, context, waiver) == [
         "owner.runbook_url is 'TODO'. Waived by anna@example.com until 2027-01-01: in transfer"
     ]
 
 
 def test_an_expired_waiver_stops_the_deployment() -> None:
     """It waives nothing any more, and is a violation itself."""
-    waiver = Waiver(
-        rule="ML041", resource="*", owner="anna@example.com", reason="in transfer", expires=date(2026, 1, 1)
-    )
+    waiver = _waiver("*", date(2026, 1, 1))
     context = Context(Tier.PROD, today=TODAY)
     assert len(Served().run("ML041", owner_named.failing, owner_named, context, waiver)) == 1
     (ended,) = [policy for policy in policies([owner_named], context, [waiver]) if policy.name == "waivers"]

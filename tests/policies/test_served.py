@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE
 
 from policies.judge import all_rules
 from policies.resource import Resource
-from policies.rule import MODEL_SERVICE
+from policies.rule import MODEL_SERVICE, PLATFORM
 from policies.rules.ownership import owner_named
 from tests.policies.clean_stack import clean_stack
 
@@ -27,12 +28,11 @@ pytestmark = pytest.mark.e2e
 
 
 @contextmanager
-def served(tier: str, pack: Path = PACK) -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
-    """Runs the pack for a stack of a tier."""
-    config = {"shipway:environment": json.dumps({"name": "x", "tier": tier})}
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PULUMI_CONFIG": json.dumps(config)}
-    words = [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(pack)]
-    with subprocess.Popen(words, cwd=pack, env=env, stdout=subprocess.PIPE, text=True) as process:
+def served() -> Iterator[analyzer_pb2_grpc.AnalyzerStub]:
+    """Runs the pack."""
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    words = [sys.executable, "-u", "-m", "pulumi.policy", "127.0.0.1:1", str(PACK)]
+    with subprocess.Popen(words, cwd=PACK, env=env, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             port = int(process.stdout.readline())
@@ -76,14 +76,15 @@ def _analyze_stack(stub: Any, stack: list[Resource]) -> Any:
 
 @pytest.fixture(scope="module")
 def prod() -> Iterator[Any]:
-    with served("prod") as stub:
+    with served() as stub:
         yield stub
 
 
 def test_it_offers_every_rule(prod: Any) -> None:
-    """Forty-three policies, in both kinds, each with its severity and its remedy."""
+    """Forty-three mandatory policies, in both kinds, each with its severity and its remedy."""
     info = prod.GetAnalyzerInfo(empty_pb2.Empty())
-    assert [policy.name for policy in info.policies] == [rule.id for rule in all_rules()]
+    names = [policy.name for policy in info.policies]
+    assert [name for name in names if not name.endswith("-advice")] == [rule.id for rule in all_rules()]
     assert all(policy.severity and policy.remediation_steps for policy in info.policies)
 
 
@@ -115,12 +116,28 @@ def test_an_unknown_value_is_said_to_be_undecidable(prod: Any) -> None:
     assert "model.owner.runbook_url is not known before `pulumi up` (pricing)" in found.message
 
 
-def test_the_tier_comes_from_the_stacks_configuration() -> None:
-    """What stops prod is advice on a laptop."""
-    with served("local") as stub:
-        levels = {policy.name: policy.enforcementLevel for policy in stub.GetAnalyzerInfo(empty_pb2.Empty()).policies}
-    assert levels["ML012"] == analyzer_pb2.ADVISORY
-    assert levels["ML041"] == analyzer_pb2.MANDATORY
+def test_the_tier_is_the_components() -> None:
+    """What stops prod is advice on a laptop, once the stack's own components have said what it is."""
+    deployment = [one for one in clean_stack(7) if one.name == "delivery-deployment"]
+    components = [one for one in clean_stack(7) if one.type in (MODEL_SERVICE, PLATFORM)]
+    with served() as stub:
+        before = {one.policyName for one in _analyze_stack(stub, deployment).diagnostics}
+        for one in components:
+            environment = {**one.props.get("environment", {}), "tier": "local"}
+            _analyze(stub, Resource(one.type, one.name, {**one.props, "tier": "local", "environment": environment}))
+        after = {one.policyName for one in _analyze_stack(stub, deployment).diagnostics}
+    assert "ML012" in before
+    assert "ML012-advice" in after
+    assert "ML012" not in after
+
+
+def test_a_component_is_judged_by_its_inputs(prod: Any) -> None:
+    """At the end the engine shows a component's outputs only; what its inputs said still counts."""
+    stack = clean_stack(7)
+    for one in stack:
+        _analyze(prod, one)
+    shown = [replace(one, props={"url": "x"}) if one.type in (MODEL_SERVICE, PLATFORM) else one for one in stack]
+    assert list(_analyze_stack(prod, shown).diagnostics) == []
 
 
 def test_a_wrong_waiver_ends_it_with_one_sentence(tmp_path: Path) -> None:

@@ -1,15 +1,13 @@
 """Waivers and settings: what may be written, and what is said when it is wrong."""
 
-import json
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from policies.judge import all_rules
-from policies.settings import Settings, load_settings, stack_tier
+from policies.settings import Settings, load_settings
 from policies.waivers import Waiver, expired, load_waivers, waiver_for
-from shipway.contract.environment import Tier
 from shipway.contract.errors import SpecError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -100,20 +98,3 @@ def test_a_wrong_setting_is_one_sentence(tmp_path: Path, text: str, said: str) -
     with pytest.raises(SpecError) as refused:
         load_settings(path, KNOWN)
     assert str(refused.value).startswith(f"{path}: {said}")
-
-
-@pytest.mark.parametrize("tier", Tier)
-def test_the_tier_is_the_stacks_own(tier: Tier) -> None:
-    """It comes from `shipway:environment` as the engine hands it to the pack: JSON inside JSON."""
-    environment = {"name": "x", "tier": str(tier)}
-    for value in (environment, json.dumps(environment)):
-        assert stack_tier({"PULUMI_CONFIG": json.dumps({"shipway:environment": value})}) is tier
-
-
-@pytest.mark.parametrize(
-    "config", ["", "{}", "[]", '{"shipway:environment": "x"}', '{"shipway:environment": {"tier": "x"}}']
-)
-def test_a_stack_that_does_not_say_its_tier_is_judged_as_prod(config: str) -> None:
-    """The strictest is the safe choice."""
-    assert stack_tier({"PULUMI_CONFIG": config}) is Tier.PROD
-    assert stack_tier({}) is Tier.PROD
