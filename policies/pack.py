@@ -34,8 +34,8 @@ _STRICTNESS = (Tier.LOCAL, Tier.NONPROD, Tier.PROD)
 class Seen:
     """What the pack has met so far of the stack that it judges: a pack is not told which stack it is.
 
-    The engine starts a pack before it knows the stack, and pulumi_policy drops the configuration that comes later. But a
-    component is registered before its children, and Platform and ModelService say the tier among their inputs.
+    The engine starts a pack before it knows the stack, and pulumi_policy drops the configuration that comes later.
+    But a component is registered before its children, and Platform and ModelService say the tier among their inputs.
 
     Args:
         tier: the strictest tier that a component has named; None, before any did, is judged as prod.

@@ -56,44 +56,8 @@ def _platform(draw: random.Random, env: str, model: str, gpu: bool) -> list[Reso
         "approved_by": "anna@example.org",
         "submitted_by": "ben@example.org",
     }
-    slo, timeout = draw.choice([900, 1800]), draw.choice([2, 10])
-    spec: dict[str, Any] = {
-        "name": model,
-        "owner": {
-            "team": model,
-            "contact": f"{model}@acme.io",
-            "escalation": f"{model}-oncall@acme.io",
-            "runbook_url": f"https://wiki.acme.io/{model}",
-        },
-        "risk": draw.choice(["low", "high"]),
-        "resources": {
-            "cpu_millicores": draw.choice([250, 1000]),
-            "memory_mib": draw.choice([512.0, 4096.0]),
-            "gpu_type": "l4" if gpu else None,
-            "gpus": 1 if gpu else 0,
-            "min_replicas": 2,
-            "max_replicas": draw.choice([2, 6.0]),
-        },
-        "slo": {"error_ratio": 0.01, "latency_seconds": 0.3},
-        "rollout": {
-            "steps_percent": draw.choice([[1, 5, 25, 50, 100], [1.0, 100.0]]),
-            "harm_budget_ratio": 0.01,
-            "guardrail_alpha": 0.01,
-            "sample_ratio_alpha": 0.001,
-            "max_step_seconds": 3600,
-            "prepare_seconds": 300,
-            "guard_seconds": draw.choice([600, 3600]),
-            "manual_gate_before_percent": draw.choice([None, 25, 50]),
-            "gates": draw.choice([{}, {"sample_ratio": "pause", "slow_slo": "pause"}]),
-        },
-        "serving": {"timeout_seconds": timeout},
-        "features": {
-            "reads": [{"name": "weather:wind", "default": 1.0, "ttl_seconds": draw.choice([3600, 7200])}],
-            "freshness_slo_seconds": slo,
-        },
-        "drift": {"reference": digest(draw), "window_seconds": 86_400},
-        "logging": {"payload": False, "fields": ["prediction_id", "version"]},
-    }
+    slo = draw.choice([900, 1800])
+    spec = _spec(draw, model, slo, gpu)
     environment = {
         "name": env,
         "tier": "prod",
@@ -130,6 +94,46 @@ def _platform(draw: random.Random, env: str, model: str, gpu: bool) -> list[Reso
             },
         ),
     ]
+
+
+def _spec(draw: random.Random, model: str, slo: int, gpu: bool) -> dict[str, Any]:
+    return {
+        "name": model,
+        "owner": {
+            "team": model,
+            "contact": f"{model}@acme.io",
+            "escalation": f"{model}-oncall@acme.io",
+            "runbook_url": f"https://wiki.acme.io/{model}",
+        },
+        "risk": draw.choice(["low", "high"]),
+        "resources": {
+            "cpu_millicores": draw.choice([250, 1000]),
+            "memory_mib": draw.choice([512.0, 4096.0]),
+            "gpu_type": "l4" if gpu else None,
+            "gpus": 1 if gpu else 0,
+            "min_replicas": 2,
+            "max_replicas": draw.choice([2, 6.0]),
+        },
+        "slo": {"error_ratio": 0.01, "latency_seconds": 0.3},
+        "rollout": {
+            "steps_percent": draw.choice([[1, 5, 25, 50, 100], [1.0, 100.0]]),
+            "harm_budget_ratio": 0.01,
+            "guardrail_alpha": 0.01,
+            "sample_ratio_alpha": 0.001,
+            "max_step_seconds": 3600,
+            "prepare_seconds": 300,
+            "guard_seconds": draw.choice([600, 3600]),
+            "manual_gate_before_percent": draw.choice([None, 25, 50]),
+            "gates": draw.choice([{}, {"sample_ratio": "pause", "slow_slo": "pause"}]),
+        },
+        "serving": {"timeout_seconds": draw.choice([2, 10])},
+        "features": {
+            "reads": [{"name": "weather:wind", "default": 1.0, "ttl_seconds": draw.choice([3600, 7200])}],
+            "freshness_slo_seconds": slo,
+        },
+        "drift": {"reference": digest(draw), "window_seconds": 86_400},
+        "logging": {"payload": False, "fields": ["prediction_id", "version"]},
+    }
 
 
 def _object(kind: str, name: str, spec: Any, labels: Mapping[str, str] | None = None, **more: Any) -> Resource:
