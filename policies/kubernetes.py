@@ -125,7 +125,8 @@ def pods(resource: Resource) -> Iterator[Pod]:
                 yield Pod(resource, kind, metadata, part, partial)
     for template in (at(spec, "template"), at(spec, "jobTemplate", "spec", "template")):
         found: Any = at(template, "spec")
-        if at(found, "containers") is not None or (partial and isinstance(found, Mapping)):
+        # A patch of something else than a workload has no template.
+        if at(found, "containers") is not None or (partial and found):
             yield Pod(resource, kind, template.get("metadata") or _NONE, found, partial)
 
 
