@@ -1,19 +1,42 @@
 """Rule: a pure predicate with its identity, its remedy and one example on each side."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
+from policies.resource import Resource, Stack
+from policies.settings import Settings
 from shipway.contract.environment import Tier
 
-__all__ = ["MODEL_SERVICE", "Check", "Rule", "Severity", "rule"]
+__all__ = [
+    "AUTHORITY_TYPES",
+    "CLUSTER_TIERS",
+    "KUBERNETES",
+    "MODEL_SERVICE",
+    "PLATFORM",
+    "PROD_ONLY",
+    "Check",
+    "Context",
+    "Rule",
+    "Scope",
+    "Severity",
+    "rule",
+]
 
-# The component that carries a model's spec and release among its inputs, on every target.
+# The components that carry a model's spec and release, and the environment, among their inputs, on every target.
 MODEL_SERVICE = "shipway:components:ModelService"
+PLATFORM = "shipway:components:Platform"
+# Any object of Kubernetes: a custom resource can carry pods as well as a Deployment.
+KUBERNETES = "kubernetes:*"
+# A stack that holds one of these decides for its environment; another may build on what it does not show.
+AUTHORITY_TYPES = (PLATFORM, "aws:eks/cluster:Cluster")
 
-# What a check returns: one sentence for each violation, empty when there is none, None when it is not decidable yet.
-Check = Callable[[Mapping[str, Any]], list[str] | None]
+_EVERYWHERE = frozenset(Tier)
+# A laptop has neither other people, nor a bill, nor a second node.
+CLUSTER_TIERS = frozenset({Tier.NONPROD, Tier.PROD})
+PROD_ONLY = frozenset({Tier.PROD})
 
 
 class Severity(StrEnum):
@@ -22,6 +45,47 @@ class Severity(StrEnum):
     CRITICAL = "critical"
     HIGH = "high"
     MEDIUM = "medium"
+
+
+class Scope(StrEnum):
+    """What a rule has to see: one resource, before it is touched, or the whole stack, at the end of the preview."""
+
+    RESOURCE = "resource"
+    STACK = "stack"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a resource is judged against.
+
+    Args:
+        tier: the stack's tier.
+        settings: the organisation's limits.
+        today: the date, for whatever ends.
+        siblings: the whole stack; only a rule of scope `stack` gets it.
+    """
+
+    tier: Tier = Tier.PROD
+    settings: Settings = field(default_factory=Settings)
+    today: date = date.min
+    siblings: Stack | None = None
+
+    @property
+    def stack(self) -> Stack:
+        """The whole stack.
+
+        Raises:
+            LookupError: in a rule of scope `resource`, which would find it empty.
+        """
+        if self.siblings is None:
+            raise LookupError("this rule looks at the stack: declare it with scope=Scope.STACK")
+        return self.siblings
+
+
+# What a check returns: one sentence for each violation. It raises Undecidable at a value that is not known yet; what it
+# has found until then counts.
+Check = Callable[[Resource, Context], Iterable[str]]
+Example = tuple[Resource, ...]
 
 
 @dataclass(frozen=True)
@@ -33,9 +97,10 @@ class Rule:
         title: what holds when it passes, in a few words.
         severity: how bad a violation is.
         tiers: where a violation stops the deployment; on the others it is advice.
-        resource_type: the type of the resources it judges.
+        types: the types of the resources it judges; one that ends in `*` means all that begin so.
+        scope: what it has to see.
         fix: what to do about a violation.
-        passing, failing: inputs of such a resource that pass and that do not.
+        passing, failing: stacks that pass and that do not.
         check: the predicate; its docstring is the policy's message.
     """
 
@@ -43,16 +108,21 @@ class Rule:
     title: str
     severity: Severity
     tiers: frozenset[Tier]
-    resource_type: str
+    types: tuple[str, ...]
+    scope: Scope
     fix: str
-    passing: Mapping[str, Any]
-    failing: Mapping[str, Any]
+    passing: Example
+    failing: Example
     check: Check
 
     @property
     def message(self) -> str:
         """What the rule demands, from the check's docstring."""
         return " ".join((self.check.__doc__ or "").split())
+
+    def judges(self, kind: str) -> bool:
+        """Returns whether resources of type `kind` are judged."""
+        return any(kind.startswith(one[:-1]) if one.endswith("*") else kind == one for one in self.types)
 
 
 def rule(
@@ -61,10 +131,17 @@ def rule(
     *,
     severity: Severity,
     fix: str,
-    passing: Mapping[str, Any],
-    failing: Mapping[str, Any],
-    tiers: frozenset[Tier] = frozenset(Tier),
-    resource_type: str = MODEL_SERVICE,
+    passing: Mapping[str, Any] | Example,
+    failing: Mapping[str, Any] | Example,
+    tiers: frozenset[Tier] = _EVERYWHERE,
+    types: tuple[str, ...] = (MODEL_SERVICE,),
+    scope: Scope = Scope.RESOURCE,
 ) -> Callable[[Check], Rule]:
-    """Makes a Rule of the check it decorates; see Rule for the arguments."""
-    return lambda check: Rule(id, title, severity, tiers, resource_type, fix, passing, failing, check)
+    """Makes a Rule of the check it decorates; see Rule for the arguments. An example may be one resource's inputs."""
+
+    def example(given: Mapping[str, Any] | Example) -> Example:
+        if isinstance(given, tuple):
+            return given
+        return (Resource(types[0], "example", given),)
+
+    return lambda check: Rule(id, title, severity, tiers, types, scope, fix, example(passing), example(failing), check)

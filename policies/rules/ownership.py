@@ -1,9 +1,9 @@
 """Who answers for a model."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from policies.rule import Severity, rule
+from policies.resource import Resource
+from policies.rule import Context, Severity, rule
 
 __all__ = ["owner_named"]
 
@@ -28,15 +28,15 @@ _PLACEHOLDERS = frozenset(
     passing={"model": {"owner": _OWNER}},
     failing={"model": {"owner": {**_OWNER, "runbook_url": "TODO"}}},
 )
-def owner_named(props: Mapping[str, Any]) -> list[str]:
+def owner_named(resource: Resource, _context: Context) -> Iterator[str]:
     """Every model names a team, a contact, an escalation contact and a runbook one can open, or is not deployed."""
-    owner = props["model"]["owner"]
+    owner = resource.props["model"]["owner"]
     found = [
-        f"owner.{field} is {owner[field]!r}"
+        f"owner.{field} is {owner.get(field)!r}"
         for field in ("team", "contact", "escalation", "runbook_url")
-        if str(owner[field]).strip().lower() in _PLACEHOLDERS
+        if str(owner.get(field) or "").strip().lower() in _PLACEHOLDERS
     ]
-    url = str(owner["runbook_url"])
+    url = str(owner.get("runbook_url"))
     if not found and not url.startswith(("https://", "http://")):
         found.append(f"owner.runbook_url is {url!r}, which is no web address")
-    return found
+    yield from found

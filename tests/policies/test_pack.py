@@ -1,74 +1,130 @@
 """Each rule against its own examples, the rules against real model files, and the pack as Pulumi sees it."""
 
-import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pulumi_policy import EnforcementLevel, PolicyCustomTimeouts, PolicyResourceOptions, ResourceValidationArgs
+from pulumi_policy import (
+    EnforcementLevel,
+    PolicyCustomTimeouts,
+    PolicyResource,
+    PolicyResourceOptions,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, UnknownValueError, unknown_checking_proxy
 
-from policies.pack import all_rules, policies
-from policies.rule import MODEL_SERVICE, Rule
+from policies.judge import Outcome, judge
+from policies.pack import Seen, all_rules, policies
+from policies.resource import Resource
+from policies.rule import MODEL_SERVICE, PLATFORM, Context, Rule
+from policies.rules.availability import replicated
 from policies.rules.ownership import owner_named
 from policies.rules.resources import resources_declared
-from policies.rules.rollout import guardrails_declared, live_slot_unchanged
+from policies.rules.rollout import guardrails_declared
+from policies.settings import Settings
+from policies.waivers import Waiver
 from shipway.contract.environment import Tier
 from shipway.contract.layout import services
 from shipway.contract.model import load_model
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RULES = all_rules()
+TODAY = date(2026, 11, 27)
 
 
 def _name(rule: Rule) -> str:
     return rule.id
 
 
-def _validate(
-    name: str, props: dict[str, Any], resource_type: str = MODEL_SERVICE, rules: Sequence[Rule] = RULES
-) -> list[str]:
-    """Runs one policy of the pack as Pulumi's analyzer does and returns what it reports."""
-    (policy,) = [policy for policy in policies(rules) if policy.name == name]
-    options = PolicyResourceOptions(False, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
-    args = ResourceValidationArgs(resource_type, unknown_checking_proxy(props), "urn", "name", options, None, {}, {})
-    reported: list[str] = []
-    policy.validate(args, lambda message, _urn: reported.append(message))
-    return reported
+def _tier(rule: Rule) -> Tier:
+    """Returns the strictest tier on which a rule is mandatory."""
+    return next(tier for tier in (Tier.PROD, Tier.NONPROD, Tier.LOCAL) if tier in rule.tiers)
 
 
-def test_the_pack_holds_the_rules_that_apply_locally() -> None:
-    """The numbers are the published ones, each once."""
-    assert [rule.id for rule in RULES] == ["ML004", "ML006", "ML031", "ML041", "ML043"]
+def _messages(rule: Rule, stack: Sequence[Resource]) -> list[str]:
+    return [found.message for found in judge(stack, _tier(rule), (), TODAY, rules=[rule])]
+
+
+def _model(rule: Rule, **changes: Any) -> list[str]:
+    """Returns what a rule says of its passing example with other values in the model."""
+    model = rule.passing[0].props["model"]
+    broken = {key: {**model[key], **changed} for key, changed in changes.items()}
+    found = _messages(rule, [Resource(MODEL_SERVICE, "pricing", {"model": {**model, **broken}})])
+    return [message.removesuffix(f". {rule.fix}") for message in found]
+
+
+def _waiver(resource: str, expires: date) -> Waiver:
+    return Waiver(rule="ML041", resource=resource, owner="anna@example.com", reason="in transfer", expires=expires)
+
+
+@dataclass
+class Served:
+    """What one policy of the pack reports when it is run as Pulumi's analyzer runs it."""
+
+    reported: list[str] = field(default_factory=list[str])
+
+    def run(self, name: str, stack: Sequence[Resource], rule: Rule, context: Context, *waivers: Waiver) -> list[str]:
+        """Judges a stack and returns what is reported; Pulumi's own exception passes through."""
+        (policy,) = [policy for policy in policies([rule], context, waivers) if policy.name == name]
+        options = PolicyResourceOptions(False, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
+        found: list[PolicyResource] = []
+        for one in stack:
+            props = unknown_checking_proxy(dict(one.props))
+            if isinstance(policy, ResourceValidationPolicy):
+                args = ResourceValidationArgs(one.type, props, "urn", one.name, options, None, {}, {})
+                policy.validate(args, self._report)
+            found.append(PolicyResource(one.type, props, f"urn:{one.name}", one.name, options, None, None, [], {}))
+        if isinstance(policy, StackValidationPolicy):
+            policy.validate(StackValidationArgs(found), self._report)
+        return self.reported
+
+    def _report(self, message: str, _urn: str | None = None) -> None:
+        self.reported.append(message)
+
+
+def test_the_pack_holds_the_published_rules() -> None:
+    """The numbers are ML001 to ML043, each once."""
+    assert [rule.id for rule in RULES] == [f"ML{number:03}" for number in range(1, 44)]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=_name)
 def test_a_rule_passes_its_passing_example(rule: Rule) -> None:
     """What the rule shows as right is right."""
-    assert rule.check(rule.passing) == []
+    assert _messages(rule, rule.passing) == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=_name)
 def test_a_rule_reports_its_failing_example_once(rule: Rule) -> None:
     """What the rule shows as wrong is found, as a value and not as an exception."""
-    assert len(rule.check(rule.failing) or []) == 1
+    (found,) = judge(rule.failing, _tier(rule), (), TODAY, rules=[rule])
+    assert (found.rule, found.outcome, found.stops) == (rule.id, Outcome.VIOLATION, True)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=_name)
 def test_a_rule_says_what_it_demands_and_what_to_do(rule: Rule) -> None:
-    """Title, message and fix are whole sentences for the person who is stopped."""
+    """Title, message and fix are whole sentences for the person who is stopped, and fit a table."""
     assert rule.title
     assert rule.message.endswith(".")
     assert rule.fix.endswith(".")
+    assert "|" not in rule.title + rule.message + rule.fix
 
 
 @pytest.mark.parametrize("folder", services(REPOSITORY), ids=lambda folder: folder.name)
-def test_the_services_of_this_repository_pass(folder: Path) -> None:
-    """What the project ships obeys its own rules."""
+@pytest.mark.parametrize("tier", Tier)
+def test_the_services_of_this_repository_pass(folder: Path, tier: Tier) -> None:
+    """What the project ships obeys its own rules; the registry's record and other inputs that it lacks are named."""
     model = load_model(folder / "model.yaml").model_dump(mode="json")
-    props = {"model": model, "release": {"blue": "", "green": ""}, "live_changes": []}
-    assert [found for rule in RULES for found in rule.check(props) or []] == []
+    props = {"tier": str(tier), "model": model, "release": {"blue": "", "green": ""}, "live_changes": []}
+    found = judge([Resource(MODEL_SERVICE, folder.name, props)], tier, (), TODAY)
+    assert [one.message for one in found if one.outcome is not Outcome.UNDECIDED] == []
+    undecided = {one.rule for one in found}
+    assert undecided <= {"ML028", "ML030", "ML034", "ML035"}
 
 
 @pytest.mark.parametrize(
@@ -81,8 +137,7 @@ def test_the_services_of_this_repository_pass(folder: Path) -> None:
 )
 def test_a_placeholder_is_no_owner(field: str, value: str, expected: str) -> None:
     """A name that nobody answers to is a violation, and is shown."""
-    owner = {**owner_named.passing["model"]["owner"], field: value}
-    assert owner_named.check({"model": {"owner": owner}}) == [expected]
+    assert _model(owner_named, owner={field: value}) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -95,8 +150,7 @@ def test_a_placeholder_is_no_owner(field: str, value: str, expected: str) -> Non
 )
 def test_a_resource_left_out_is_reported(change: dict[str, Any], expected: str) -> None:
     """Each missing quantity is named with what was found."""
-    resources = {**resources_declared.passing["model"]["resources"], **change}
-    assert resources_declared.check({"model": {"resources": resources}}) == [expected]
+    assert _model(resources_declared, resources=change) == [expected]
 
 
 @pytest.mark.parametrize(
@@ -106,56 +160,132 @@ def test_a_resource_left_out_is_reported(change: dict[str, Any], expected: str) 
         ({"max_step_seconds": 1e9}, "rollout.max_step_seconds is 1000000000.0, above 86400"),
         ({"steps_percent": [100]}, "rollout.steps_percent is [100], with no step before all traffic"),
         ({"gates": {"errors": "off"}}, "rollout.gates.errors is 'off', expected rollback"),
+        ({"gates": {"sample_ratio": "off"}}, "rollout.gates.sample_ratio is 'off', expected pause"),
     ],
 )
 def test_a_guardrail_that_cannot_fire_is_reported(change: dict[str, Any], expected: str) -> None:
     """A limit so wide that no version breaks it counts as none."""
-    model = guardrails_declared.passing["model"]
-    assert guardrails_declared.check({"model": {**model, "rollout": {**model["rollout"], **change}}}) == [expected]
-
-
-def test_an_undecided_live_slot_is_no_pass() -> None:
-    """Without route state the rule says so, and the pack hands it on as not decidable."""
-    assert live_slot_unchanged.check({}) is None
-    with pytest.raises(UnknownValueError) as undecided:
-        _validate("ML043", {"tier": "local"})
-    assert undecided.value.message == "Object value at .ML043 can't be known during preview"
-
-
-def test_an_unknown_value_is_no_pass() -> None:
-    """A value that only `up` knows stops the judgement instead of passing it."""
-    with pytest.raises(UnknownValueError) as undecided:
-        _validate("ML006", {"tier": "prod", "release": {"blue": UNKNOWN_STRING_VALUE, "green": ""}})
-    assert undecided.value.message == "string value at .release.blue can't be known during preview"
+    assert _model(guardrails_declared, rollout=change) == [expected]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=_name)
 def test_the_pack_reports_a_violation_with_its_fix(rule: Rule) -> None:
-    """The person who is stopped reads what is wrong and what to do."""
-    (reported,) = _validate(rule.id, {"tier": "local", **rule.failing})
+    """The person who is stopped reads what is wrong and what to do, whichever kind of policy it is."""
+    (reported,) = Served().run(rule.id, rule.failing, rule, Context(_tier(rule), today=TODAY))
     assert reported.endswith(rule.fix)
 
 
 @pytest.mark.parametrize("rule", RULES, ids=_name)
 def test_a_rule_leaves_other_resources_alone(rule: Rule) -> None:
     """A resource of another type is not judged."""
-    assert _validate(rule.id, {"tier": "local", **rule.failing}, "pulumi:pulumi:Stack") == []
+    stack = [Resource("pulumi:pulumi:Stack", "stack", dict(one.props)) for one in rule.failing]
+    assert Served().run(rule.id, stack, rule, Context(today=TODAY)) == []
 
 
-def test_every_rule_stops_a_deployment_on_its_tiers() -> None:
-    """The five rules are mandatory everywhere: none has an advisory twin."""
-    found = {policy.name: policy.enforcement_level for policy in policies(RULES)}
-    assert found == dict.fromkeys((rule.id for rule in RULES), EnforcementLevel.MANDATORY)
+def test_every_rule_is_mandatory_and_some_advise() -> None:
+    """A rule that is mandatory everywhere has no advisory twin; every other has one, for the tiers that are not its."""
+    found = {policy.name: policy.enforcement_level for policy in policies(RULES, Context())}
+    assert found == {rule.id: EnforcementLevel.MANDATORY for rule in RULES} | {
+        f"{rule.id}-advice": EnforcementLevel.ADVISORY for rule in RULES if rule.tiers != frozenset(Tier)
+    }
 
 
-def test_a_rule_advises_outside_its_tiers() -> None:
-    """A rule that is mandatory in prod alone reports elsewhere without stopping."""
-    rule = dataclasses.replace(owner_named, tiers=frozenset({Tier.PROD}))
-    mandatory, advice = policies([rule])
-    assert (mandatory.enforcement_level, advice.enforcement_level, advice.name) == (
-        EnforcementLevel.MANDATORY,
-        EnforcementLevel.ADVISORY,
-        "ML041-advice",
+@pytest.mark.parametrize(
+    ("tier", "name"), [(Tier.PROD, "ML012"), (Tier.NONPROD, "ML012-advice"), (Tier.LOCAL, "ML012-advice")]
+)
+def test_a_violation_is_reported_once_on_each_tier(tier: Tier, name: str) -> None:
+    """By the mandatory policy where the rule stops, else by its twin."""
+    found = {
+        each: len(Served().run(each, replicated.failing, replicated, Context(tier, today=TODAY)))
+        for each in ("ML012", "ML012-advice")
+    }
+    assert found == {"ML012": 0, "ML012-advice": 0} | {name: 1}
+
+
+def test_the_tier_is_the_strictest_that_a_component_names() -> None:
+    """Platform and ModelService say it; before any did, and when one says nonsense, the stack is prod's."""
+    seen = Seen()
+    options = PolicyResourceOptions(False, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
+    told: list[Tier | None] = []
+    for number, (kind, props) in enumerate(
+        [
+            ("aws:s3/bucket:Bucket", {"tier": "local"}),
+            (MODEL_SERVICE, {"tier": "laptop"}),
+            (MODEL_SERVICE, {"tier": UNKNOWN_STRING_VALUE}),
+            (PLATFORM, {"environment": {"tier": "local"}}),
+            (MODEL_SERVICE, {"tier": "nonprod"}),
+            (MODEL_SERVICE, {"tier": "local"}),
+        ]
+    ):
+        proxied = unknown_checking_proxy(dict(props))
+        seen.note(ResourceValidationArgs(kind, proxied, f"urn:{number}", "x", options, None, {}, {}))
+        told.append(seen.tier)
+    assert told == [None, None, None, Tier.LOCAL, Tier.NONPROD, Tier.NONPROD]
+
+
+def test_a_setting_moves_where_a_rule_stops() -> None:
+    """An organisation that wants two replicas in staging too says so; the other rules stay as they are."""
+    settings = Settings(mandatory_on={"ML012": (Tier.NONPROD, Tier.PROD)})
+    for chosen, count in ((Settings(), 0), (settings, 1)):
+        context = Context(Tier.NONPROD, chosen, TODAY)
+        assert len(Served().run("ML012", replicated.failing, replicated, context)) == count
+    found = judge(replicated.failing, Tier.NONPROD, (), TODAY, settings=settings, rules=[replicated])
+    assert [one.stops for one in found] == [True]
+
+
+def test_an_unknown_value_is_no_pass() -> None:
+    """A value that only `up` knows stops the judgement instead of passing it, and is named with its resource."""
+    stack = [Resource(MODEL_SERVICE, "pricing", {"release": {"blue": UNKNOWN_STRING_VALUE, "green": ""}})]
+    rule = next(rule for rule in RULES if rule.id == "ML006")
+    with pytest.raises(UnknownValueError) as undecided:
+        Served().run("ML006", stack, rule, Context())
+    assert undecided.value.message == (
+        "Object value at .ML006.release.blue is not known before `pulumi up` (pricing) can't be known during preview"
     )
-    assert _validate("ML041", {"tier": "local", **rule.failing}, rules=[rule]) == []
-    assert len(_validate("ML041-advice", {"tier": "local", **rule.failing}, rules=[rule])) == 1
+
+
+def test_a_missing_input_is_no_pass() -> None:
+    """Without route state the rule says so, and the pack hands it on as not decidable."""
+    rule = next(rule for rule in RULES if rule.id == "ML043")
+    with pytest.raises(UnknownValueError) as undecided:
+        Served().run("ML043", [Resource(MODEL_SERVICE, "pricing", {"tier": "local"})], rule, Context())
+    assert "live_changes is not among the inputs" in undecided.value.message
+
+
+def test_one_undecidable_resource_hides_no_violation_of_another() -> None:
+    """Every resource of a stack is judged before the rule says that it could not judge them all."""
+    stack = [Resource("kubernetes:apps/v1:Deployment", "late", {"spec": UNKNOWN_STRING_VALUE}), *replicated.failing]
+    found = judge(stack, Tier.PROD, (), TODAY, rules=[replicated])
+    assert [one.outcome for one in found] == [Outcome.UNDECIDED, Outcome.VIOLATION]
+    served = Served()
+    with pytest.raises(UnknownValueError) as undecided:
+        served.run("ML012", stack, replicated, Context(today=TODAY))
+    assert "(late)" in undecided.value.message
+    assert len(served.reported) == 1
+
+
+def test_a_waived_violation_is_advice_with_owner_and_date() -> None:
+    """The mandatory policy is silent, its advisory twin says who answers for it and until when."""
+    waiver = _waiver("ex*", date(2027, 1, 1))
+    context = Context(Tier.PROD, today=TODAY)
+    levels = {policy.name: policy.enforcement_level for policy in policies([owner_named], context, [waiver])}
+    assert levels == {"ML041": EnforcementLevel.MANDATORY, "ML041-advice": EnforcementLevel.ADVISORY}
+    assert Served().run("ML041", owner_named.failing, owner_named, context, waiver) == []
+    assert Served().run("ML041-advice", owner_named.failing, owner_named, context, waiver) == [
+        "owner.runbook_url is 'TODO'. Waived by anna@example.com until 2027-01-01: in transfer"
+    ]
+
+
+def test_an_expired_waiver_stops_the_deployment() -> None:
+    """It waives nothing any more, and is a violation itself."""
+    waiver = _waiver("*", date(2026, 1, 1))
+    context = Context(Tier.PROD, today=TODAY)
+    assert len(Served().run("ML041", owner_named.failing, owner_named, context, waiver)) == 1
+    (ended,) = [policy for policy in policies([owner_named], context, [waiver]) if policy.name == "waivers"]
+    reported: list[str] = []
+    ended.validate(StackValidationArgs([]), lambda message, _urn: reported.append(message))  # pyright: ignore
+    assert reported == [
+        "waiver of ML041 for '*': expires is 2026-01-01, expected 2026-11-27 or later; anna@example.com fixes the "
+        "violation or renews the waiver"
+    ]
+    assert ended.enforcement_level is EnforcementLevel.MANDATORY
