@@ -31,7 +31,7 @@ class World:
             raise Retryable("the gateway does not answer on its admin port 1", 1)
         versions = {
             path.stem: json.loads(path.read_text())["version_info"]
-            for path in (self.layout.envoy / "dynamic").glob("*.yaml")
+            for path in (self.layout.envoy / "dynamic").glob("*.json")
         }
         accepted = dict.fromkeys(("cds", "lds", "rds"), "") | versions
         return Report(accepted, dict.fromkeys(accepted, 0), 0, frozenset({"digits-blue", "digits-green"}))
