@@ -38,8 +38,9 @@ def test_the_table_counts_and_names() -> None:
 
 
 def test_a_part_that_was_never_reached_is_no_pass() -> None:
-    """Where a fault has parts, each of them must have been reached by some seed."""
+    """Where a fault has parts, each must have been reached by some seed, as soon as there are seeds enough for all."""
     one = {"problems": [], "notes": {"part": "before", "parts": ["before", "after"]}}
     other = {"problems": [], "notes": {"part": "after", "parts": ["before", "after"]}}
-    assert summary("F11", "killed", [one]) == (f"F11  {'killed':<40}   1 of 1   never reached: after", False)
+    assert summary("F11", "killed", [one]) == (f"F11  {'killed':<40}   1 of 1   never reached: after", True)
+    assert not summary("F11", "killed", [one, one])[1]
     assert summary("F11", "killed", [one, other])[1]
