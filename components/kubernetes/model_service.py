@@ -58,7 +58,7 @@ from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import MODELS_JOB, Slot
 from shipway.contract.model import ModelSpec, ResourceSpec
-from shipway.contract.route import RouteSpec, SlotEndpoint
+from shipway.contract.route import RouteSpec
 from shipway.observability.rendering import seconds
 from shipway.observability.rules import model_rules
 
@@ -131,10 +131,11 @@ class _Model:
             f"{model}-account", metadata=metadata, automount_service_account_token=False, opts=self._opts()
         )
         self._edges(metadata)
+        declared = RouteSpec.declared(self.spec, self.release, dict.fromkeys(Slot, SLOT_PORT))
         ConfigMap(
             f"{model}-declared",
             metadata=self._meta(f"{model}-route", model_labels(self.environment, self.service)),
-            data={"route.json": _route(self.service).model_dump_json(indent=2) + "\n"},
+            data={"route.json": declared.model_dump_json(indent=2) + "\n"},
             opts=self._opts(),
         )
         CustomResource(
@@ -330,23 +331,6 @@ def _autoscaler(name: str, resource: ResourceSpec) -> HorizontalPodAutoscalerSpe
         min_replicas=resource.min_replicas,
         max_replicas=resource.max_replicas,
         metrics=[MetricSpecArgs(type="Resource", resource=ResourceMetricSourceArgs(name="cpu", target=target))],
-    )
-
-
-def _route(service: ModelFolder) -> RouteSpec:
-    spec, release = service.spec, service.release
-    return RouteSpec(
-        model=spec.name,
-        owner=spec.owner.team,
-        blue=SlotEndpoint(port=SLOT_PORT, digest=release.blue),
-        green=SlotEndpoint(port=SLOT_PORT, digest=release.green),
-        live_hint=release.live,
-        timeout_seconds=spec.serving.timeout_seconds,
-        max_body_bytes=spec.serving.max_body_bytes,
-        rollout=spec.guarded_rollout,
-        slo=spec.slo,
-        escalation=spec.owner.escalation,
-        runbook_url=spec.owner.runbook_url,
     )
 
 

@@ -15,7 +15,7 @@ from components.services import Service
 from shipway.contract.environment import PortsSpec
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
-from shipway.contract.route import RouteSpec, SlotEndpoint
+from shipway.contract.route import RouteSpec
 from shipway.observability.rules import model_rules
 from shipway.observability.targets import model_targets
 
@@ -95,27 +95,12 @@ def _slot(
 def _route(
     service: Service, layout: LocalLayout, ports: Mapping[Slot, pulumi.Output[int]], opts: pulumi.ResourceOptions
 ) -> None:
-    spec, release = service.spec, service.release
-
     def route(found: list[int]) -> str:
-        blue, green = (int(port) for port in found)
-        declared = RouteSpec(
-            model=spec.name,
-            owner=spec.owner.team,
-            blue=SlotEndpoint(port=blue, digest=release.blue),
-            green=SlotEndpoint(port=green, digest=release.green),
-            live_hint=release.live,
-            timeout_seconds=spec.serving.timeout_seconds,
-            max_body_bytes=spec.serving.max_body_bytes,
-            rollout=spec.guarded_rollout,
-            slo=spec.slo,
-            escalation=spec.owner.escalation,
-            runbook_url=spec.owner.runbook_url,
-        )
-        return declared.model_dump_json(indent=2) + "\n"
+        numbers = {slot: int(port) for slot, port in zip(Slot, found, strict=True)}
+        return RouteSpec.declared(service.spec, service.release, numbers).model_dump_json(indent=2) + "\n"
 
-    text = pulumi.Output.all(ports[Slot.BLUE], ports[Slot.GREEN]).apply(route)
-    RenderedFile(f"{spec.name}-route", layout.routes / f"{spec.name}.json", text, opts)
+    text = pulumi.Output.all(*(ports[slot] for slot in Slot)).apply(route)
+    RenderedFile(f"{service.spec.name}-route", layout.routes / f"{service.spec.name}.json", text, opts)
 
 
 def _monitoring(

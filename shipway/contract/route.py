@@ -1,9 +1,10 @@
 """What Pulumi declares of a model's route, and what delivery writes back onto it."""
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Self, cast
 
 from pydantic import Field
 
@@ -11,8 +12,8 @@ from shipway.contract.documents import Spec, parse, read_json
 from shipway.contract.errors import SpecError
 from shipway.contract.evidence import Progress
 from shipway.contract.metrics import Slot
-from shipway.contract.model import RolloutSpec, SloSpec
-from shipway.contract.release import Digest, MaybeDigest
+from shipway.contract.model import ModelSpec, RolloutSpec, SloSpec
+from shipway.contract.release import Digest, MaybeDigest, Release
 
 __all__ = [
     "ROUTE_METADATA_KEY",
@@ -61,6 +62,23 @@ class RouteSpec(Spec):
     slo: SloSpec = SloSpec()
     escalation: str = ""
     runbook_url: str = ""
+
+    @classmethod
+    def declared(cls, model: ModelSpec, release: Release, ports: Mapping[Slot, int]) -> Self:
+        """Returns what a target declares of a model and its release, whose slots listen on `ports`."""
+        return cls(
+            model=model.name,
+            owner=model.owner.team,
+            blue=SlotEndpoint(port=ports[Slot.BLUE], digest=release.blue),
+            green=SlotEndpoint(port=ports[Slot.GREEN], digest=release.green),
+            live_hint=release.live,
+            timeout_seconds=model.serving.timeout_seconds,
+            max_body_bytes=model.serving.max_body_bytes,
+            rollout=model.guarded_rollout,
+            slo=model.slo,
+            escalation=model.owner.escalation,
+            runbook_url=model.owner.runbook_url,
+        )
 
     def endpoint(self, slot: Slot) -> SlotEndpoint:
         """Returns the endpoint of `slot`."""

@@ -12,7 +12,7 @@ from tests.e2e.machine import free_base, listening
 
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane with Shipway's custom resource definitions and three nodes; nothing of it is left behind."""
+    """A control plane with the custom resource definitions that charts would bring; nothing of it is left behind."""
     programs = find_programs()
     # The programs are links into the tool cache, where their data lies beside them.
     data = (programs / "cluster").resolve().parent

@@ -38,6 +38,7 @@ __all__ = [
     "begin_step",
     "budget_kept",
     "failed_gates",
+    "live_bad",
     "mismatched",
     "rejected",
     "sample_of",
@@ -239,6 +240,11 @@ def _add_units(units: UnitState, candidate: int, live: int, weight_percent: int)
 def rejected(rules: Rules, state: GuardrailState) -> bool:
     """Returns whether a guardrail has proved that what it watches is bad."""
     return reaches(state.log_weights, rules.log_limit, state.reserve_ratio)
+
+
+def live_bad(rules: Rules, evidence: EvidenceState) -> list[Gate]:
+    """Returns the objectives that live, or after a promotion the version before, is proved to miss."""
+    return [state.gate for state in evidence.live_slo if rejected(rules, state)]
 
 
 def mismatched(rules: Rules, units: UnitState) -> bool:

@@ -105,7 +105,7 @@ def watch(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed_s
 
 
 def _decide(rules: Rules, progress: Progress) -> tuple[Move, Because]:
-    bad = [state.gate for state in progress.evidence.live_slo if gate.rejected(rules, state)]
+    bad = gate.live_bad(rules, progress.evidence)
     for name in _proved(rules, progress):
         # Proved worse than the version before: going back helps. Bad by itself, and so was that one: it does not.
         if name not in ABSOLUTE_GATES or not bad:

@@ -169,7 +169,7 @@ def _failed(rules: Rules, progress: Progress, failed: list[Gate]) -> tuple[Move,
         return None
     # Proved worse than live: going back helps, whatever live is like. Proved bad only against the objective: going
     # back helps only while live is not proved bad as well.
-    live_bad = [state.gate for state in progress.evidence.live_slo if gate.rejected(rules, state)]
+    live_bad = gate.live_bad(rules, progress.evidence)
     for name in stopping:
         if name not in ABSOLUTE_GATES or not live_bad:
             return Move.ROLL_BACK, None, Because(name)

@@ -101,14 +101,11 @@ def unit_verdict(rules: Rules, state: UnitState, weight_percent: int) -> Verdict
     log_e, limit = log_e_value(state.log_weights), rules.unit_log_limit
     total = state.candidate_units + state.live_units
     failed = gate.mismatched(rules, state)
+    judgement = Judgement.PASS if total and not state.forgotten else Judgement.INCONCLUSIVE
     forgotten = "; a slot restarted and counts anew, so the rest of this step is not counted" if state.forgotten else ""
     return Verdict(
         gate=Gate.SAMPLE_RATIO,
-        judgement=Judgement.FAIL
-        if failed
-        else Judgement.PASS
-        if total and not state.forgotten
-        else Judgement.INCONCLUSIVE,
+        judgement=Judgement.FAIL if failed else judgement,
         metric="log_e_value",
         candidate_events=state.candidate_units,
         candidate_requests=state.candidate_units,

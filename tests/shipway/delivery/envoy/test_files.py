@@ -54,6 +54,13 @@ def served(envoy: FakeEnvoy, kind: str = "rds") -> str:
     return (envoy.folder / "dynamic" / f"{kind}.json").read_text()
 
 
+def no_copies(path: Path, text: str, mode: int = 0o644, **_: bool) -> None:
+    """Writes a file, unless it is a copy of what was confirmed: for those the disk is full."""
+    if path.parent.name == "confirmed":
+        raise OSError(28, "No space left on device")
+    write_atomic(path, text, mode)
+
+
 def test_an_accepted_file_stays(envoy: FakeEnvoy) -> None:
     """What Envoy confirms is in place, and a copy of it lies beside."""
     files = writer(envoy)
@@ -78,13 +85,8 @@ def test_a_copy_that_cannot_be_kept_undoes_nothing(envoy: FakeEnvoy, monkeypatch
     files = writer(envoy)
     files.apply([("rds", GOOD)])
 
-    def full(path: Path, text: str, mode: int = 0o644, **_: bool) -> None:
-        if path.parent.name == "confirmed":
-            raise OSError(28, "No space left on device")
-        write_atomic(path, text, mode)
-
     with monkeypatch.context() as patched:
-        patched.setattr("shipway.delivery.envoy.files.write_atomic", full)
+        patched.setattr("shipway.delivery.envoy.files.write_atomic", no_copies)
         files.apply([("rds", BETTER)])
         assert served(envoy) == BETTER.text
         assert files.not_kept == f"{envoy.folder}/confirmed/rds.json: cannot be written (No space left on device)"
@@ -98,12 +100,7 @@ def test_what_is_served_is_put_back_and_not_an_older_copy(envoy: FakeEnvoy, monk
     files = writer(envoy)
     files.apply([("rds", GOOD)])
 
-    def full(path: Path, text: str, mode: int = 0o644, **_: bool) -> None:
-        if path.parent.name == "confirmed":
-            raise OSError(28, "No space left on device")
-        write_atomic(path, text, mode)
-
-    monkeypatch.setattr("shipway.delivery.envoy.files.write_atomic", full)
+    monkeypatch.setattr("shipway.delivery.envoy.files.write_atomic", no_copies)
     files.apply([("rds", BETTER)])
     with pytest.raises(Rejected):
         files.apply([("rds", BAD)])
