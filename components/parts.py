@@ -1,7 +1,7 @@
 """What each part of the platform lets its siblings and the services know, the same on every target."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pulumi
@@ -10,6 +10,7 @@ from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import Slot
 
 __all__ = [
+    "HANDOVER",
     "AlertingOutputs",
     "DeliveryOutputs",
     "FeatureStoreOutputs",
@@ -22,6 +23,9 @@ __all__ = [
     "ServingOutputs",
     "SlotOutputs",
 ]
+
+# The output by which the stack of a platform tells the stack of its models what the environment does not say.
+HANDOVER = "handover"
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,11 @@ class RoutingOutputs:
 
 @dataclass(frozen=True)
 class PlatformOutputs:
-    """All that a ModelService may know of the platform."""
+    """All that a ModelService may know of the platform.
+
+    Args:
+        handover: what a stack that holds the models alone is told by reference, and cannot know from the environment.
+    """
 
     root: Path
     environment: EnvironmentSpec
@@ -99,6 +107,7 @@ class PlatformOutputs:
     monitoring: MonitoringOutputs
     delivery: DeliveryOutputs
     routing: RoutingOutputs
+    handover: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Platform: what every model of an environment shares, provisioned once."""
+"""Platform: what every model of an environment shares, provisioned once, here or by another stack."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from components.parts import PlatformOutputs
 from components.target import target_of
 from shipway.contract.environment import EnvironmentSpec
 
-__all__ = ["Platform"]
+__all__ = ["Platform", "attach_platform"]
 
 
 class Platform(pulumi.ComponentResource):
@@ -32,3 +32,10 @@ class Platform(pulumi.ComponentResource):
                 "registry": self.outputs.registry.tracking_uri,
             }
         )
+
+
+def attach_platform(root: Path, environment: EnvironmentSpec) -> PlatformOutputs:
+    """Returns the platform that the environment's own stack provisioned, for a stack that holds its models alone."""
+    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{environment.name}"
+    reference = pulumi.StackReference("platform", name)
+    return target_of(root, environment).attach_parts(root, environment, reference)

@@ -13,11 +13,13 @@ __all__ = ["live_changes", "preflight"]
 
 
 def live_changes(root: Path, environment: EnvironmentSpec, services: Sequence[Service]) -> list[str]:
-    """Returns one sentence for each live slot whose digest would change.
+    """Returns one sentence for each live slot whose digest would change; without services nothing is asked.
 
     Raises:
         SpecError: when what is live cannot be read.
     """
+    if not services:
+        return []
     releases = {service.spec.name: service.release for service in services}
     return refuse_live_change(releases, target_of(root, environment).served(root, environment))
 

@@ -32,6 +32,12 @@ class TargetModule(Protocol):
         """Builds the platform's parts in order below `parent`."""
         ...
 
+    def attach_parts(
+        self, root: Path, environment: EnvironmentSpec, platform: pulumi.StackReference
+    ) -> PlatformOutputs:
+        """Returns what the stack `platform` provisioned, for models that are a stack of their own."""
+        ...
+
     def build_model(self, parent: pulumi.Resource, service: Service, platform: PlatformOutputs) -> ModelOutputs:
         """Builds one model's own resources below `parent`."""
         ...

@@ -26,7 +26,7 @@ _READ_SECONDS = 15
 _NO_ROUTES_YET = 'the server doesn\'t have a resource type "httproutes"'
 
 
-def cluster_provider(name: str, root: Path, environment: EnvironmentSpec, parent: pulumi.Resource) -> Provider:
+def cluster_provider(name: str, root: Path, environment: EnvironmentSpec, parent: pulumi.Resource | None) -> Provider:
     """Returns the provider of every resource in the cluster.
 
     Raises:

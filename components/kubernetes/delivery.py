@@ -33,6 +33,7 @@ from components.kubernetes.places import (
     port_of,
 )
 from components.kubernetes.pods import config_files, pod_template, resources
+from components.kubernetes.told import delivery_outputs
 from components.parts import AlertingOutputs, DeliveryOutputs, MonitoringOutputs
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
@@ -83,8 +84,7 @@ class Delivery(pulumi.ComponentResource):
         )
         self._deployment([account, config])
         self._watched(seconds(environment.scrape_interval_seconds), monitors)
-        service = self._names.service(DELIVERY_JOB, self._names.platform)
-        self.outputs = DeliveryOutputs(f"http://{service}:{DELIVERY_METRICS_PORT}/metrics")
+        self.outputs = delivery_outputs(self._names)
         self.register_outputs({})
 
     def _meta(self, namespace: str) -> ObjectMetaArgs:

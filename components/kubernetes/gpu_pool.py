@@ -1,6 +1,5 @@
 """GpuPool: the nodes with GPUs that a given cluster has, what is expected of them, and what makes GPUs usable."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from components.kubernetes.gpu_types import GPU_PRODUCT_LABEL, GPU_TYPES
 from components.kubernetes.labels import labels
 from components.kubernetes.names import ClusterNames
 from components.kubernetes.namespaces import PodSecurity, namespace
+from components.kubernetes.told import gpu_pool_outputs
 from components.parts import GpuPoolOutputs
 from components.services import Service
 from shipway.contract.environment import EnvironmentSpec, GpuPoolSpec, environment_path
@@ -37,7 +37,7 @@ def refuse_missing_gpus(root: Path, environment: EnvironmentSpec, services: Sequ
         if pool.gpu_type not in GPU_TYPES:
             known = ", ".join(GPU_TYPES)
             raise SpecError(path, f"gpu_pools.{number}.gpu_type", pool.gpu_type, f"one of {known}")
-    total = _gpus(environment.gpu_pools)
+    total = gpu_pool_outputs(environment.gpu_pools).gpus
     free = dict(total)
     for service in services:
         spec, model = service.spec.resources, service.folder / "model.yaml"
@@ -92,15 +92,8 @@ class GpuPool(pulumi.ComponentResource):
                 parent=self,
                 waits=[space],
             )
-        self.outputs = GpuPoolOutputs(cpu_millicores=None, memory_mib=None, gpus=_gpus(environment.gpu_pools))
+        self.outputs = gpu_pool_outputs(environment.gpu_pools)
         self.register_outputs({})
-
-
-def _gpus(pools: Sequence[GpuPoolSpec]) -> dict[str, int]:
-    found: defaultdict[str, int] = defaultdict(int)
-    for pool in pools:
-        found[pool.gpu_type] += pool.max_nodes * GPU_TYPES[pool.gpu_type].gpus_per_node
-    return dict(found)
 
 
 def _expected(pool: GpuPoolSpec) -> Mapping[str, object]:

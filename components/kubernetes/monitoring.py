@@ -10,8 +10,9 @@ from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.kubernetes.charts import KUBE_PROMETHEUS_STACK, install
 from components.kubernetes.labels import labels
-from components.kubernetes.names import ALERTMANAGER_PORT, PROMETHEUS_PORT, ClusterNames
+from components.kubernetes.names import ClusterNames
 from components.kubernetes.namespaces import PodSecurity, namespace
+from components.kubernetes.told import MONITORING_RELEASE, alerting_outputs, monitoring_outputs
 from components.parts import AlertingOutputs, MonitoringOutputs
 from shipway.contract.environment import EnvironmentSpec, environment_path
 from shipway.contract.errors import SpecError
@@ -22,7 +23,6 @@ from shipway.observability.rules import platform_rules
 
 __all__ = ["Monitoring", "refuse_unheard_alerts"]
 
-_RELEASE = "monitoring"
 # Alerts of one kind come together, and what still stands is told again.
 _GROUP_WAIT_SECONDS, _GROUP_INTERVAL_SECONDS, _REPEAT_SECONDS = 5, 60, 4 * 3600
 
@@ -61,8 +61,6 @@ class Monitoring(pulumi.ComponentResource):
         given = labels(environment, name)
         if installed is not None:
             self.ready = ()
-            self.outputs = MonitoringOutputs(installed.prometheus_url)
-            self.alerting = AlertingOutputs(installed.alertmanager)
         else:
             # Its node exporter looks at the node's own processes and disks.
             own = namespace(names.monitoring, PodSecurity.PRIVILEGED, cluster.pod_security_version, given, self)
@@ -70,17 +68,14 @@ class Monitoring(pulumi.ComponentResource):
                 install(
                     f"{name}-chart",
                     KUBE_PROMETHEUS_STACK,
-                    release=_RELEASE,
+                    release=MONITORING_RELEASE,
                     namespace=names.monitoring,
                     values=_values(environment, cluster),
                     parent=self,
                     waits=[own],
                 ),
             )
-            prometheus = names.service(f"{_RELEASE}-prometheus", names.monitoring)
-            alertmanager = names.service(f"{_RELEASE}-alertmanager", names.monitoring)
-            self.outputs = MonitoringOutputs(f"http://{prometheus}:{PROMETHEUS_PORT}")
-            self.alerting = AlertingOutputs(f"{alertmanager}:{ALERTMANAGER_PORT}")
+        self.outputs, self.alerting = monitoring_outputs(names, cluster), alerting_outputs(names, cluster)
         # Only what is scraped can be missed: metrics of an installed gateway are its owner's.
         jobs = (DELIVERY_JOB,) if cluster.gateway.installed else (GATEWAY_JOB, DELIVERY_JOB)
         CustomResource(
@@ -105,7 +100,7 @@ def _values(environment: EnvironmentSpec, cluster: KubernetesSpec) -> dict[str, 
         f"{kind}SelectorNilUsesHelmValues": False for kind in ("serviceMonitor", "podMonitor", "rule", "probe")
     }
     return {
-        "fullnameOverride": _RELEASE,
+        "fullnameOverride": MONITORING_RELEASE,
         # Its default password is a public one; dashboards come as code, with an account of their own.
         "grafana": {"enabled": False},
         "prometheus": {

@@ -31,6 +31,7 @@ from components.kubernetes.places import (
 )
 from components.kubernetes.pods import pod_template, resources, secret_files
 from components.kubernetes.postgres import postgres_cluster
+from components.kubernetes.told import registry_outputs
 from components.parts import RegistryOutputs
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
@@ -82,8 +83,7 @@ class Registry(pulumi.ComponentResource):
             spec=ServiceSpecArgs(selector=_SELECTOR, ports=[port]),
             opts=child,
         )
-        url = f"http://{names.service(MLFLOW, names.platform)}:{MLFLOW_PORT}"
-        self.outputs = RegistryOutputs(url, f"{cluster.object_storage.url}/artifacts")
+        self.outputs = registry_outputs(names, cluster)
         self.register_outputs({})
 
 

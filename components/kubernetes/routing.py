@@ -10,6 +10,7 @@ from components.kubernetes.charts import ENVOY_GATEWAY, install
 from components.kubernetes.labels import labels
 from components.kubernetes.names import HTTPS_PORT, ClusterNames
 from components.kubernetes.namespaces import PodSecurity, namespace
+from components.kubernetes.told import routing_outputs
 from components.parts import RoutingOutputs
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
@@ -58,7 +59,7 @@ class Routing(pulumi.ComponentResource):
             spec=_gateway(cluster, names.gateway if installed is None else installed.class_name, names),
             opts=pulumi.ResourceOptions(parent=self, depends_on=waits),
         )
-        self.outputs = RoutingOutputs(f"https://{cluster.gateway.hostname}")
+        self.outputs = routing_outputs(cluster)
         self.register_outputs({})
 
     def _envoy_gateway(

@@ -8,20 +8,31 @@ import pulumi
 from components.kubernetes import model_service
 from components.kubernetes.access import cluster_of, cluster_provider, find_kubeconfig, read_served_routes
 from components.kubernetes.delivery import Delivery
+from components.kubernetes.feature_files import FEATURE_STORE
 from components.kubernetes.feature_store import FeatureStore
 from components.kubernetes.gpu_pool import GpuPool, refuse_missing_gpus
 from components.kubernetes.labels import refuse_unfit_labels
 from components.kubernetes.monitoring import Monitoring, refuse_unheard_alerts
+from components.kubernetes.names import ClusterNames
 from components.kubernetes.postgres import PostgresOperator
 from components.kubernetes.registry import Registry
 from components.kubernetes.routing import Routing
 from components.kubernetes.serving import Namespaces, Serving
-from components.parts import ModelOutputs, PlatformOutputs
+from components.kubernetes.told import (
+    alerting_outputs,
+    delivery_outputs,
+    gpu_pool_outputs,
+    monitoring_outputs,
+    registry_outputs,
+    routing_outputs,
+)
+from components.parts import FeatureStoreOutputs, ModelOutputs, PlatformOutputs, ServingOutputs
 from components.services import Service
 from shipway.contract.environment import EnvironmentSpec
+from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import Slot
 
-__all__ = ["build_model", "build_parts", "refuse", "served"]
+__all__ = ["attach_on", "attach_parts", "build_model", "build_on", "build_parts", "refuse", "served"]
 
 
 def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]) -> None:
@@ -40,8 +51,18 @@ def served(root: Path, environment: EnvironmentSpec) -> Mapping[str, tuple[Slot,
 
 def build_parts(parent: pulumi.Resource, root: Path, environment: EnvironmentSpec) -> PlatformOutputs:
     """Builds the parts in order; each is told of those before it that it needs."""
-    cluster = cluster_of(root, environment)
     provider = cluster_provider("cluster", root, environment, parent)
+    return build_on(parent, root, environment, cluster_of(root, environment), provider)
+
+
+def build_on(
+    parent: pulumi.Resource,
+    root: Path,
+    environment: EnvironmentSpec,
+    cluster: KubernetesSpec,
+    provider: pulumi.ProviderResource,
+) -> PlatformOutputs:
+    """Builds the parts on a cluster that is there already or that another target has just made."""
     part = pulumi.ResourceOptions(parent=parent, providers=[provider])
     namespaces = Namespaces("namespaces", environment, cluster, part)
     platform, models = namespaces.platform, namespaces.models
@@ -83,6 +104,35 @@ def build_parts(parent: pulumi.Resource, root: Path, environment: EnvironmentSpe
         monitoring=monitoring.outputs,
         delivery=delivery,
         routing=routing.outputs,
+    )
+
+
+def attach_parts(root: Path, environment: EnvironmentSpec, platform: pulumi.StackReference) -> PlatformOutputs:
+    """Returns the parts as the environment alone describes them: the same kubeconfig leads to the same cluster."""
+    provider = cluster_provider("cluster", root, environment, None)
+    return attach_on(root, environment, cluster_of(root, environment), provider, platform)
+
+
+def attach_on(
+    root: Path,
+    environment: EnvironmentSpec,
+    cluster: KubernetesSpec,
+    provider: pulumi.ProviderResource,
+    platform: pulumi.Resource,
+) -> PlatformOutputs:
+    """Returns the parts that `platform` provisioned; models wait for it and for nothing else."""
+    names = ClusterNames(environment.name)
+    return PlatformOutputs(
+        root=root,
+        environment=environment,
+        gpu_pool=gpu_pool_outputs(environment.gpu_pools),
+        registry=registry_outputs(names, cluster),
+        feature_store=FeatureStoreOutputs(FEATURE_STORE, platform),
+        serving=ServingOutputs(provider, platform),
+        alerting=alerting_outputs(names, cluster),
+        monitoring=monitoring_outputs(names, cluster),
+        delivery=delivery_outputs(names),
+        routing=routing_outputs(cluster),
     )
 
 

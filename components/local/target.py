@@ -26,7 +26,7 @@ from shipway.contract.metrics import Slot
 from shipway.contract.route import read_rollout_states
 from shipway.contract.route import served as served_slots
 
-__all__ = ["build_model", "build_parts", "refuse", "served"]
+__all__ = ["attach_parts", "build_model", "build_parts", "refuse", "served"]
 
 
 def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]) -> None:
@@ -71,6 +71,13 @@ def build_parts(parent: pulumi.Resource, root: Path, environment: EnvironmentSpe
         delivery=delivery,
         routing=routing,
     )
+
+
+def attach_parts(root: Path, environment: EnvironmentSpec, platform: pulumi.StackReference) -> PlatformOutputs:
+    """Raises a SpecError: what runs on a laptop is one stack."""
+    del platform
+    expected = "a cluster: on a laptop platform and models are one stack"
+    raise SpecError(environment_path(root, environment.name), "target", str(environment.target), expected)
 
 
 def build_model(parent: pulumi.Resource, service: Service, platform: PlatformOutputs) -> ModelOutputs:

@@ -24,6 +24,7 @@ __all__ = [
     "Tier",
     "environment_path",
     "load_environment",
+    "stack_config",
 ]
 
 ENVIRONMENT_KEY = "shipway:environment"
@@ -216,20 +217,32 @@ def environment_path(root: Path, name: str) -> Path:
     return root / "stacks" / f"Pulumi.{name}.yaml"
 
 
-def load_environment(root: Path, name: str) -> EnvironmentSpec:
-    """Returns the environment `name` of the project at `root`.
+def stack_config(root: Path, name: str) -> dict[str, object]:
+    """Returns what the stack file `name` of the project at `root` configures.
 
     Raises:
-        SpecError: when there is no such environment (naming those there are) or its document is wrong.
+        SpecError: when there is no such stack (naming those there are) or it configures nothing.
     """
     path = environment_path(root, name)
     if not path.exists():
         known = sorted(p.stem.removeprefix("Pulumi.") for p in path.parent.glob("Pulumi.*.yaml"))
         raise SpecError(path, "", "no such file", f"one of the environments {', '.join(known)}")
     config = read_yaml(path).get("config")
-    if not isinstance(config, dict) or ENVIRONMENT_KEY not in config:
+    if not isinstance(config, dict):
+        raise SpecError(path, "config", config, "a mapping of keys to values")
+    return cast(dict[str, object], config)
+
+
+def load_environment(root: Path, name: str) -> EnvironmentSpec:
+    """Returns the environment `name` of the project at `root`.
+
+    Raises:
+        SpecError: when there is no such environment (naming those there are) or its document is wrong.
+    """
+    path, config = environment_path(root, name), stack_config(root, name)
+    if ENVIRONMENT_KEY not in config:
         raise SpecError(path, f"config.{ENVIRONMENT_KEY}", "nothing", "the environment's description")
-    found = parse(EnvironmentSpec, cast(dict[str, object], config)[ENVIRONMENT_KEY], path)
+    found = parse(EnvironmentSpec, config[ENVIRONMENT_KEY], path)
     if found.name != name:
         raise SpecError(path, "name", found.name, f"the file's own environment, {name!r}")
     return found

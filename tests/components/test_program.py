@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shipway.contract.stack import load_stack
 from tests.components.recording import run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ def two_models(project: Any) -> Any:
     project.add_bundle(DIGEST)
     first = project.add_model("first", blue=DIGEST)
     for stack in STACKS:
-        project.release(first, stack, blue=DIGEST)
+        project.release(first, load_stack(project.root, stack).environment.name, blue=DIGEST)
     project.add_model("second-one")
     return project
 

@@ -1,0 +1,43 @@
+"""One deployment: checks everything, then builds the layers that a stack holds."""
+
+from pathlib import Path
+
+import pulumi
+
+from components.model_service import ModelService
+from components.parts import HANDOVER, ModelOutputs
+from components.platform import Platform, attach_platform
+from components.preflight import preflight
+from components.services import load_services
+from shipway.contract.stack import StackSpec
+
+__all__ = ["deploy"]
+
+
+def deploy(root: Path, stack: StackSpec) -> None:
+    """Builds the platform, or takes it as another stack provisioned it, and one ModelService for each service.
+
+    Raises:
+        ShipwayError: for anything that must not be applied; nothing was registered then.
+    """
+    environment = stack.environment
+    services = load_services(root, environment.name) if stack.holds_models else ()
+    for warning in preflight(root, environment, services, dry_run=pulumi.runtime.is_dry_run()):
+        pulumi.log.warn(warning)
+
+    if stack.holds_platform:
+        platform = Platform("platform", root, environment).outputs
+    else:
+        platform = attach_platform(root, environment)
+    pulumi.export("gateway_url", platform.routing.url)
+    pulumi.export("prometheus_url", platform.monitoring.url)
+    if stack.holds_models:
+        models = {service.spec.name: ModelService(service, platform).outputs for service in services}
+        pulumi.export("models", {name: _told(model) for name, model in models.items()})
+    else:
+        pulumi.export(HANDOVER, platform.handover)
+
+
+def _told(model: ModelOutputs) -> dict[str, object]:
+    slots = {str(slot): {"url": at.url, "digest": at.digest} for slot, at in model.slots.items()}
+    return {"url": model.url, "slots": slots}

@@ -1,0 +1,94 @@
+"""StackSpec: which layers of which environment one stack holds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from shipway.contract.documents import Spec, parse
+from shipway.contract.environment import (
+    ENVIRONMENT_KEY,
+    EnvironmentSpec,
+    environment_path,
+    load_environment,
+    stack_config,
+)
+from shipway.contract.errors import SpecError
+
+__all__ = ["LAYERS_KEY", "PLATFORM_KEY", "Layer", "StackSpec", "load_stack"]
+
+LAYERS_KEY = "shipway:layers"
+PLATFORM_KEY = "shipway:platform"
+
+
+class Layer(StrEnum):
+    """What is deployed on its own, by people with rights of their own."""
+
+    PLATFORM = "platform"
+    MODELS = "models"
+
+
+@dataclass(frozen=True)
+class StackSpec:
+    """One stack.
+
+    Args:
+        name: the stack's name.
+        environment: what it is a part of, or all of.
+        layers: what of it this stack holds.
+    """
+
+    name: str
+    environment: EnvironmentSpec
+    layers: frozenset[Layer]
+
+    @property
+    def holds_platform(self) -> bool:
+        """Whether this stack provisions the platform; otherwise it builds on the stack called after the environment."""
+        return Layer.PLATFORM in self.layers
+
+    @property
+    def holds_models(self) -> bool:
+        """Whether the models run from this stack."""
+        return Layer.MODELS in self.layers
+
+
+class _Keys(Spec):
+    layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = (Layer.PLATFORM, Layer.MODELS)
+    platform: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.platform is None) != (Layer.PLATFORM in self.layers):
+            layers = ", ".join(self.layers)
+            raise ValueError(f"platform to name a stack where layers lacks it, and only there, not with {layers}")
+        return self
+
+
+def load_stack(root: Path, name: str) -> StackSpec:
+    """Returns the stack `name` of the project at `root`; one that holds no platform takes its environment from another.
+
+    Raises:
+        SpecError: when there is no such stack, or a document is wrong.
+    """
+    path = environment_path(root, name)
+    config = stack_config(root, name)
+    keys = parse(_Keys, _own_keys(config), path)
+    if keys.platform is None:
+        environment = load_environment(root, name)
+    else:
+        if ENVIRONMENT_KEY in config:
+            said = f"none: it is the one of {keys.platform}"
+            raise SpecError(path, f"config.{ENVIRONMENT_KEY}", config[ENVIRONMENT_KEY], said)
+        environment = load_environment(root, keys.platform)
+        if load_stack(root, keys.platform).holds_models:
+            expected = "a stack whose layers are [platform]: this one's models would be there twice"
+            raise SpecError(path, f"config.{PLATFORM_KEY}", keys.platform, expected)
+    return StackSpec(name, environment, frozenset(keys.layers))
+
+
+def _own_keys(config: Mapping[str, object]) -> dict[str, object]:
+    return {key.partition(":")[2]: config[key] for key in (LAYERS_KEY, PLATFORM_KEY) if key in config}
