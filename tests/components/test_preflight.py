@@ -56,6 +56,8 @@ def test_a_live_slot_keeps_its_digest(project: Any) -> None:
 
 def test_unreadable_route_state_warns_at_preview_and_is_refused_at_up(project: Any) -> None:
     """What is live cannot be told, so a preview says so and a deployment does not start."""
+    project.add_bundle(DIGEST)
+    project.add_model("first", blue=DIGEST)
     _serve(project, "first", "blue", DIGEST).write_text("{}")
     (warning,) = _check(project, dry_run=True)
     assert warning.startswith("whether a live slot would change is not decidable, and `up` will refuse: ")
