@@ -27,6 +27,7 @@ from shipway.contract.release import short_digest
 from shipway.contract.route import RolloutState, RouteSpec, SlotEndpoint, read_rollout_states
 from shipway.delivery.controller import Controller, utc_now
 from shipway.delivery.envoy.admin import Admin
+from shipway.delivery.local import local_controller
 from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts
 
@@ -121,7 +122,7 @@ def serve_as_in_production(layout: LocalLayout, port: int, admin: int, to: int) 
     (layout.routes / f"{MODEL}.json").write_text(spec.model_dump_json())
     # No rollout is judged here: port 0 is nobody's.
     rollouts = Rollouts(Prometheus(0), utc_now)
-    controller = Controller(layout, port, Admin(admin).read, rollouts)
+    controller = local_controller(layout, port, Admin(admin).read, rollouts)
     controller.prepare()
     folder = layout.served_routes.parent
 

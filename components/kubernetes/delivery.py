@@ -176,14 +176,14 @@ def _lease_rules() -> list[PolicyRuleArgs]:
 
 
 def _route_rules() -> list[PolicyRuleArgs]:
-    read, write = ["get", "list", "watch"], ["get", "list", "watch", "patch"]
+    read, write = ["list"], ["list", "patch"]
     return [
         # Weights and rollout state, in one patch of the route.
         PolicyRuleArgs(api_groups=["gateway.networking.k8s.io"], resources=["httproutes"], verbs=write),
         # The idle slot stays warm: its least number of replicas is delivery's.
         PolicyRuleArgs(api_groups=["autoscaling"], resources=["horizontalpodautoscalers"], verbs=write),
-        # What Pulumi declares of each route, and which slots are ready.
-        PolicyRuleArgs(api_groups=[""], resources=["configmaps"], verbs=read),
+        # What Pulumi declares of each route, which slots are ready, and which digest their pods run.
+        PolicyRuleArgs(api_groups=[""], resources=["configmaps", "pods"], verbs=read),
         PolicyRuleArgs(api_groups=["discovery.k8s.io"], resources=["endpointslices"], verbs=read),
     ]
 
@@ -198,7 +198,8 @@ def _configuration(
         "lease": {"namespace": names.platform, "name": DELIVERY_JOB},
         "prometheus_url": monitoring.url,
         "alertmanager": alerting.address,
-        "ledger": f"{cluster.object_storage.url}/ledger",
+        "records": cluster.object_storage.url,
+        "scrape_interval_seconds": environment.scrape_interval_seconds,
     }
     return json.dumps(told, indent=2) + "\n"
 
@@ -212,6 +213,7 @@ def _pod(given: dict[str, str], cluster: KubernetesSpec) -> PodTemplateSpecArgs:
         container=ContainerArgs(
             name=DELIVERY_JOB,
             image=cluster.images.delivery,
+            command=["python", "-m", "shipway.delivery", "cluster"],
             args=["--config", f"{_CONFIGURATION}/delivery.json", "--metrics-port", str(DELIVERY_METRICS_PORT)],
             ports=[ContainerPortArgs(name="metrics", container_port=DELIVERY_METRICS_PORT)],
             resources=resources(_CPU_MILLICORES, _MEMORY_MIB),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from shipway.contract.kubernetes import models_namespace, platform_namespace
 from shipway.contract.metrics import Slot
 
 __all__ = [
@@ -38,12 +39,12 @@ class ClusterNames:
     @property
     def platform(self) -> str:
         """The namespace of the platform's own pods."""
-        return f"shipway-{self.environment}"
+        return platform_namespace(self.environment)
 
     @property
     def models(self) -> str:
         """The namespace of every model's pods."""
-        return f"{self.platform}-models"
+        return models_namespace(self.environment)
 
     @property
     def gateway_namespace(self) -> str:

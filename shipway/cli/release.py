@@ -15,11 +15,12 @@ from shipway.contract.release import Release, check_digest, load_release, releas
 from shipway.contract.route import Phase, RolloutState
 from shipway.delivery.client import act
 from shipway.delivery.control import Command
-from shipway.delivery.controller import Refused, load_served, utc_now
+from shipway.delivery.controller import Refused, utc_now
 from shipway.delivery.decide import Action, Refusal
 from shipway.delivery.declared import read_declared
 from shipway.delivery.ledger import Ledger
 from shipway.delivery.placing import place
+from shipway.delivery.served import load_served
 
 __all__ = ["register"]
 

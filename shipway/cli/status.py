@@ -13,11 +13,10 @@ from shipway.contract.ledger import Entry, entry_numbers
 from shipway.contract.metrics import Slot
 from shipway.contract.model import load_model
 from shipway.contract.release import short_digest
-from shipway.delivery.controller import load_served
 from shipway.delivery.envoy.routes import weights_percent
 from shipway.delivery.ledger import Ledger
 from shipway.delivery.past import ROLES, Past, parse_time, past_at
-from shipway.delivery.served import ServedModel
+from shipway.delivery.served import ServedModel, load_served
 from shipway.delivery.survey import (
     RUNNING,
     UP,

@@ -12,8 +12,9 @@ from shipway.contract.release import short_digest
 from shipway.contract.rollout import Look, Move
 from shipway.contract.route import Phase
 from shipway.delivery.client import looks
-from shipway.delivery.controller import load_served, utc_now
+from shipway.delivery.controller import utc_now
 from shipway.delivery.explain import frame
+from shipway.delivery.served import load_served
 from shipway.delivery.shown import look_at
 
 __all__ = ["Watch", "read"]

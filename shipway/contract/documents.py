@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shipway.contract.errors import SpecError
 
-__all__ = ["Secret", "Spec", "parse", "read_json", "read_yaml", "write_atomic"]
+__all__ = ["Secret", "Spec", "parse", "parse_json", "read_json", "read_yaml", "write_atomic"]
 
 
 class Secret(ValueError):
@@ -98,9 +98,23 @@ def read_json(path: Path) -> dict[str, Any]:
         SpecError: when the file is missing, is not JSON, or holds something other than a mapping.
     """
     try:
-        data: object = json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_bytes(), path)
     except FileNotFoundError:
         raise SpecError(path, "", "no such file", "a JSON file") from None
+
+
+def parse_json(content: str | bytes, path: Path | str) -> dict[str, Any]:
+    """Returns the mapping in a JSON document.
+
+    Args:
+        content: the document.
+        path: where it came from, for the error.
+
+    Raises:
+        SpecError: when it is not JSON, or holds something other than a mapping.
+    """
+    try:
+        data: object = json.loads(content if isinstance(content, str) else content.decode())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise SpecError(path, "", str(error), "valid JSON") from None
     if not isinstance(data, dict):

@@ -22,6 +22,8 @@ __all__ = [
     "PostgresSpec",
     "RedisSpec",
     "Repository",
+    "models_namespace",
+    "platform_namespace",
 ]
 
 Text = Annotated[str, Field(min_length=1)]
@@ -58,6 +60,16 @@ def _range(value: str) -> str:
 Repository = Annotated[str, AfterValidator(_repository)]
 Image = Annotated[str, AfterValidator(_image)]
 AddressRange = Annotated[str, AfterValidator(_range)]
+
+
+def platform_namespace(environment: str) -> str:
+    """Returns the namespace of the platform's own pods."""
+    return f"shipway-{environment}"
+
+
+def models_namespace(environment: str) -> str:
+    """Returns the namespace of every model's pods, of its route and of what is declared of it."""
+    return f"{platform_namespace(environment)}-models"
 
 
 class ImagesSpec(Spec):

@@ -9,7 +9,7 @@ from pydantic import Field
 from shipway.contract.documents import Spec, parse, read_json
 from shipway.contract.evidence import Verdict
 
-__all__ = ["Entry", "entry_numbers", "entry_path", "read_entry"]
+__all__ = ["Entry", "entry_name", "entry_number", "entry_numbers", "entry_path", "read_entry"]
 
 _NAME = re.compile(r"^(\d{8})\.json$")
 
@@ -46,15 +46,25 @@ class Entry(Spec):
     evidence: tuple[Verdict, ...] = ()
 
 
+def entry_name(number: int) -> str:
+    """Returns what entry `number` is called, in a folder as in an object store."""
+    return f"{number:08}.json"
+
+
+def entry_number(name: str) -> int | None:
+    """Returns the number of the entry that is called `name`; None for what is no entry."""
+    match = _NAME.match(name)
+    return int(match.group(1)) if match else None
+
+
 def entry_path(folder: Path, number: int) -> Path:
     """Returns where entry `number` of the ledger in `folder` lies."""
-    return folder / f"{number:08}.json"
+    return folder / entry_name(number)
 
 
 def entry_numbers(folder: Path) -> list[int]:
     """Returns the numbers of the entries in `folder`, sorted; none where there is no ledger yet."""
-    names = (path.name for path in folder.glob("*.json"))
-    return sorted(int(match.group(1)) for name in names if (match := _NAME.match(name)))
+    return sorted(number for path in folder.glob("*.json") if (number := entry_number(path.name)) is not None)
 
 
 def read_entry(folder: Path, number: int) -> Entry:

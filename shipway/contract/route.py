@@ -56,6 +56,8 @@ class RouteSpec(Spec):
     blue: SlotEndpoint
     green: SlotEndpoint
     live_hint: Slot | None = None
+    # A slot that may be needed keeps at least so many pods; a process has no such number.
+    min_replicas: Annotated[int, Field(ge=1)] = 1
     timeout_seconds: Annotated[float, Field(gt=0)]
     max_body_bytes: Annotated[int, Field(gt=0)]
     rollout: RolloutSpec = RolloutSpec()
@@ -72,6 +74,7 @@ class RouteSpec(Spec):
             blue=SlotEndpoint(port=ports[Slot.BLUE], digest=release.blue),
             green=SlotEndpoint(port=ports[Slot.GREEN], digest=release.green),
             live_hint=release.live,
+            min_replicas=model.resources.min_replicas,
             timeout_seconds=model.serving.timeout_seconds,
             max_body_bytes=model.serving.max_body_bytes,
             rollout=model.guarded_rollout,

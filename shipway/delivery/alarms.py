@@ -27,6 +27,7 @@ RESEND_SECONDS = 30.0
 LIFETIME_SECONDS = 180.0
 RETRY_SECONDS = 1.0
 TIMEOUT_SECONDS = 2.0
+LOOPBACK = "127.0.0.1"
 
 _NO_SLOT_IS_WELL = frozenset({Pause.BOTH_SLOTS_BAD, Pause.LIVE_BAD})
 _JUDGED = frozenset({Phase.STEPPING, Phase.GUARDING})
@@ -146,7 +147,7 @@ class Notifier:
     """Tells Alertmanager what stands, in a thread of its own: whoever shows it the alarms never waits.
 
     Args:
-        port: Alertmanager's, on loopback.
+        port, host: Alertmanager's, on loopback by default.
         say: takes a line for the log.
         now: the time.
         resend_seconds: how often what stands is told again.
@@ -156,11 +157,12 @@ class Notifier:
         self,
         port: int,
         *,
+        host: str = LOOPBACK,
         say: Callable[[str], None] = _log,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         resend_seconds: float = RESEND_SECONDS,
     ) -> None:
-        self._port, self._say, self._now, self._resend_seconds = port, say, now, resend_seconds
+        self._port, self._host, self._say, self._now, self._resend_seconds = port, host, say, now, resend_seconds
         self._wake = threading.Condition()
         self._standing: dict[tuple[str, ...], Alarm] = {}
         self._ended: dict[tuple[str, ...], tuple[Alarm, datetime]] = {}
@@ -215,7 +217,7 @@ class Notifier:
 
     def _tell(self, posted: list[dict[str, object]]) -> bool:
         """Returns whether Alertmanager took the alarms; that it does not answer is said once, as is its return."""
-        problem = post(self._port, posted) if posted else ""
+        problem = post(self._port, posted, self._host) if posted else ""
         if problem and not self._silent:
             self._say(f"alarms: Alertmanager on port {self._port} {problem}; they are told as soon as it answers")
         elif not problem and posted and self._silent:
@@ -240,9 +242,9 @@ def _posted(alarm: Alarm, ends_at: datetime) -> dict[str, object]:
     }
 
 
-def post(port: int, posted: Sequence[Mapping[str, object]]) -> str:
-    """Posts alerts to the Alertmanager on loopback `port`; returns what went wrong, empty when nothing did."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+def post(port: int, posted: Sequence[Mapping[str, object]], host: str = LOOPBACK) -> str:
+    """Posts alerts to the Alertmanager on `port`; returns what went wrong, empty when nothing did."""
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_SECONDS)
     try:
         connection.request("POST", "/api/v2/alerts", json.dumps(posted), {"content-type": "application/json"})
         response = connection.getresponse()

@@ -11,9 +11,10 @@ from shipway.contract.errors import Retryable
 from shipway.contract.layout import LocalLayout
 from shipway.contract.rollout import Look
 from shipway.delivery.control import ANSWER_TIMEOUT_SECONDS, Command, carry_out
-from shipway.delivery.controller import Controller, Refused, utc_now
+from shipway.delivery.controller import Refused, utc_now
 from shipway.delivery.envoy.admin import Admin
 from shipway.delivery.lease import LeaseHeld, hold_lease
+from shipway.delivery.local import local_controller
 from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts
 from shipway.delivery.unix import UnixConnection
@@ -59,7 +60,7 @@ def act(layout: LocalLayout, gateway_port: int, admin_port: int, command: Comman
             with hold_lease(layout.delivery):
                 # A command asks for no evidence: port 0 is nobody's.
                 rollouts = Rollouts(Prometheus(0), utc_now)
-                controller = Controller(layout, gateway_port, Admin(admin_port).read, rollouts)
+                controller = local_controller(layout, gateway_port, Admin(admin_port).read, rollouts)
                 controller.load()
                 return carry_out(controller, command)
         except LeaseHeld:

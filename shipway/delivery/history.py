@@ -1,7 +1,7 @@
 """What every look saw, one line each: what `shipway explain` reads; nothing is decided from it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from shipway.contract.rollout import Look, Move
 from shipway.delivery.failpoints import reach
 
-__all__ = ["KEPT_ROLLOUTS", "History", "read_history"]
+__all__ = ["KEPT_ROLLOUTS", "History", "Thinning", "parse_looks", "read_history"]
 
 # A quiet step brings little news: after its first minutes a line every ten seconds is enough.
 _DENSE_SECONDS, _DENSE_EVERY_SECONDS, _SPARSE_EVERY_SECONDS = 300.0, 1.0, 10.0
@@ -17,15 +17,30 @@ _DENSE_SECONDS, _DENSE_EVERY_SECONDS, _SPARSE_EVERY_SECONDS = 300.0, 1.0, 10.0
 KEPT_ROLLOUTS = 50
 
 
+class Thinning:
+    """Which looks are kept: each that moved something, and otherwise about one a second."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+
+    def keeps(self, look: Look, now_seconds: float) -> bool:
+        """Returns whether `look` is to be kept; the time is on a clock that only grows."""
+        dense = look.step_elapsed_seconds < _DENSE_SECONDS
+        every = _DENSE_EVERY_SECONDS if dense else _SPARSE_EVERY_SECONDS
+        if look.move is Move.HOLD and now_seconds - self._last.get(look.model, -every) < every:
+            return False
+        self._last[look.model] = now_seconds
+        return True
+
+
 class History:
     """Files `<model>/<rollout>.jsonl` below `folder`; a line that cannot be written is lost, and the caller told."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._last: dict[str, float] = {}
+        self._folder, self._thinning = folder, Thinning()
 
     def add(self, look: Look, now_seconds: float) -> None:
-        """Writes a look: each that moved something, and otherwise about one a second.
+        """Writes a look, if it is one that is kept.
 
         Args:
             look: what to write.
@@ -34,11 +49,8 @@ class History:
         Raises:
             OSError: when the disk is full or the folder cannot be written.
         """
-        dense = look.step_elapsed_seconds < _DENSE_SECONDS
-        every = _DENSE_EVERY_SECONDS if dense else _SPARSE_EVERY_SECONDS
-        if look.move is Move.HOLD and now_seconds - self._last.get(look.model, -every) < every:
+        if not self._thinning.keeps(look, now_seconds):
             return
-        self._last[look.model] = now_seconds
         path = self._folder / look.model / f"{look.rollout:06d}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -60,8 +72,13 @@ def read_history(folder: Path, model: str, rollout: int) -> Iterator[Look]:
     if not path.exists():
         return
     with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            try:
-                yield Look.model_validate_json(line)
-            except ValidationError:
-                continue
+        yield from parse_looks(lines)
+
+
+def parse_looks(lines: Iterable[str]) -> Iterator[Look]:
+    """Yields the looks that `lines` hold; one that is no look is passed over."""
+    for line in lines:
+        try:
+            yield Look.model_validate_json(line)
+        except ValidationError:
+            continue

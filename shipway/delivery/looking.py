@@ -23,6 +23,7 @@ __all__ = [
     "Seen",
     "aligned",
     "latency_edge",
+    "live_buckets",
     "p95_edge",
     "query_of",
     "see",
@@ -133,8 +134,22 @@ def slow_edge(buckets: Iterable[Series], otherwise_seconds: float) -> float | No
     return otherwise_seconds if edge is None else edge
 
 
-def selector(asked: Iterable[Asked]) -> str:
-    """Returns the one selector that matches all series of all models asked about, and few others."""
+def live_buckets(model: str, live: Slot, job: str, environment: str = "") -> str:
+    """Returns the selector of the buckets of live's latency, of one environment or of all."""
+    return f'{_BUCKET}{{job="{job}",model="{model}",slot="{live}"{_within(environment)}}}'
+
+
+def _within(environment: str) -> str:
+    return f',env="{environment}"' if environment else ""
+
+
+def selector(asked: Iterable[Asked], environment: str = "") -> str:
+    """Returns the one selector that matches all series of all models asked about, and few others.
+
+    Args:
+        asked: what is asked.
+        environment: whose series, empty for all.
+    """
     every = list(asked)
     edges = {repr(edge) for one in every for edge in (one.slow_slo_edge_seconds, one.slow_live_edge_seconds)}
     # A matcher that allows the empty text also matches series without the label.
@@ -143,7 +158,7 @@ def selector(asked: Iterable[Asked]) -> str:
         f'model=~"{"|".join(sorted(one.model for one in every))}",'
         f'le=~"|{"|".join(sorted(edges))}|\\\\+Inf",'
         f'reference=~"|{"|".join(sorted({one.reference for one in every}))}",'
-        f'rollout=~"|{"|".join(sorted({str(one.rollout) for one in every}))}"}}'
+        f'rollout=~"|{"|".join(sorted({str(one.rollout) for one in every}))}"{_within(environment)}}}'
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +14,14 @@ from shipway.contract.errors import Fatal, Retryable, SpecError
 from shipway.contract.layout import LocalLayout
 from shipway.delivery.alarms import Alarm, Notifier, alarms
 from shipway.delivery.control import Commands, serve_control
-from shipway.delivery.controller import Controller, utc_now
+from shipway.delivery.controller import utc_now
 from shipway.delivery.envoy.admin import Admin
 from shipway.delivery.lease import LeaseHeld, hold_lease
+from shipway.delivery.local import local_controller
 from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts
 
-__all__ = ["local_ports", "prepare", "serve"]
+__all__ = ["local_ports", "prepare", "say", "serve", "stopping_on_signals"]
 
 # A command is carried out at once in any case; this is how soon a new declaration is seen.
 POLL_SECONDS = 0.5
@@ -52,16 +54,10 @@ def serve(root: Path, environment: str) -> None:
 
     ports = local_ports(load_environment(root, environment), root)
     layout = LocalLayout(root, environment)
-    stopping: list[int] = []
-
-    def stop(signum: int, _: FrameType | None) -> None:
-        stopping.append(signum)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    stopping = stopping_on_signals()
     measures, commands = Measures(), Commands()
     rollouts = Rollouts(Prometheus(ports.prometheus), utc_now)
-    controller = Controller(layout, ports.gateway, Admin(ports.gateway_admin).read, rollouts)
+    controller = local_controller(layout, ports.gateway, Admin(ports.gateway_admin).read, rollouts)
     with hold_lease(layout.delivery, LEASE_PATIENCE_SECONDS):
         controller.load()
         controller.prepare()
@@ -73,17 +69,29 @@ def serve(root: Path, environment: str) -> None:
         ):
             said: dict[str, str] = {}
             standing: list[Alarm] = []
-            while not stopping:
+            while not stopping.is_set():
                 controller.tick()
                 commands.looks = rollouts.looks()
-                said = _say(controller.problems, said)
+                said = say(controller.problems, said)
                 measures.show(controller.served, controller.problems)
                 standing = alarms(controller.newest, controller.problems, standing, utc_now())
                 notifier.show(standing)
                 commands.work(controller, COMPARING_POLL_SECONDS if controller.comparing else POLL_SECONDS)
 
 
-def _say(problems: dict[str, str], said: dict[str, str]) -> dict[str, str]:
+def stopping_on_signals() -> threading.Event:
+    """Returns what is set once this process is asked to end."""
+    stopping = threading.Event()
+
+    def stop(_: int, __: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    return stopping
+
+
+def say(problems: dict[str, str], said: dict[str, str]) -> dict[str, str]:
     """Logs each problem once when it appears and once when it is gone; returns what was said."""
     for subject in sorted(problems.keys() | said.keys()):
         if problems.get(subject) != said.get(subject):
@@ -114,7 +122,7 @@ def prepare(
         try:
             with hold_lease(layout.delivery):
                 rollouts = Rollouts(Prometheus(ports.prometheus), utc_now)
-                controller = Controller(layout, ports.gateway, Admin(ports.gateway_admin).read, rollouts)
+                controller = local_controller(layout, ports.gateway, Admin(ports.gateway_admin).read, rollouts)
                 controller.load()
                 controller.prepare()
                 break

@@ -3,6 +3,7 @@
 import http.client
 import json
 import urllib.parse
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 from shipway.contract.errors import Retryable
@@ -27,8 +28,19 @@ class Prometheus:
     """A client of the Prometheus on loopback `port`; every question ends within `timeout_seconds`."""
 
     def __init__(self, port: int, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
-        self._port, self._timeout_seconds = port, timeout_seconds
+        self._where = f"on port {port}"
+        self._connect = partial(http.client.HTTPConnection, "127.0.0.1", port, timeout=timeout_seconds)
         self._connection: http.client.HTTPConnection | None = None
+
+    @classmethod
+    def at(cls, url: str, timeout_seconds: float) -> "Prometheus":
+        """Returns a client of the Prometheus at a web address without a path."""
+        parts = urllib.parse.urlsplit(url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        found = cls(0, timeout_seconds)
+        found._where = f"at {url}"
+        found._connect = partial(kind, parts.hostname or "", parts.port, timeout=timeout_seconds)
+        return found
 
     def newest(self, selector: str, window_seconds: float) -> list[Series]:
         """Returns the newest sample of each series that `selector` matches, of the last `window_seconds`.
@@ -55,9 +67,7 @@ class Prometheus:
             self._connection = None
 
     def _get(self, path: str) -> bytes:
-        connection = self._connection or http.client.HTTPConnection(
-            "127.0.0.1", self._port, timeout=self._timeout_seconds
-        )
+        connection = self._connection or self._connect()
         self._connection = connection
         try:
             connection.request("GET", path)
@@ -66,11 +76,11 @@ class Prometheus:
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise Retryable(
-                f"Prometheus does not answer on port {self._port} ({error or type(error).__name__})", _RETRY_SECONDS
+                f"Prometheus does not answer {self._where} ({error or type(error).__name__})", _RETRY_SECONDS
             ) from None
         if response.status != http.client.OK:
             self.close()
-            raise Retryable(f"Prometheus answered {response.status} on port {self._port}", _RETRY_SECONDS)
+            raise Retryable(f"Prometheus answered {response.status} {self._where}", _RETRY_SECONDS)
         return body
 
 

@@ -10,30 +10,47 @@ from dataclasses import dataclass, field, replace
 
 from shipway.contract.errors import Retryable
 from shipway.contract.evidence import Judgement, Progress, Sample
-from shipway.contract.metrics import MODELS_JOB, REQUEST_SECONDS, ROLLOUT_JOB, Slot
+from shipway.contract.metrics import MODELS_JOB, ROLLOUT_JOB, Slot
 from shipway.contract.release import short_digest
 from shipway.contract.rollout import Look
 from shipway.contract.route import RolloutState
 from shipway.delivery.decide import Action, Readiness
-from shipway.delivery.envoy.admin import Report
-from shipway.delivery.envoy.clusters import fallback_cluster, slot_cluster
 from shipway.delivery.evidence.gate import NoEvidence
 from shipway.delivery.judge import Judged, judge, under_way
-from shipway.delivery.looking import Asked, Seen, aligned, latency_edge, see, selector, slow_edge
+from shipway.delivery.looking import Asked, Seen, aligned, latency_edge, live_buckets, see, selector, slow_edge
 from shipway.delivery.prometheus import Prometheus, Series
 from shipway.delivery.served import ServedModel
 from shipway.delivery.shown import look_of
 
-__all__ = ["SILENT_SECONDS", "Rollouts"]
+__all__ = ["SILENT_SECONDS", "Rollouts", "Scrapes"]
 
 # Between transitions the progress is written this often: a crash loses no evidence, only the time of the step.
 SAVE_SECONDS = 10.0
 # A promoted version is looked at once a second, as often as all slots are scraped.
 GUARD_LOOK_SECONDS = 1.0
-# Samples older than this are no news of a slot that is scraped four times, or once, a second.
-_WINDOW_SECONDS = {ROLLOUT_JOB: 2.0, MODELS_JOB: 5.0}
 # From here on missing evidence is a fault of the platform, and is told.
 SILENT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Scrapes:
+    """Which series hold the evidence; by default a slot is scraped four times a second while two are compared.
+
+    Args:
+        comparing_job, guarding_job: the scrape job that is read while two slots are compared, and in a guard.
+        comparing_window_seconds, guarding_window_seconds: an older sample is no news.
+        environment: whose series, where several environments share a Prometheus; empty for all.
+    """
+
+    comparing_job: str = ROLLOUT_JOB
+    comparing_window_seconds: float = 2.0
+    guarding_job: str = MODELS_JOB
+    guarding_window_seconds: float = 5.0
+    environment: str = ""
+
+    def window_seconds(self, job: str) -> float:
+        """Returns how old a sample of `job` may be."""
+        return self.comparing_window_seconds if job == self.comparing_job else self.guarding_window_seconds
 
 
 @dataclass
@@ -57,11 +74,13 @@ class Rollouts:
         prometheus: where evidence is read.
         now: the time as people read it.
         clock: seconds on a clock that only grows.
+        scrapes: which series hold it.
     """
 
     prometheus: Prometheus
     now: Callable[[], str]
     clock: Callable[[], float] = time.monotonic
+    scrapes: Scrapes = Scrapes()
     _running: dict[str, _Running] = field(default_factory=dict[str, _Running])
 
     def looks(self) -> dict[str, Look]:
@@ -95,8 +114,19 @@ class Rollouts:
                 found[name] = model
         return found
 
-    def ask(self, models: Mapping[str, ServedModel], report: Report, problems: dict[str, str]) -> dict[str, Seen]:
-        """Returns model -> what happened in its slots since the last look, with one question for each scrape job."""
+    def ask(
+        self,
+        models: Mapping[str, ServedModel],
+        failed: Callable[[str], Mapping[Slot, int]],
+        problems: dict[str, str],
+    ) -> dict[str, Seen]:
+        """Returns model -> what happened in its slots since the last look, with one question for each scrape job.
+
+        Args:
+            models: the rollouts that are due.
+            failed: returns slot -> attempts at a model that its gateway saw fail, since it started.
+            problems: takes what stands in the way.
+        """
         seen: dict[str, Seen] = {}
         try:
             for name, model in models.items():
@@ -104,11 +134,13 @@ class Rollouts:
             asked = {name: found for name, model in models.items() if (found := self._asked(name, model))}
             for job in sorted({one.job for one in asked.values()}):
                 mine = {name: one for name, one in asked.items() if one.job == job}
-                series = self.prometheus.newest(selector(mine.values()), _WINDOW_SECONDS[job])
+                series = self.prometheus.newest(
+                    selector(mine.values(), self.scrapes.environment), self.scrapes.window_seconds(job)
+                )
                 for name, one in mine.items():
                     running = self._running[name]
                     mine_now, running.held = aligned(one, series, running.held)
-                    seen[name] = see(one, running.progress.counters, mine_now, _failed(name, report))
+                    seen[name] = see(one, running.progress.counters, mine_now, failed(name))
         except Retryable as error:
             # Asked once a round and no more: each question that nobody answers holds up every rollback.
             problems.setdefault("prometheus", str(error))
@@ -156,6 +188,13 @@ class Rollouts:
         running = self._running[name]
         running.progress = running.progress.changed(settling=True)
 
+    def unheard(self) -> None:
+        """Notes that nothing could be asked this round, so that a person hears of it when that goes on."""
+        now = self.clock()
+        for running in self._running.values():
+            silent = max(running.progress.silent_seconds, now - running.called_at_seconds)
+            running.progress = running.progress.changed(silent_seconds=silent)
+
     def newly_silent(self, name: str) -> bool:
         """Returns True once for each stretch in which evidence has been missing for too long."""
         running = self._running[name]
@@ -170,8 +209,8 @@ class Rollouts:
         slo = latency_edge(model.spec.slo.latency_seconds)
         edge: float | None = slo
         if model.state.candidate is not None:
-            buckets = f'{REQUEST_SECONDS}_bucket{{job="{MODELS_JOB}",model="{name}",slot="{live}"}}'
-            edge = slow_edge(self.prometheus.newest(buckets, _WINDOW_SECONDS[MODELS_JOB]), slo)
+            buckets = live_buckets(name, live, self.scrapes.guarding_job, self.scrapes.environment)
+            edge = slow_edge(self.prometheus.newest(buckets, self.scrapes.guarding_window_seconds), slo)
         if edge is not None:
             running.progress = running.progress.changed(slow_live_edge_seconds=edge, counters={})
 
@@ -190,10 +229,5 @@ class Rollouts:
             slow_slo_edge_seconds=latency_edge(spec.slo.latency_seconds),
             slow_live_edge_seconds=progress.slow_live_edge_seconds,
             control=not guarding or state.weight_percent > 0,
-            job=MODELS_JOB if guarding else ROLLOUT_JOB,
+            job=self.scrapes.guarding_job if guarding else self.scrapes.comparing_job,
         )
-
-
-def _failed(name: str, report: Report) -> dict[Slot, int]:
-    both = (slot_cluster, fallback_cluster)
-    return {slot: sum(report.failed.get(cluster(name, slot), 0) for cluster in both) for slot in Slot}

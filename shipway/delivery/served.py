@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 from pydantic import Field
 
 from shipway.contract.documents import Spec, parse, read_json
-from shipway.contract.errors import SpecError
+from shipway.contract.errors import Fatal, SpecError
 from shipway.contract.evidence import Verdict
+from shipway.contract.layout import LocalLayout
 from shipway.contract.route import ROUTE_METADATA_KEY, RolloutState, RouteSpec, parse_state
 
-__all__ = ["Change", "ServedModel", "metadata", "read_served"]
+__all__ = ["Change", "ServedModel", "load_served", "metadata", "read_served"]
 
 
 class Change(Spec):
@@ -42,11 +43,18 @@ class ServedModel:
         spec: the declared route the gateway serves from; the last good one while the declared file is broken.
         state: the rollout state.
         change: the last change of that state, None before the first.
+        earlier: changes before it that the ledger may not hold yet, where the route has room for them.
     """
 
     spec: RouteSpec
     state: RolloutState
     change: Change | None = None
+    earlier: tuple[Change, ...] = field(default=(), compare=False)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What the ledger must hold, in order."""
+        return self.earlier if self.change is None else (*self.earlier, self.change)
 
 
 def metadata(model: ServedModel) -> dict[str, Any]:
@@ -76,6 +84,24 @@ def read_served(path: Path) -> dict[str, ServedModel]:
     except (KeyError, IndexError, TypeError, AttributeError, json.JSONDecodeError) as error:
         raise SpecError(path, "resources[0].virtual_hosts", repr(error), "the routes that delivery wrote") from None
     return found
+
+
+def load_served(layout: LocalLayout) -> dict[str, ServedModel]:
+    """Returns what the gateway serves; from the last confirmed copy where the served file is torn or corrupt.
+
+    Raises:
+        Fatal: when neither can be read: no weight may be changed by someone who does not know the present ones.
+    """
+    try:
+        return read_served(layout.served_routes)
+    except SpecError as error:
+        copy = layout.envoy / "confirmed" / layout.served_routes.name
+        try:
+            if copy.exists():
+                return read_served(copy)
+        except SpecError:
+            pass
+        raise Fatal(f"no rollout state can be read, and nothing is changed without it; {error}") from None
 
 
 def _read_one(carried: Mapping[str, str], path: Path) -> ServedModel:

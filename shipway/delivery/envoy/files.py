@@ -9,15 +9,12 @@ from shipway.contract.errors import Fatal, Retryable
 from shipway.delivery.envoy.admin import Report
 from shipway.delivery.envoy.configuration import Document
 from shipway.delivery.failpoints import reach
+from shipway.delivery.target import Rejected
 
-__all__ = ["EnvoyFiles", "Rejected"]
+__all__ = ["EnvoyFiles"]
 
 CONFIRM_TIMEOUT_SECONDS = 3.0
 POLL_SECONDS = 0.004
-
-
-class Rejected(Fatal):
-    """Envoy refused a file; the last good one is back in place and traffic never noticed."""
 
 
 class EnvoyFiles:

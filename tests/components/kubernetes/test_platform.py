@@ -189,12 +189,11 @@ def test_delivery_may_do_what_it_does_and_nothing_else(cluster: Cluster) -> None
         for verb in rule["verbs"]
     }
     models, platform = "shipway-onprem-models", "shipway-onprem"
-    read = ("get", "list", "watch")
     assert rights == {
         (platform, "leases", (), "create"),
         *((platform, "leases", ("delivery",), verb) for verb in ("get", "update")),
-        *((models, kind, (), verb) for kind in ("configmaps", "endpointslices") for verb in read),
-        *((models, kind, (), v) for kind in ("httproutes", "horizontalpodautoscalers") for v in (*read, "patch")),
+        *((models, kind, (), "list") for kind in ("configmaps", "endpointslices", "pods")),
+        *((models, kind, (), v) for kind in ("httproutes", "horizontalpodautoscalers") for v in ("list", "patch")),
     }
     assert not registered.all("ClusterRole")
     assert not registered.all("ClusterRoleBinding")
@@ -204,7 +203,8 @@ def test_delivery_may_do_what_it_does_and_nothing_else(cluster: Cluster) -> None
         "lease": {"namespace": platform, "name": "delivery"},
         "prometheus_url": "http://monitoring-prometheus.shipway-onprem-monitoring.svc:9090",
         "alertmanager": "monitoring-alertmanager.shipway-onprem-monitoring.svc:9093",
-        "ledger": "s3://shipway-onprem/ledger",
+        "records": "s3://shipway-onprem",
+        "scrape_interval_seconds": 5,
     }
 
 

@@ -23,6 +23,7 @@ from shipway.contract.release import short_digest
 from shipway.contract.route import RolloutState, RouteSpec, SlotEndpoint, read_rollout_states
 from shipway.delivery.controller import Controller, utc_now
 from shipway.delivery.envoy.admin import Admin
+from shipway.delivery.local import local_controller
 from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts
 
@@ -166,7 +167,7 @@ class Stack:
     def controller(self) -> Controller:
         """Returns a controller in this process; the test holds the lease by being alone."""
         rollouts = Rollouts(Prometheus(self.base_port + 2), utc_now)
-        return Controller(self.layout, self.base_port, Admin(self.base_port + 1).read, rollouts)
+        return local_controller(self.layout, self.base_port, Admin(self.base_port + 1).read, rollouts)
 
     def state(self, model: str = "digits") -> RolloutState:
         """Returns the served state of `model`, an empty one before it is served."""

@@ -1,6 +1,8 @@
 """The controller against a gateway that is only its files: what it follows, refuses, repairs and records."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,11 +11,14 @@ from shipway.contract.errors import Fatal, Retryable
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
 from shipway.contract.route import RouteSpec, SlotEndpoint
-from shipway.delivery.controller import Controller, Refused, load_served
+from shipway.delivery.controller import Controller, Refused
 from shipway.delivery.envoy.admin import Report
 from shipway.delivery.ledger import Ledger
+from shipway.delivery.local import LocalTarget
 from shipway.delivery.prometheus import Prometheus
+from shipway.delivery.records import FileRecords
 from shipway.delivery.rollouts import Rollouts
+from shipway.delivery.served import load_served
 
 A, B = ("sha256:" + letter * 64 for letter in "ab")
 
@@ -25,6 +30,7 @@ class World:
         self.layout, self.down, self.gateway_up = LocalLayout(root, "test"), set[int](), True
         # Nobody listens on port 0: no evidence, no step.
         self.prometheus = Prometheus(0)
+        self.clock: Callable[[], float] = time.monotonic
 
     def report(self) -> Report:
         if not self.gateway_up:
@@ -39,11 +45,9 @@ class World:
     def controller(self) -> Controller:
         numbers = iter(range(1_000))
         made = Controller(
-            self.layout,
-            8080,
-            self.report,
+            LocalTarget(self.layout, 8080, self.report, self.ask, self.clock),
+            FileRecords(self.layout),
             Rollouts(self.prometheus, lambda: "now"),
-            self.ask,
             lambda: f"t{next(numbers)}",
         )
         made.load()

@@ -17,9 +17,10 @@ from shipway.delivery.control import Command
 from shipway.delivery.controller import Refused
 from shipway.delivery.envoy.admin import Admin
 from shipway.delivery.envoy.configuration import compose_routes
-from shipway.delivery.envoy.files import EnvoyFiles, Rejected
+from shipway.delivery.envoy.files import EnvoyFiles
 from shipway.delivery.ledger import Ledger
 from shipway.delivery.served import ServedModel
+from shipway.delivery.target import Rejected
 from tests.shipway.delivery.stack import Answer, Stack, digest, wait_until
 
 pytestmark = pytest.mark.e2e

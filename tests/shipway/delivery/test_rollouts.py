@@ -77,7 +77,7 @@ class Road:
 
     def __init__(self, root: Path, rollout: RolloutSpec = QUICK) -> None:
         self.world, self.rollout, self.seconds = World(root), rollout, 0.0
-        self.world.prometheus = Counters()
+        self.world.prometheus, self.world.clock = Counters(), lambda: self.seconds
         self.controller = self.started()
         self.declare(A)
         self.tick()

@@ -10,7 +10,8 @@ from shipway.contract.documents import write_atomic
 from shipway.contract.errors import Retryable
 from shipway.delivery.envoy.admin import Admin, Report
 from shipway.delivery.envoy.configuration import Document
-from shipway.delivery.envoy.files import EnvoyFiles, Rejected
+from shipway.delivery.envoy.files import EnvoyFiles
+from shipway.delivery.target import Rejected
 from tests.shipway.delivery.stack import free_port
 
 GOOD, BETTER, BAD = (Document(v, json.dumps({"version_info": v})) for v in ("good", "better", "bad"))

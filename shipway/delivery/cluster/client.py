@@ -1,0 +1,137 @@
+"""The command line's way to the weights of a cluster: the same decision, written onto a route that is as it was read.
+
+No command passes through the delivery process, and none needs it: a route that somebody wrote meanwhile is read and
+decided anew, by a person's command as by the process, which goes on from whatever the route says.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shipway.contract.environment import EnvironmentSpec
+from shipway.contract.kubeconfig import cluster_of, find_kubeconfig
+from shipway.contract.kubernetes import models_namespace
+from shipway.contract.rollout import Look
+from shipway.contract.route import RouteSpec
+from shipway.delivery.cluster.api import Api, Conflict
+from shipway.delivery.cluster.connect import connect
+from shipway.delivery.cluster.records import RouteRecords
+from shipway.delivery.cluster.settings import HISTORY, LEDGER
+from shipway.delivery.cluster.storage import ObjectStorage
+from shipway.delivery.cluster.target import ClusterTarget
+from shipway.delivery.control import Command, carry_out
+from shipway.delivery.controller import Controller, utc_now
+from shipway.delivery.history import parse_looks
+from shipway.delivery.ledger import Ledger
+from shipway.delivery.prometheus import Prometheus
+from shipway.delivery.rollouts import Rollouts
+from shipway.delivery.served import ServedModel
+
+__all__ = ["Access", "Standing", "access", "act", "carry_out_on", "history", "ledger", "standing"]
+
+# The process writes a route a few times a minute: whoever loses so often in a row has another problem.
+TRIES = 5
+CONFIRM_SECONDS = 5.0
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Access:
+    """A person's way to an environment on a cluster.
+
+    Args:
+        kubeconfig: the file with their credentials; None for those of the pod this runs in.
+        context: which of its contexts, its current one when None.
+        namespace: the models' own.
+    """
+
+    kubeconfig: Path | None
+    context: str | None
+    namespace: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a cluster says now.
+
+    Args:
+        served: model -> what its route serves.
+        declared: model -> what Pulumi declared.
+        problems: model -> why it is in neither, or why its gateway may serve something else.
+    """
+
+    served: Mapping[str, ServedModel]
+    declared: Mapping[str, RouteSpec]
+    problems: Mapping[str, str]
+
+
+def access(root: Path, environment: EnvironmentSpec) -> Access:
+    """Returns the way to the cluster of `environment` in the project at `root`.
+
+    Raises:
+        SpecError: when it runs on no cluster, or no kubeconfig has its context.
+    """
+    context = cluster_of(root, environment).context
+    return Access(find_kubeconfig(root, environment), context, models_namespace(environment.name))
+
+
+def standing(way: Access) -> Standing:
+    """Returns what the cluster says now; raises Retryable when it does not answer."""
+    target = ClusterTarget(connect(way.kubeconfig, way.context), way.namespace)
+    served = target.load()
+    declared = target.declared()
+    waiting = {model: why for model in served if (why := target.unconfirmed(model))}
+    return Standing(served, declared.specs, waiting | dict(declared.broken))
+
+
+def act(way: Access, command: Command) -> dict[str, Any]:
+    """Returns what was done, as `shipway.delivery.client.act` does, and in `confirmed` whether the gateway serves it.
+
+    The ledger's entry, with its actor and reason, rides on the route until the delivery process enters it.
+
+    Raises:
+        Refused: saying why not; nothing was changed.
+        Retryable: when the API server does not answer, or somebody else kept writing the route; nothing was changed.
+    """
+    return carry_out_on(connect(way.kubeconfig, way.context), way.namespace, command)
+
+
+def carry_out_on(api: Api, namespace: str, command: Command) -> dict[str, Any]:
+    """Returns what was done by `command` on the models of `namespace`; raises as `act` does."""
+    target = ClusterTarget(api, namespace)
+    # A command asks for no evidence: port 0 is nobody's.
+    controller = Controller(target, RouteRecords(), Rollouts(Prometheus(0), utc_now))
+    for tries_left in reversed(range(TRIES)):
+        try:
+            done = carry_out(controller, command)
+            break
+        except Conflict:
+            if not tries_left:
+                raise
+    else:
+        raise AssertionError("a command is carried out, or it raises")
+    why = _confirmed(target, controller, command.model)
+    message = f"{done['message']}; written, but {why}" if why else done["message"]
+    return done | {"message": message, "confirmed": not why}
+
+
+def ledger(records: str) -> Ledger:
+    """Returns the ledger below the folder of the object store in which an environment's records lie."""
+    return Ledger(ObjectStorage(f"{records}/{LEDGER}"))
+
+
+def history(records: str, model: str, rollout: int) -> list[Look]:
+    """Returns the looks of one rollout in order, of those that the delivery process has written so far."""
+    storage = ObjectStorage(f"{records}/{HISTORY}/{model}/{rollout:06d}")
+    return [look for name in storage.names() for look in parse_looks(storage.read(name).decode().splitlines())]
+
+
+def _confirmed(target: ClusterTarget, controller: Controller, model: str) -> str:
+    """Returns what the gateway has not confirmed of a route within a few seconds, empty when it has."""
+    deadline = time.monotonic() + CONFIRM_SECONDS
+    while (why := target.unconfirmed(model)) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+        controller.served = target.refresh(controller.served)
+    return why

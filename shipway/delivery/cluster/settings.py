@@ -1,0 +1,49 @@
+"""What the delivery process on a cluster is told, as Pulumi writes it into its ConfigMap."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from shipway.contract.documents import Spec, parse, read_json
+
+__all__ = ["HISTORY", "LEDGER", "DeliverySettings", "LeaseSettings", "read_settings"]
+
+# Where records lie below the folder that an environment has in the object store.
+LEDGER, HISTORY = "ledger", "history"
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class LeaseSettings(Spec):
+    """Where the Lease lies."""
+
+    namespace: Text
+    name: Text
+
+
+class DeliverySettings(Spec):
+    """What one environment's delivery works on.
+
+    Args:
+        environment: its name, which its series carry.
+        models_namespace: where routes, slots and their declarations are.
+        lease: which of the copies acts.
+        prometheus_url: where evidence is read.
+        alertmanager: host:port of where alarms go.
+        records: the folder of the object store that holds ledger/ and history/.
+        scrape_interval_seconds: how often slots are scraped.
+    """
+
+    environment: Text
+    models_namespace: Text
+    lease: LeaseSettings
+    prometheus_url: Annotated[str, Field(pattern=r"^https?://[\w.-]+(:\d+)?$")]
+    alertmanager: Annotated[str, Field(pattern=r"^[\w.-]+:\d+$")]
+    records: Annotated[str, Field(pattern=r"^s3://")]
+    scrape_interval_seconds: Annotated[float, Field(gt=0)]
+
+
+def read_settings(path: Path) -> DeliverySettings:
+    """Returns the settings in a file; raises SpecError naming the key that is wrong."""
+    return parse(DeliverySettings, read_json(path), path)

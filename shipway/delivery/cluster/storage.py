@@ -1,0 +1,101 @@
+"""Records in an object store that speaks S3: each written once, under its own name, by whoever comes first."""
+
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from shipway.contract.errors import Fatal, SpecError
+
+__all__ = ["ObjectStorage"]
+
+CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS = 2, 5
+# What the store answers when an object of that name is there, or is being made at this moment.
+_TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
+_ABSENT = frozenset({"NoSuchKey", "404"})
+# Made twice: a store that takes the second does not know conditional writes.
+_PROBE = "written-once"
+
+
+class ObjectStorage:
+    """The objects below a folder of a bucket.
+
+    Args:
+        url: such as s3://bucket/folder.
+        client: of boto3; by default one whose endpoint and credentials come from where pods and people have them.
+    """
+
+    def __init__(self, url: str, client: Any = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "s3" or not parts.netloc:
+            raise SpecError("the ledger", "url", url, "s3://BUCKET/FOLDER")
+        self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
+        self._client = client if client is not None else _client()
+
+    def names(self) -> list[str]:
+        """Returns the names of all objects."""
+        prefix = f"{self._prefix}/" if self._prefix else ""
+        found: list[str] = []
+        more: dict[str, Any] = {"Prefix": prefix}
+        while True:
+            page = self._ask("list_objects_v2", **more)
+            found += [str(one["Key"]).removeprefix(prefix) for one in page.get("Contents", [])]
+            if not page.get("IsTruncated"):
+                return sorted(found)
+            more["ContinuationToken"] = page["NextContinuationToken"]
+
+    def read(self, name: str) -> bytes:
+        """Returns an object's bytes."""
+        return cast(bytes, self._ask("get_object", name, reads=True)["Body"])
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Writes an object, if there is none of that name."""
+        try:
+            self._ask("put_object", name, Body=content, IfNoneMatch="*")
+        except FileExistsError:
+            return False
+        return True
+
+    def where(self, name: str) -> str:
+        """Returns an object's address."""
+        return f"s3://{self._bucket}/{self._key(name)}"
+
+    def check(self) -> None:
+        """Makes sure that the store refuses to write an object twice.
+
+        Raises:
+            Fatal: when it does not, so that two writers could overwrite each other's entries.
+            OSError: when it does not answer.
+        """
+        self.create(_PROBE, b"")
+        if self.create(_PROBE, b""):
+            raise Fatal(f"{self.where('')}: the object store ignores If-None-Match, so entries could be overwritten")
+
+    def _key(self, name: str) -> str:
+        return f"{self._prefix}/{name}" if self._prefix else name
+
+    def _ask(self, operation: str, name: str | None = None, *, reads: bool = False, **more: Any) -> dict[str, Any]:
+        from botocore.exceptions import BotoCoreError, ClientError  # pyright: ignore[reportMissingTypeStubs]
+
+        where = {"Bucket": self._bucket} if name is None else {"Bucket": self._bucket, "Key": self._key(name)}
+        try:
+            answer = cast(dict[str, Any], getattr(self._client, operation)(**where, **more))
+            return {**answer, "Body": answer["Body"].read()} if reads else answer
+        except ClientError as error:
+            code = str(cast(Any, error).response.get("Error", {}).get("Code", ""))
+            if code in _TAKEN:
+                raise FileExistsError(self.where(name or "")) from None
+            if code in _ABSENT:
+                raise FileNotFoundError(self.where(name or "")) from None
+            raise OSError(0, f"the object store answered {code}", self.where(name or "")) from None
+        except BotoCoreError as error:
+            raise OSError(0, f"the object store does not answer ({error})", self.where(name or "")) from None
+
+
+def _client() -> Any:
+    # Only a cluster needs it, and only there it is installed.
+    import boto3  # pyright: ignore[reportMissingTypeStubs]
+    from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
+
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT_SECONDS, read_timeout=READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1}
+    )
+    return cast(Any, boto3).client("s3", config=config)

@@ -1,0 +1,73 @@
+"""What a local stack keeps of what was done and seen: the ledger and the history, in files."""
+
+import time
+from collections.abc import Mapping
+
+from shipway.contract.errors import Fatal
+from shipway.contract.layout import LocalLayout
+from shipway.contract.rollout import Look
+from shipway.contract.route import RolloutState
+from shipway.delivery.history import History
+from shipway.delivery.ledger import Ledger
+from shipway.delivery.memory import remembered
+from shipway.delivery.served import Change, ServedModel
+
+__all__ = ["FileRecords", "append"]
+
+
+def append(ledger: Ledger, model: str, change: Change) -> None:
+    """Enters a change of `model`; raises as `Ledger.append` does."""
+    ledger.append(model=model, **change.model_dump(exclude={"evidence"}), evidence=change.evidence)
+
+
+class FileRecords:
+    """The records in the folders of `layout`."""
+
+    def __init__(self, layout: LocalLayout) -> None:
+        self._layout, self._ledger, self._history = layout, Ledger(layout.ledger), History(layout.history)
+        self._recorded: dict[str, Change] = {}
+
+    def remembered(self, model: str) -> RolloutState:
+        """Returns what the ledger knows of a model that is not served; raises Fatal when it is damaged."""
+        return remembered(self._ledger.entries(model))
+
+    def record(self, served: Mapping[str, ServedModel]) -> Mapping[str, str]:
+        """Enters each last change the ledger does not hold yet; a damaged ledger never stops a rollback."""
+        missing = {
+            name: one.change
+            for name, one in served.items()
+            if one.change is not None and self._recorded.get(name) != one.change
+        }
+        if not missing:
+            return {}
+        try:
+            # What this process entered before, it knows; what another one did before it died, the ledger tells.
+            unknown = any(name not in self._recorded for name in missing)
+            known = {(entry.model, entry.time, entry.generation) for entry in self._ledger.entries()} if unknown else ()
+            for name, change in sorted(missing.items(), key=lambda item: item[1].time):
+                if (name, change.time, change.generation) not in known:
+                    append(self._ledger, name, change)
+                self._recorded[name] = change
+        except Fatal as error:
+            return {"ledger": str(error)}
+        except OSError as error:
+            return {"ledger": f"{self._layout.ledger}: cannot write an entry ({error.strerror})"}
+        return {}
+
+    def tell(self, model: str, change: Change) -> Mapping[str, str]:
+        """Enters an event that changed no route."""
+        try:
+            append(self._ledger, model, change)
+        except Fatal as error:
+            return {"ledger": str(error)}
+        except OSError as error:
+            return {"ledger": f"{self._layout.ledger}: cannot write an entry ({error.strerror})"}
+        return {}
+
+    def look(self, look: Look) -> Mapping[str, str]:
+        """Writes a line of the history."""
+        try:
+            self._history.add(look, time.monotonic())
+        except OSError as error:
+            return {"history": f"{self._layout.history}: cannot be written ({error.strerror})"}
+        return {}
