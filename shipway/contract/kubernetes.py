@@ -24,6 +24,7 @@ __all__ = [
     "PostgresSpec",
     "RedisSpec",
     "Repository",
+    "is_image",
 ]
 
 Text = Annotated[str, Field(min_length=1)]
@@ -43,9 +44,14 @@ def _repository(value: str) -> str:
     return value
 
 
+def is_image(text: str) -> bool:
+    """Returns whether `text` names an image by its digest."""
+    repository, at, digest = text.partition("@")
+    return bool(at and _DIGEST.fullmatch(digest) and _REPOSITORY.fullmatch(repository))
+
+
 def _image(value: str) -> str:
-    repository, at, digest = value.partition("@")
-    if not at or not _DIGEST.fullmatch(digest) or not _REPOSITORY.fullmatch(repository):
+    if not is_image(value):
         raise ValueError("an image HOST/PATH@sha256:DIGEST, because a tag can be moved to other bytes")
     return value
 

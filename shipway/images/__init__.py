@@ -9,4 +9,17 @@ image, byte for byte, on every machine; and a bundle can be looked up in the reg
 Beside it lie what admission and auditors read: signature, provenance and bill of materials.
 """
 
-__all__ = ["credentials", "documents", "find", "registry"]
+__all__ = [
+    "attach",
+    "base",
+    "bom",
+    "build",
+    "credentials",
+    "documents",
+    "find",
+    "layers",
+    "make",
+    "packages",
+    "registry",
+    "signing",
+]

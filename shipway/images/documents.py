@@ -123,6 +123,12 @@ class Image:
         return cast(dict[str, Any], json.loads(self.config))
 
     @property
+    def variables(self) -> dict[str, str]:
+        """The environment of what runs in it."""
+        pairs = (one.partition("=") for one in cast(list[str], self.settings.get("config", {}).get("Env") or []))
+        return {name: value for name, _, value in pairs}
+
+    @property
     def labels(self) -> dict[str, str]:
         """Its labels."""
         return cast(dict[str, str], self.settings.get("config", {}).get("Labels") or {})
@@ -150,8 +156,7 @@ def assemble(
     settings = base.settings
     config = cast(dict[str, Any], dict(settings.get("config") or {}))
     config["Labels"] = {**base.labels, **labels}
-    kept = [one for one in cast(list[str], config.get("Env") or []) if one.partition("=")[0] not in (variables or {})]
-    config["Env"] = [*kept, *(f"{name}={value}" for name, value in sorted((variables or {}).items()))]
+    config["Env"] = [f"{name}={value}" for name, value in {**base.variables, **(variables or {})}.items()]
     if entrypoint:
         config["Entrypoint"] = list(entrypoint)
         config.pop("Cmd", None)

@@ -140,4 +140,16 @@ def image_for_release(
                 f"{name}: found no image of {bundle} on {base}; "
                 f"`shipway build {model.name} {bundle} --env {environment.name} --push` makes it"
             )
+        if cluster_of(environment).admission is not None:
+            _verify(repository, image, environment)
     return image.digest
+
+
+def _verify(repository: Repository, image: Image, environment: EnvironmentSpec) -> None:
+    # Only here: cryptography is an extra, and finding an image needs none.
+    from shipway.images.attach import verify_image
+    from shipway.images.signing import public_key_of
+
+    key = public_key_of(environment)
+    if key is not None:
+        verify_image(repository, image.digest, key)
