@@ -4,8 +4,10 @@ import gzip
 import hashlib
 import io
 import shutil
+import struct
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,8 +17,11 @@ from shipway.images.documents import Descriptor, Layer, digest_of
 
 __all__ = ["Blobs", "Entry", "write_layer"]
 
-_LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
+# Every reader of images knows this one; some know no other.
+_LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 _CHUNK_BYTES = 1 << 20
+# The most that one block of gzip's format holds as it is.
+_STORED_BYTES = 65_535
 
 
 class Blobs:
@@ -65,33 +70,38 @@ def write_layer(entries: Iterable[Entry], blobs: Blobs, *, compressed: bool) -> 
     Args:
         entries: its files, in any order; folders come by themselves.
         blobs: where it goes.
-        compressed: whether it is packed. What packs bytes differs from one build of Python to another, so a layer whose
-            digest must be the same on every machine is not packed.
+        compressed: whether it is packed. How bytes are packed differs from one build of Python to another, so a layer
+            whose digest must be the same on every machine is wrapped alone.
     """
     with blobs.scratch() as folder:
-        plain, packed = Path(folder) / "layer.tar", Path(folder) / "layer.tar.gz"
+        plain, made = Path(folder) / "layer.tar", Path(folder) / "layer.tar.gz"
         with plain.open("wb") as stream:
             _write_tar(sorted(entries, key=lambda entry: entry.path), stream)
-        diff_id = _hash(plain)
-        if compressed:
-            _pack(plain, packed)
-        made = packed if compressed else plain
-        blob = Descriptor(
-            f"{_LAYER_TYPE}+gzip" if compressed else _LAYER_TYPE,
-            _hash(made) if compressed else diff_id,
-            made.stat().st_size,
-        )
-        made.rename(blobs.path(blob.digest))
-    return Layer(blob, diff_id)
+        (_pack if compressed else _wrap)(plain, made)
+        layer = Layer(Descriptor(_LAYER_TYPE, _hash(made), made.stat().st_size), _hash(plain))
+        made.rename(blobs.path(layer.blob.digest))
+    return layer
 
 
-def _pack(plain: Path, packed: Path) -> None:
+def _pack(plain: Path, made: Path) -> None:
     with (
         plain.open("rb") as source,
-        packed.open("wb") as target,
+        made.open("wb") as target,
         gzip.GzipFile(filename="", fileobj=target, mode="wb", compresslevel=6, mtime=0) as stream,
     ):
         shutil.copyfileobj(source, cast(BinaryIO, stream), _CHUNK_BYTES)
+
+
+def _wrap(plain: Path, made: Path) -> None:
+    """Writes gzip's format with nothing packed, byte by byte as RFC 1951 and 1952 have it."""
+    check = 0
+    with plain.open("rb") as source, made.open("wb") as target:
+        # Its flags and time are zero, and the system it was made on is unknown.
+        target.write(b"\x1f\x8b\x08" + bytes(6) + b"\xff")
+        while chunk := source.read(_STORED_BYTES):
+            target.write(struct.pack("<BHH", 0, len(chunk), len(chunk) ^ 0xFFFF) + chunk)
+            check = zlib.crc32(chunk, check)
+        target.write(struct.pack("<BHHLL", 1, 0, 0xFFFF, check, plain.stat().st_size & 0xFFFFFFFF))
 
 
 def _write_tar(entries: list[Entry], stream: BinaryIO) -> None:

@@ -55,16 +55,21 @@ class Repository:
         name: which.
         environ: the environment, for credentials and proxies.
         reads: other repositories of the same registry whose blobs may be mounted here.
+        transport: what carries the requests; the network by default.
     """
 
     def __init__(
-        self, name: RepositoryName, environ: Mapping[str, str], reads: tuple[RepositoryName, ...] = ()
+        self,
+        name: RepositoryName,
+        environ: Mapping[str, str],
+        reads: tuple[RepositoryName, ...] = (),
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.name = name
         self._auth = _Auth(
             name, environ, tuple(f"repository:{one.path}:pull" for one in reads if one.host == name.host)
         )
-        self._client = httpx.Client(auth=self._auth, timeout=_TIMEOUT, follow_redirects=True)
+        self._client = httpx.Client(auth=self._auth, timeout=_TIMEOUT, follow_redirects=True, transport=transport)
 
     def __enter__(self) -> "Repository":
         return self
