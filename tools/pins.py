@@ -10,6 +10,7 @@ from tools.sources import debian, go_module, wheel
 __all__ = [
     "ALERTMANAGER",
     "CLUSTER",
+    "CRANE",
     "ENVOY",
     "PROMETHEUS",
     "PULUMI",
@@ -126,6 +127,17 @@ CLUSTER = Tool(
     # Module cache 0.7 GB, build cache 3.1 GB, the program, and the Go toolchain that go.mod names.
     needed_mib=4800,
 )
+CRANE = Tool(
+    name="crane",
+    version=(0, 22, 1),
+    below_major=1,
+    executables=("crane",),
+    version_arguments=("version",),
+    source="its source as Go modules, pinned in tools/crane/go.mod (needs Go >= 1.21)",
+    obtain=go_module.build_crane,
+    # Module and build cache 0.5 GB, the program, and the Go toolchain that go.mod names.
+    needed_mib=900,
+)
 # Nobody needs these to run a platform.
-TEST_TOOLS = (CLUSTER,)
+TEST_TOOLS = (CLUSTER, CRANE)
 TOOLS = (PULUMI, ENVOY, PROMETHEUS, ALERTMANAGER)

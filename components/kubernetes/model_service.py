@@ -271,8 +271,7 @@ def _pod(
         service_account=spec.name,
         container=ContainerArgs(
             name="model",
-            # The bundle's digest names the image that holds it.
-            image=f"{cluster.image_registry}/{spec.name}@{digest}",
+            image=f"{cluster.image_registry}/{spec.name}@{service.release.image(slot)}",
             command=_command(spec, slot, digest, environment),
             ports=[ContainerPortArgs(name="http", container_port=SLOT_PORT)],
             resources=resources(

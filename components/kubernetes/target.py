@@ -7,6 +7,7 @@ import pulumi
 
 from components.kubernetes import model_service
 from components.kubernetes.access import cluster_of, cluster_provider, find_kubeconfig, read_served_routes
+from components.kubernetes.admission import refuse_missing_images
 from components.kubernetes.delivery import Delivery
 from components.kubernetes.feature_files import FEATURE_STORE
 from components.kubernetes.feature_store import FeatureStore
@@ -42,6 +43,7 @@ def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]
     refuse_unfit_labels(root, environment, services)
     refuse_unheard_alerts(root, environment, cluster)
     refuse_missing_gpus(root, environment, services)
+    refuse_missing_images(environment, services)
 
 
 def served(root: Path, environment: EnvironmentSpec) -> Mapping[str, tuple[Slot, str]]:

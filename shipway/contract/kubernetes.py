@@ -6,10 +6,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shipway.contract.documents import Spec
+from shipway.contract.documents import Secret, Spec
 
 __all__ = [
     "AddressRange",
+    "AdmissionSpec",
+    "BasesSpec",
     "GatewaySpec",
     "Image",
     "ImagesSpec",
@@ -22,6 +24,7 @@ __all__ = [
     "PostgresSpec",
     "RedisSpec",
     "Repository",
+    "is_image",
     "models_namespace",
     "platform_namespace",
 ]
@@ -43,9 +46,14 @@ def _repository(value: str) -> str:
     return value
 
 
+def is_image(text: str) -> bool:
+    """Returns whether `text` names an image by its digest."""
+    repository, at, digest = text.partition("@")
+    return bool(at and _DIGEST.fullmatch(digest) and _REPOSITORY.fullmatch(repository))
+
+
 def _image(value: str) -> str:
-    repository, at, digest = value.partition("@")
-    if not at or not _DIGEST.fullmatch(digest) or not _REPOSITORY.fullmatch(repository):
+    if not is_image(value):
         raise ValueError("an image HOST/PATH@sha256:DIGEST, because a tag can be moved to other bytes")
     return value
 
@@ -72,12 +80,46 @@ def models_namespace(environment: str) -> str:
     return f"{platform_namespace(environment)}-models"
 
 
+def _public_key(value: str) -> str:
+    # Enough to tell it from a private one, which must never lie here; what signs is checked where a key is used.
+    if not re.fullmatch(r"-----BEGIN PUBLIC KEY-----\n[A-Za-z0-9+/=\n]+\n-----END PUBLIC KEY-----\n?", value):
+        raise Secret("a public key in PEM, as `openssl ec -pubout` prints it")
+    return value
+
+
+class BasesSpec(Spec):
+    """What models' images are built on, each by digest: `shipway base` makes one of them.
+
+    Args:
+        cpu: for models without GPUs.
+        cuda: for those with; None where no model has any.
+        architecture: of the nodes, in Go's words; an image for several architectures is narrowed to it.
+    """
+
+    cpu: Image
+    cuda: Image | None = None
+    architecture: Literal["amd64", "arm64"] = "amd64"
+
+
 class ImagesSpec(Spec):
-    """The images of the platform's own pods, each by digest."""
+    """The images of the platform's own pods, each by digest, and what models' images are built on."""
 
     delivery: Image
     mlflow: Image
     feast: Image
+    bases: BasesSpec | None = None
+
+
+class AdmissionSpec(Spec):
+    """What the models' namespace admits: images with a signature and a provenance made with one key.
+
+    Args:
+        public_key: of the key that `shipway build` signs with, in PEM; it is no secret.
+        installed: whether sigstore's policy-controller is there already.
+    """
+
+    public_key: Annotated[str, AfterValidator(_public_key)]
+    installed: bool = False
 
 
 class InstalledStore(Spec):
@@ -195,7 +237,8 @@ class KubernetesSpec(Spec):
         api_server_range, api_server_port: where the API server's addresses lie, for those few pods that may ask it.
         pod_security_version: the Kubernetes version whose Pod Security Standards are enforced, such as v1.34.
         image_registry: where the models' images lie, as `<image_registry>/<model>@<digest>`.
-        images: the platform's own.
+        images: the platform's own, and the models' bases.
+        admission: which images of models the cluster runs; any, when it is None.
         storage_class: of all volumes; the cluster's default one by default.
         gpu_operator_installed: whether the NVIDIA GPU operator is there already.
         postgres_operator_namespace: where CloudNativePG runs, when it is there already.
@@ -210,6 +253,7 @@ class KubernetesSpec(Spec):
     pod_security_version: Annotated[str, Field(pattern=r"^v1\.\d+$")]
     image_registry: Repository
     images: ImagesSpec
+    admission: AdmissionSpec | None = None
     storage_class: ObjectName | None = None
     gateway: GatewaySpec
     monitoring: MonitoringSpec = MonitoringSpec()

@@ -82,6 +82,11 @@ class LocalLayout:
         return self.state / "artifacts"
 
     @property
+    def images(self) -> Path:
+        """Layers and configurations of images, by digest, until they are sent."""
+        return self.state / "images"
+
+    @property
     def registry(self) -> Path:
         return self.state / "registry" / "mlflow.db"
 

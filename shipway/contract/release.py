@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import Field
@@ -45,6 +45,8 @@ class Release(Spec):
         blue, green: the bundle digest in each slot, empty for none.
         live: the slot that was promoted last; read only where no route state exists.
         submitted_by, reason: who put the newest digest in, and why.
+        images: bundle digest -> digest of the image that holds it; empty where slots are processes. By the bundle and
+            not by the slot, so that an image can never be paired with a bundle that it does not hold.
     """
 
     blue: MaybeDigest = ""
@@ -52,10 +54,25 @@ class Release(Spec):
     live: Slot | None = None
     submitted_by: str = ""
     reason: str = ""
+    images: dict[Digest, Digest] = Field(default_factory=dict)
 
     def digest(self, slot: Slot) -> str:
         """Returns the digest in `slot`, empty for none."""
         return self.blue if slot is Slot.BLUE else self.green
+
+    def image(self, slot: Slot) -> str:
+        """Returns the digest of the image that holds the bundle in `slot`, empty where none is written."""
+        return self.images.get(self.digest(slot), "")
+
+    def with_image(self, bundle: str, image: str) -> Self:
+        """Returns this release with the image of `bundle`; images of bundles that are in no slot are dropped."""
+        kept = {self.blue, self.green} - {""}
+        images = {one: held for one, held in {**self.images, bundle: image}.items() if one in kept}
+        return self.model_copy(update={"images": images})
+
+    def document(self) -> dict[str, Any]:
+        """Returns the content of the file; images are in it only where there are some."""
+        return self.model_dump(mode="json", exclude=None if self.images else {"images"})
 
 
 def short_digest(digest: str) -> str:
@@ -90,7 +107,7 @@ def load_release(path: Path) -> Release:
 
 def save_release(path: Path, release: Release) -> None:
     """Writes `release` to `path`, whole or not at all."""
-    write_atomic(path, yaml.safe_dump(release.model_dump(mode="json"), sort_keys=False))
+    write_atomic(path, yaml.safe_dump(release.document(), sort_keys=False))
 
 
 def refuse_live_change(releases: Mapping[str, Release], served: Mapping[str, tuple[Slot, str]]) -> list[str]:

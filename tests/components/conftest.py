@@ -1,5 +1,7 @@
 """A project in a temporary folder, with the real program and stack files."""
 
+import hashlib
+import json
 import os
 import shutil
 from pathlib import Path
@@ -15,6 +17,11 @@ owner: {{team: pricing, contact: a@example.com, escalation: b@example.com, runbo
 resources: {{cpu_millicores: {cpu}, memory_mib: 512}}
 evaluation: {{gates: [{{metric: auc, minimum: 0.5}}]}}
 """
+
+
+def image_of(bundle: str) -> str:
+    """Returns the digest of the image that a release names for `bundle`."""
+    return f"sha256:{hashlib.sha256(bundle.encode()).hexdigest()}"
 
 
 class Project:
@@ -36,6 +43,9 @@ class Project:
     def release(self, service: Path, environment: str = "local", **slots: str) -> None:
         (service / "releases").mkdir(exist_ok=True)
         text = "".join(f"{key}: {value}\n" for key, value in slots.items())
+        if environment != "local":
+            images = {slots[slot]: image_of(slots[slot]) for slot in ("blue", "green") if slots.get(slot)}
+            text += f"images: {json.dumps(images)}\n"
         (service / "releases" / f"{environment}.yaml").write_text(text)
 
     def add_service(self, name: str, environment: str, **slots: str) -> Path:

@@ -8,7 +8,7 @@ import pytest
 from shipway.contract.errors import ShipwayError
 from tools import venv
 from tools.errors import CommandError
-from tools.pins import ALERTMANAGER, CLUSTER, PULUMI, Tool
+from tools.pins import ALERTMANAGER, CLUSTER, CRANE, PULUMI, Tool
 from tools.sources import debian, go_module, wheel
 
 Program = Callable[[str, str], Path]
@@ -39,6 +39,7 @@ def test_a_new_go_will_do(program: Program) -> None:
         (PULUMI, go_module.PULUMI_MODULE),
         (ALERTMANAGER, go_module.ALERTMANAGER_MODULE),
         (CLUSTER, go_module.KUBERNETES_MODULE),
+        (CRANE, go_module.CRANE_MODULE),
     ],
 )
 def test_the_build_is_the_pin(root: Path, tool: Tool, module: str) -> None:

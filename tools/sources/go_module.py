@@ -14,16 +14,19 @@ from tools import report
 __all__ = [
     "ALERTMANAGER_MODULE",
     "CLUSTER_PROGRAMS",
+    "CRANE_MODULE",
     "KUBERNETES_MODULE",
     "PULUMI_MODULE",
     "build_alertmanager",
     "build_cluster",
+    "build_crane",
     "build_pulumi",
     "check_go",
 ]
 
 PULUMI_MODULE = "github.com/pulumi/pulumi/pkg/v3"
 ALERTMANAGER_MODULE = "github.com/prometheus/alertmanager"
+CRANE_MODULE = "github.com/google/go-containerregistry"
 KUBERNETES_MODULE = "k8s.io/kubernetes"
 # The names under which tools/cluster/main.go is a control plane's programs.
 CLUSTER_PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok")
@@ -58,6 +61,16 @@ def build_alertmanager(root: Path, folder: Path, scratch: Path) -> None:
     """
     stamp = "github.com/prometheus/common/version.Version="
     _build("alertmanager", ALERTMANAGER_MODULE, stamp, "2 minutes", root, folder, scratch)
+
+
+def build_crane(root: Path, folder: Path, scratch: Path) -> None:
+    """Builds `crane` into `folder`: a registry for tests, and who judges the images in it.
+
+    Raises:
+        ShipwayError: when Go is missing, too old, or the build fails.
+    """
+    stamp = f"{CRANE_MODULE}/cmd/crane/cmd.Version="
+    _build("crane", CRANE_MODULE, stamp, "1 minute", root, folder, scratch)
 
 
 def build_cluster(root: Path, folder: Path, scratch: Path) -> None:

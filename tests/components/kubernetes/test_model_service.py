@@ -7,6 +7,7 @@ import pytest
 
 from shipway.contract.naming import check_model_name
 from shipway.contract.route import RouteSpec
+from tests.components.conftest import image_of
 from tests.components.kubernetes.cluster import FIRST, SECOND, STACK, Cluster, Registered
 
 SHARED = {"account", "declared", "edges", "monitor", "route", "rules"}
@@ -35,10 +36,10 @@ def test_a_model_that_was_never_released_runs_nothing(cluster: Cluster) -> None:
     assert registered.one("HTTPRoute", "digits-route")["spec"]["rules"][0]["backendRefs"] == []
 
 
-def test_an_image_is_named_by_the_bundles_digest(cluster: Cluster) -> None:
-    """Registry from the environment, name from the model, digest from the release."""
+def test_an_image_is_named_by_its_own_digest(cluster: Cluster) -> None:
+    """Registry from the environment, name from the model, digest from the release; the bundle's is another one."""
     (container,) = _pod(cluster.register(), "flight-delay-green")["containers"]
-    assert container["image"] == f"registry.example.com/models/flight-delay@{SECOND}"
+    assert container["image"] == f"registry.example.com/models/flight-delay@{image_of(SECOND)}"
     assert f"/bundles/{SECOND.replace(':', '/')}" in container["command"]
 
 

@@ -9,7 +9,7 @@ from components.preflight import preflight
 from components.services import load_services
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import SpecError
-from tests.components.kubernetes.cluster import STACK, Cluster
+from tests.components.kubernetes.cluster import FIRST, SECOND, STACK, Cluster
 
 
 def _check(cluster: Cluster) -> list[str]:
@@ -140,3 +140,12 @@ def test_an_owner_that_cannot_be_a_label(cluster: Cluster) -> None:
     path.write_text(path.read_text().replace("team: document-reading", "team: Document reading"))
     error = _refused(cluster)
     assert (error.key, error.got) == ("owner.team", "Document reading")
+
+
+def test_a_release_without_an_image(cluster: Cluster) -> None:
+    """A bundle's digest is no image's: the file, the bundle and the command that makes its image are named."""
+    path = cluster.project.root / "services" / "digits" / "releases" / f"{STACK}.yaml"
+    path.write_text(f"blue: {SECOND}\nimages: {{{FIRST}: {FIRST}}}\n")
+    error = _refused(cluster)
+    assert (error.path, error.key, error.got) == (str(path), f"images.{SECOND}", None)
+    assert f"`shipway build digits {SECOND} --env {STACK} --push`" in error.expected

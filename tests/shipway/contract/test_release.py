@@ -18,7 +18,8 @@ from shipway.contract.release import (
     short_digest,
 )
 
-A, B = ("sha256:" + c * 64 for c in "ab")
+A, B, C = ("sha256:" + c * 64 for c in "abc")
+IMAGE, OTHER = ("sha256:" + c * 64 for c in "12")
 DIGESTS = st.sampled_from(["", A, B])
 
 
@@ -28,6 +29,33 @@ def test_a_release_survives_the_file(tmp_path: Path) -> None:
     release = Release(blue=A, live=Slot.BLUE, submitted_by="me", reason="first")
     save_release(path, release)
     assert load_release(path) == release
+
+
+def test_an_image_belongs_to_its_bundle(tmp_path: Path) -> None:
+    """It stays with its bundle whatever slot that is in, and goes when the bundle is in none."""
+    path = release_path(tmp_path, "onprem")
+    release = Release(blue=A, green=B).with_image(A, IMAGE).with_image(B, OTHER)
+    save_release(path, release)
+    assert load_release(path) == release
+    assert (release.image(Slot.BLUE), release.image(Slot.GREEN)) == (IMAGE, OTHER)
+    replaced = release.model_copy(update={"green": C})
+    assert replaced.image(Slot.GREEN) == ""
+    assert replaced.with_image(C, IMAGE).images == {A: IMAGE, C: IMAGE}
+
+
+def test_a_release_of_processes_says_nothing_of_images(tmp_path: Path) -> None:
+    """The file of a local environment is as it was."""
+    path = release_path(tmp_path, "local")
+    save_release(path, Release(blue=A))
+    assert "images" not in path.read_text()
+
+
+def test_an_image_by_its_tag_is_refused(tmp_path: Path) -> None:
+    """A tag can be moved to other bytes."""
+    path = tmp_path / "onprem.yaml"
+    path.write_text(f"blue: {A}\nimages: {{{A}: latest}}\n")
+    with pytest.raises(SpecError, match=rf"onprem.yaml: images.{A}: got 'latest'"):
+        load_release(path)
 
 
 def test_a_model_never_released_has_empty_slots(tmp_path: Path) -> None:
