@@ -12,6 +12,7 @@ __all__ = [
     "metrics",
     "model",
     "naming",
+    "record",
     "release",
     "rollout",
     "route",
