@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.components.environments import Registration
+from tests.components.recorded import Registration
 from tests.graders.kubernetes import manifests
 from tests.graders.terraform import plan
 from tools import pinned, programs

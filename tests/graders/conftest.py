@@ -1,14 +1,14 @@
-"""Every environment, registered once for all graders."""
+"""Every stack, registered once for all graders."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.components.environments import Environment, recorded_environments
+from tests.components.recorded import RecordedStack, recorded_stacks
 
 
 @pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Environment]]:
-    """Returns what registers an environment by its name."""
-    with recorded_environments(tmp_path_factory.mktemp("environments")) as found:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], RecordedStack]]:
+    """Returns what registers a stack by its name."""
+    with recorded_stacks(tmp_path_factory.mktemp("stacks")) as found:
         yield found

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tests.components.environments import Registration
+from tests.components.recorded import Registration
 from tests.standins.shape import document_of
 
 __all__ = ["manifests"]

@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin
 from pulumi import _types as types_of
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 
-from tests.components.environments import Registration
+from tests.components.recorded import Registration
 
 __all__ = ["plan", "terraform_type"]
 

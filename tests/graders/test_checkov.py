@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from policies.waivers import Waiver, expired, load_waivers, waiver_for
-from tests.components.environments import STACKS, Environment, registrations
+from shipway.contract.environment import Target
+from shipway.contract.stack import load_stack
+from tests.components.conftest import REPOSITORY
+from tests.components.recorded import STACKS, RecordedStack, registrations
 from tests.components.recording import record
 from tests.graders import mistakes
 from tests.graders.checkov import Report, grade
@@ -17,15 +20,15 @@ pytestmark = pytest.mark.graders
 
 WAIVERS = Path(__file__).with_name("waivers.yaml")
 # A laptop's processes are no resources that checkov knows.
-JUDGED = [name for name in STACKS if name != "local"]
+JUDGED = [name for name in STACKS if load_stack(REPOSITORY, name).environment.target is not Target.LOCAL]
 MISTAKES = "mistakes"
 
 
 @pytest.fixture(scope="session")
-def report(environment: Callable[[str], Environment], tmp_path_factory: pytest.TempPathFactory) -> Report:
+def report(recorded: Callable[[str], RecordedStack], tmp_path_factory: pytest.TempPathFactory) -> Report:
     """checkov's answer over all environments, and over resources that are wrong, at once."""
     wrong = registrations(record(mistakes.program, MISTAKES))
-    everything = {name: environment(name).registrations for name in JUDGED} | {MISTAKES: wrong}
+    everything = {name: recorded(name).registrations for name in JUDGED} | {MISTAKES: wrong}
     return grade(everything, tmp_path_factory.mktemp("checkov"))
 
 

@@ -1,4 +1,4 @@
-"""Every environment there is, as the program registers it with both of the repository's services."""
+"""Every stack there is, as the program registers it with both of the repository's services."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from pulumi.runtime.rpc import deserialize_properties
 
-from shipway.contract.environment import EnvironmentSpec, Tier, load_environment
+from shipway.contract.environment import EnvironmentSpec, Tier
+from shipway.contract.stack import StackSpec, load_stack
 from tests.components.conftest import REPOSITORY, Project, make_project
 from tests.components.recording import Recorder, run
 
-__all__ = ["STACKS", "Environment", "Registration", "plain", "recorded_environments", "registrations"]
+__all__ = ["STACKS", "RecordedStack", "Registration", "plain", "recorded_stacks", "registrations"]
 
 STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (REPOSITORY / "stacks").glob("Pulumi.*.yaml"))
 
@@ -61,12 +62,15 @@ class Registration:
 
 
 @dataclass(frozen=True)
-class Environment:
-    """One environment and all that the program registers for it."""
+class RecordedStack:
+    """One stack and all that the program registers for it."""
 
-    name: str
-    spec: EnvironmentSpec
+    spec: StackSpec
     recorder: Recorder
+
+    @property
+    def environment(self) -> EnvironmentSpec:
+        return self.spec.environment
 
     @cached_property
     def registrations(self) -> list[Registration]:
@@ -74,7 +78,7 @@ class Environment:
 
     @property
     def keeps_data(self) -> bool:
-        return self.spec.tier is Tier.PROD
+        return self.environment.tier is Tier.PROD
 
 
 def registrations(recorder: Recorder) -> list[Registration]:
@@ -87,25 +91,27 @@ def registrations(recorder: Recorder) -> list[Registration]:
 
 def _fill(project: Project) -> None:
     """Releases both slots of one service and one of another, in every environment."""
+    names = sorted({load_stack(project.root, stack).environment.name for stack in STACKS})
     project.add_bundle(FIRST, model="flight-delay")
     project.add_bundle(SECOND, model="digits")
-    folders = [project.add_service(name, STACKS[0]) for name in ("flight_delay", "digits")]
-    for stack in STACKS:
-        project.release(folders[0], stack, blue=FIRST, green=FIRST if stack == "local" else SECOND)
-        project.release(folders[1], stack, blue=SECOND)
+    folders = [project.add_service(service, names[0]) for service in ("flight_delay", "digits")]
+    for name in names:
+        # A bundle of the local store is of one model.
+        project.release(folders[0], name, blue=FIRST, green=FIRST if name == "local" else SECOND)
+        project.release(folders[1], name, blue=SECOND)
 
 
 @contextmanager
-def recorded_environments(folder: Path) -> Iterator[Callable[[str], Environment]]:
-    """Yields what registers an environment in a project below `folder`: each is run once."""
+def recorded_stacks(folder: Path) -> Iterator[Callable[[str], RecordedStack]]:
+    """Yields what registers a stack by its name, in a project below `folder`: each is run once."""
     with pytest.MonkeyPatch.context() as patch:
         project = make_project(folder, patch)
         _fill(project)
-        known: dict[str, Environment] = {}
+        known: dict[str, RecordedStack] = {}
 
-        def environment(name: str) -> Environment:
+        def stack(name: str) -> RecordedStack:
             if name not in known:
-                known[name] = Environment(name, load_environment(project.root, name), run(project.root, name))
+                known[name] = RecordedStack(load_stack(project.root, name), run(project.root, name))
             return known[name]
 
-        yield environment
+        yield stack
