@@ -2,16 +2,16 @@
 
 Both judge the same Kubernetes objects, models' workloads and what belongs to them. checkov runs as people run it, as a
 process over a folder of manifests, and once more over a single object: what that takes is its start, not its judgement.
-It lives in an environment of its own, .shipway/checkov, for its pins contradict Pulumi's.
+It has an environment of its own in the tool cache, for its pins contradict Pulumi's.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
-import venv
 from datetime import date
 from itertools import count, islice
 from pathlib import Path
@@ -21,12 +21,12 @@ from typing import Any
 from policies.judge import all_rules, judge
 from policies.resource import Resource
 from tests.policies.clean_stack import clean_stack
+from tools import pinned, programs
 
 __all__ = ["main"]
 
 AT_LEAST_RATIO = 40.0
-CHECKOV = "checkov==3.3.30"
-ENVIRONMENT = Path(__file__).resolve().parents[1] / ".shipway" / "checkov"
+ROOT = Path(__file__).resolve().parents[1]
 TODAY = date(2026, 11, 27)
 # Built-in kinds; checkov knows no custom resources.
 _KINDS = (
@@ -58,22 +58,14 @@ def manifest(resource: Resource, number: int) -> dict[str, Any]:
     return {**resource.props, "apiVersion": group.removeprefix("core/"), "kind": kind, "metadata": metadata}
 
 
-def checkov() -> Path:
-    """Returns checkov's command, installed by its name from PyPI on the first call."""
-    command = ENVIRONMENT / "bin" / "checkov"
-    if not command.exists():
-        venv.create(ENVIRONMENT, with_pip=True)
-        subprocess.run([ENVIRONMENT / "bin" / "pip", "install", "--quiet", CHECKOV], check=True)
-    return command
-
-
 def checkov_seconds(resources: list[Resource]) -> tuple[float, int]:
     """Returns how long checkov takes over a folder with these objects, and how many judgements it makes."""
     with tempfile.TemporaryDirectory() as folder:
         for number, resource in enumerate(resources):
             text = json.dumps(manifest(resource, number))
             (Path(folder) / f"{number}.json").write_text(text, encoding="utf-8")
-        words = [checkov(), "-d", folder, "--framework", "kubernetes", "--skip-download", "--compact", "-o", "json"]
+        checkov = pinned.checkov(ROOT, programs.cache_folder(os.environ))
+        words = [checkov, "-d", folder, "--framework", "kubernetes", "--skip-download", "--compact", "-o", "json"]
         began = time.monotonic()
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         took = time.monotonic() - began

@@ -17,18 +17,23 @@ STAGES: dict[str, tuple[str, ...]] = {
     "format": ("ruff", "format", "--check", "."),
     "layers": ("lint-imports", "--cache-dir", ".shipway/cache/import_linter"),
     "types": ("pyright",),
-    "unit": ("pytest", "-q", "-m", "not e2e and not cluster"),
+    "unit": ("pytest", "-q", "-m", "not e2e and not cluster and not graders"),
     "e2e": ("pytest", "-q", "-m", "e2e"),
+    "graders": ("pytest", "-q", "-m", "graders"),
     "cluster": ("pytest", "-q", "-m", "cluster"),
 }
-# Only where it is named: it needs a control plane, whose programs take minutes to build.
-ON_DEMAND = frozenset({"cluster"})
+# Only where they are named: they need checkers of their own and a control plane, which takes minutes to build.
+ON_DEMAND = frozenset({"cluster", "graders"})
 
 
 def main() -> int:
     """Runs the stages, also after one that failed, and returns 1 when any did."""
     parser = argparse.ArgumentParser(prog="make test", description=__doc__)
-    parser.add_argument("stage", nargs="*", help=f"which of {', '.join(STAGES)}; all but cluster where none is named")
+    parser.add_argument(
+        "stage",
+        nargs="*",
+        help=f"which of {', '.join(STAGES)}; all but {' and '.join(sorted(ON_DEMAND))} where none is named",
+    )
     chosen = parser.parse_args().stage
     if unknown := set(chosen) - set(STAGES):
         parser.error(f"no stage {', '.join(sorted(unknown))}; known ones are {', '.join(STAGES)}")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tools import environment, locks, programs, report, venv
+from tools import environment, locks, pinned, programs, report, venv
 from tools.language_host import launchers
 from tools.pins import PULUMI, TEST_TOOLS, TOOLS, Tool
 from tools.programs import Found
@@ -89,9 +89,14 @@ def _replace(path: Path, text: str) -> None:
 def main() -> int:
     """Runs the verb."""
     parser = argparse.ArgumentParser(prog="make setup", description=__doc__)
-    parser.add_argument("--cluster", action="store_true", help="also a control plane, for `make test-cluster`")
+    parser.add_argument(
+        "--cluster", action="store_true", help="also a control plane and checkers, for `make test-cluster`"
+    )
     chosen = parser.parse_args()
     prepare(ROOT, os.environ, (*TOOLS, *TEST_TOOLS) if chosen.cluster else TOOLS)
+    if chosen.cluster:
+        for obtain in (pinned.definitions, pinned.checkov):
+            obtain(ROOT, programs.cache_folder(os.environ))
     return 0
 
 

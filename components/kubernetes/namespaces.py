@@ -24,6 +24,8 @@ def namespace(
     version: str,
     labels: Mapping[str, str],
     parent: pulumi.Resource,
+    *,
+    keeps_data: bool = False,
 ) -> Namespace:
     """Returns a namespace that refuses pods below `level`.
 
@@ -33,6 +35,7 @@ def namespace(
         version: the Kubernetes version whose text of it counts: `latest` would change with the cluster.
         labels: its labels.
         parent: the part it belongs to.
+        keeps_data: whether something in it must not be lost: what is in a namespace goes with it.
     """
     enforced = {
         "pod-security.kubernetes.io/enforce": str(level),
@@ -41,5 +44,5 @@ def namespace(
     return Namespace(
         name,
         metadata=ObjectMetaArgs(name=name, labels={**labels, **enforced}),
-        opts=pulumi.ResourceOptions(parent=parent),
+        opts=pulumi.ResourceOptions(parent=parent, protect=keeps_data, retain_on_delete=keeps_data),
     )

@@ -9,7 +9,7 @@ from components.kubernetes.labels import labels
 from components.kubernetes.names import ClusterNames
 from components.kubernetes.namespaces import PodSecurity, namespace
 from components.parts import ServingOutputs
-from shipway.contract.environment import EnvironmentSpec
+from shipway.contract.environment import EnvironmentSpec, Tier
 from shipway.contract.kubernetes import KubernetesSpec
 
 __all__ = ["Namespaces", "Serving"]
@@ -26,7 +26,13 @@ class Namespaces(pulumi.ComponentResource):
     ) -> None:
         super().__init__("shipway:kubernetes:Namespaces", name, {}, opts)
         names, given, version = ClusterNames(environment.name), labels(environment, name), cluster.pod_security_version
-        self.platform = namespace(names.platform, PodSecurity.RESTRICTED, version, given, self)
+        brings_stores = None in (
+            cluster.feast_postgres.installed,
+            cluster.mlflow_postgres.installed,
+            cluster.redis.installed,
+        )
+        keeps_data = environment.tier is Tier.PROD and brings_stores
+        self.platform = namespace(names.platform, PodSecurity.RESTRICTED, version, given, self, keeps_data=keeps_data)
         self.models = namespace(names.models, PodSecurity.RESTRICTED, version, given, self)
         edges.deny_all(
             f"{name}-platform-deny-all",

@@ -9,7 +9,7 @@ from policies.kubernetes import pods
 from policies.resource import Resource, at, rows, texts
 from policies.rule import KUBERNETES, Context, Severity, rule
 
-__all__ = ["secrets_as_files"]
+__all__ = ["holds_secret", "secrets_as_files"]
 
 # What the issuers of credentials make recognisable; an address with a password; a private key.
 _CREDENTIAL = re.compile(
@@ -49,7 +49,7 @@ def secrets_as_files(resource: Resource, _context: Context) -> Iterator[str]:
     if resource.type.startswith("kubernetes:core/v1:ConfigMap"):
         data: Mapping[str, Any] = resource.props.get("data") or {}
         for key in data:
-            if _is_secret(key, str(data[key])):
+            if holds_secret(key, str(data[key])):
                 yield f"ConfigMap key {key!r} holds a secret"
     for pod in pods(resource):
         for container in pod.containers:
@@ -62,7 +62,7 @@ def _of_container(container: Mapping[str, Any]) -> Iterator[str]:
         name = str(variable.get("name"))
         if at(variable, "valueFrom", "secretKeyRef") is not None:
             yield f"env {name} is read from a Secret"
-        elif _is_secret(name, str(variable.get("value") or "")):
+        elif holds_secret(name, str(variable.get("value") or "")):
             yield f"env {name} holds a secret"
     for source in rows(container.get("envFrom")):
         if at(source, "secretRef") is not None:
@@ -70,13 +70,13 @@ def _of_container(container: Mapping[str, Any]) -> Iterator[str]:
     words = [*texts(container.get("command")), *texts(container.get("args"))]
     for word, following in zip(words, [*words[1:], ""], strict=False):
         flag = _FLAG.fullmatch(word)
-        if flag and _is_secret(flag[1], following if flag[2] is None else flag[2]):
+        if flag and holds_secret(flag[1], following if flag[2] is None else flag[2]):
             yield f"argument {flag[1]!r} holds a secret"
         elif not flag and _CREDENTIAL.search(word):
             yield "an argument holds a secret"
 
 
-def _is_secret(name: str, value: str) -> bool:
+def holds_secret(name: str, value: str) -> bool:
     """Returns whether a value is a secret, by its own form or by its name; the value itself is never shown."""
     # `$(NAME)` only refers to another variable, and a path only says where the secret is.
     if not value.strip() or value.startswith("$("):

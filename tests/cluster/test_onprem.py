@@ -14,9 +14,6 @@ __all__ = ["project"]
 
 pytestmark = pytest.mark.cluster
 
-# Their definitions come with charts, which no registry that tests can reach has.
-FROM_CHARTS = frozenset({"Cluster", "EnvoyProxy"})
-
 
 @pytest.fixture
 def declared(project: Project) -> Registered:
@@ -39,11 +36,10 @@ def test_every_object_is_valid(plane: ControlPlane, declared: Registered) -> Non
     """Strict validation on the server finds no unknown field and no wrong value in any object."""
     found = objects(declared)
     plane.apply(*[one for one in found if one["kind"] == "Namespace"])
-    rest = [one for one in found if one["kind"] not in FROM_CHARTS | {"Namespace"}]
+    rest = [one for one in found if one["kind"] != "Namespace"]
     assert len(rest) > 40
     said = plane.apply(*rest, dry_run=True)
     assert said.count("serverside-applied (server dry run)") == len(rest), said
-    assert {one["kind"] for one in found} & FROM_CHARTS, "this list is no longer needed"
 
 
 def test_every_pod_is_admitted(plane: ControlPlane, declared: Registered) -> None:

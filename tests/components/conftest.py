@@ -64,20 +64,25 @@ class Project:
         (folder / "manifest.json").write_text(f'{{"model": "{model}"}}')
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project without services, and stand-ins for the external programs first on PATH."""
-    programs = tmp_path / "bin"
+def make_project(folder: Path, patch: pytest.MonkeyPatch) -> Project:
+    """Returns a project without services below `folder`, with stand-ins for the external programs first on PATH."""
+    programs = folder / "bin"
     programs.mkdir()
     for name in ("envoy", "prometheus", "promtool", "alertmanager", "amtool"):
         (programs / name).write_text("#!/bin/sh\nexit 0\n")
         (programs / name).chmod(0o755)
     (programs / "kubectl").write_text("#!/bin/sh\necho '{\"items\": []}'\n")
     (programs / "kubectl").chmod(0o755)
-    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text("contexts: [{name: onprem, context: {}}]\n")
-    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
-    root = tmp_path / "project"
+    patch.setenv("KUBECONFIG", str(kubeconfig))
+    patch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    root = folder / "project"
     root.mkdir()
     return Project(root)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project of one test's own."""
+    return make_project(tmp_path, monkeypatch)

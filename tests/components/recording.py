@@ -10,7 +10,13 @@ from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.rpc import deserialize_properties
 
 # By name: resources of several models are registered in no certain order.
-BLUE_PORTS = {"first-ports": 20_000, "second-one-ports": 20_002, "third-ports": 20_004}
+BLUE_PORTS = {
+    "first-ports": 20_000,
+    "second-one-ports": 20_002,
+    "third-ports": 20_004,
+    "flight-delay-ports": 20_006,
+    "digits-ports": 20_008,
+}
 
 
 class _Outputs(Mocks):

@@ -22,6 +22,7 @@ __all__ = [
     "build_crane",
     "build_pulumi",
     "check_go",
+    "gather_definitions",
 ]
 
 PULUMI_MODULE = "github.com/pulumi/pulumi/pkg/v3"
@@ -32,10 +33,16 @@ KUBERNETES_MODULE = "k8s.io/kubernetes"
 CLUSTER_PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok")
 # How nodes and pods without machines come to be ready, in kwok's module.
 _STAGES = ("node/fast", "node/heartbeat-with-lease", "pod/fast")
-# module -> where its custom resource definitions lie; tools/crds/go.mod has the versions.
+# module -> the files with its custom resource definitions; tools/crds/go.mod has the versions.
 _DEFINITIONS = {
-    "sigs.k8s.io/gateway-api": "config/crd/standard",
-    "github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd",
+    "github.com/aws/karpenter-provider-aws": "pkg/apis/crds/*.yaml",
+    "github.com/cloudnative-pg/cloudnative-pg": "config/crd/bases/*.yaml",
+    "github.com/envoyproxy/gateway": "charts/gateway-crds-helm/templates/generated/*.yaml",
+    "github.com/kedacore/keda/v2": "config/crd/bases/*.yaml",
+    "github.com/prometheus-operator/prometheus-operator": "example/prometheus-operator-crd/*.yaml",
+    "github.com/sigstore/policy-controller": "config/300-*.yaml",
+    "sigs.k8s.io/gateway-api": "config/crd/standard/*.yaml",
+    "sigs.k8s.io/secrets-store-csi-driver": "config/crd/bases/*.yaml",
 }
 
 # The first Go that understands `go 1.26` in a go.mod and fetches that toolchain by itself (GOTOOLCHAIN=auto).
@@ -74,7 +81,7 @@ def build_crane(root: Path, folder: Path, scratch: Path) -> None:
 
 
 def build_cluster(root: Path, folder: Path, scratch: Path) -> None:
-    """Builds a control plane into `folder`, one program under many names, with `stages.yaml` and `crds/` beside it.
+    """Builds a control plane into `folder`, one program under many names, with `stages.yaml` beside it.
 
     Raises:
         ShipwayError: when Go is missing, too old, or the build fails.
@@ -89,16 +96,44 @@ def build_cluster(root: Path, folder: Path, scratch: Path) -> None:
         stages = [path for part in _STAGES for path in sorted((kwok / "kustomize" / "stage" / part).glob("*.yaml"))]
         texts = [path.read_text(encoding="utf-8") for path in stages if path.name != "kustomization.yaml"]
         (folder / "stages.yaml").write_text("\n---\n".join(texts), encoding="utf-8")
-        definitions = folder / "crds"
-        definitions.mkdir()
-        for module, found in _modules(go, root / "tools" / "crds", list(_DEFINITIONS), env).items():
-            for path in sorted((found / _DEFINITIONS[module]).glob("*.yaml")):
-                if path.name != "kustomization.yaml":
-                    shutil.copyfile(path, definitions / f"{module.rpartition('/')[2]}-{path.name}")
 
     _build(
         "cluster", KUBERNETES_MODULE, stamp, "8 minutes", root, folder, scratch, package=".", more=numbers, then=gather
     )
+
+
+def gather_definitions(root: Path, folder: Path, scratch: Path) -> None:
+    """Puts the custom resource definitions of every module in tools/crds/go.mod into `folder`, one file each.
+
+    Raises:
+        ShipwayError: when Go is missing, too old, or a module cannot be had or holds none.
+    """
+    go, caches = check_go(shutil.which("go")), scratch / "go-crds"
+    with report.step("crds", "downloading the modules that tools/crds/go.mod names (about 30 MB)"):
+        modules = _modules(go, root / "tools" / "crds", list(_DEFINITIONS), _environment(caches))
+    for module, found in modules.items():
+        paths = [path for path in sorted(found.glob(_DEFINITIONS[module])) if path.name != "kustomization.yaml"]
+        if not paths:
+            raise ShipwayError(f"{module} holds no {_DEFINITIONS[module]}")
+        for path in paths:
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            # Some lie in a chart: what Helm would decide is left out, for all of them are wanted.
+            text = "".join(line for line in lines if not line.startswith("{{"))
+            (folder / f"{module.replace('/', '-')}-{path.name}").write_text(text, encoding="utf-8")
+    shutil.rmtree(caches)
+
+
+def _environment(caches: Path) -> dict[str, str]:
+    """Returns the variables of a Go that leaves nothing outside `caches`."""
+    return os.environ | {
+        "CGO_ENABLED": "0",
+        "GOTOOLCHAIN": "auto",
+        "GOPATH": str(caches),
+        "GOMODCACHE": str(caches / "mod"),
+        "GOCACHE": str(caches / "build"),
+        # Go's module cache is read-only otherwise, and could not be removed like any other folder.
+        "GOFLAGS": "-modcacherw",
+    }
 
 
 def _modules(go: str, folder: Path, modules: Sequence[str], env: Mapping[str, str]) -> dict[str, Path]:
@@ -135,15 +170,7 @@ def _build(
     modules = root / "tools" / name
     version = pinned_version((modules / "go.mod").read_text(encoding="utf-8"), module)
     caches = scratch / f"go-{name}"
-    env = os.environ | {
-        "CGO_ENABLED": "0",
-        "GOTOOLCHAIN": "auto",
-        "GOPATH": str(caches),
-        "GOMODCACHE": str(caches / "mod"),
-        "GOCACHE": str(caches / "build"),
-        # Go's module cache is read-only otherwise, and could not be removed like any other folder.
-        "GOFLAGS": "-modcacherw",
-    }
+    env = _environment(caches)
     flags = " ".join(["-s -w", *(f"-X {one}" for one in (f"{stamp}{version}", *more))])
     target = f"{folder}/" if package == "tool" else str(folder / name)
     with report.step(name, f"building v{version} from its Go modules (downloads, then about {duration})"):

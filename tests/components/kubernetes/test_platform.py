@@ -137,8 +137,8 @@ def test_everything_waits_for_its_namespace(cluster: Cluster) -> None:
 
 
 def test_what_holds_data_is_kept_in_production(cluster: Cluster) -> None:
-    """Databases and the online store are protected; in another tier a stack can be removed whole."""
-    stores = {"feast-postgres", "mlflow-postgres", "feature-store-online"}
+    """Databases, the online store and their namespace are protected; in another tier a stack can be removed whole."""
+    stores = {"feast-postgres", "mlflow-postgres", "feature-store-online", "shipway-onprem"}
     registered = cluster.register()
     protected = {request.name for request in registered.requests.values() if request.protect}
     retained = {request.name for request in registered.requests.values() if request.retainOnDelete}

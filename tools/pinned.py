@@ -1,0 +1,92 @@
+"""What tests need besides programs of one version: each in a folder of the tool cache that its pins' hash names."""
+
+import hashlib
+import shlex
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from shipway.contract.errors import ShipwayError
+from tools import disk, locks, report, venv
+from tools.sources import go_module
+
+__all__ = ["CHECKOV_LOCK", "checkov", "definitions"]
+
+CHECKOV_LOCK = Path("tools", "checkov", "requirements.lock")
+_DEFINITIONS_SUM = Path("tools", "crds", "go.sum")
+# Unpacked packages; the modules that hold the definitions, which are removed again.
+_CHECKOV_MIB, _DEFINITIONS_MIB = 400, 600
+
+
+def checkov(root: Path, cache: Path) -> Path:
+    """Returns the program `checkov`, installed as its lock says where it is not there yet.
+
+    It has an environment of its own, because its pins contradict Pulumi's.
+
+    Args:
+        root: the repository.
+        cache: the tool cache.
+
+    Raises:
+        ShipwayError: when no index answers or the disk is full.
+    """
+    # The interpreter too: its packages hold compiled code, and the launcher names it.
+    interpreter = Path(sys.executable).resolve()
+    key = (root / CHECKOV_LOCK).read_bytes() + f"{interpreter} {sys.version}".encode()
+
+    def make(unfinished: Path, folder: Path) -> None:
+        with report.step("checkov", f"installing what {CHECKOV_LOCK} names"):
+            packages = ["--no-deps", "--target", str(unfinished / "packages"), "-r", str(root / CHECKOV_LOCK)]
+            venv.install(root, packages, subject="checkov", cache=cache)
+        if not (unfinished / "packages" / "checkov" / "main.py").exists():
+            raise ShipwayError(f"{CHECKOV_LOCK} brought no checkov")
+        # -S: the interpreter's own packages, whatever they are, stay out of it.
+        launcher = f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(folder / 'packages'))} PYTHONWARNINGS=ignore "
+        launcher += f'exec {shlex.quote(str(interpreter))} -S -m checkov.main "$@"\n'
+        (unfinished / "checkov").write_text(launcher, encoding="utf-8")
+        (unfinished / "checkov").chmod(0o755)
+
+    return _folder("checkov", key, cache, _CHECKOV_MIB, make) / "checkov"
+
+
+def definitions(root: Path, cache: Path) -> Path:
+    """Returns a folder with the custom resource definitions that charts would bring, as tools/crds pins them.
+
+    Args:
+        root: the repository.
+        cache: the tool cache.
+
+    Raises:
+        ShipwayError: when Go is missing or too old, or no proxy answers.
+    """
+    key = (root / _DEFINITIONS_SUM).read_bytes()
+
+    def make(unfinished: Path, _folder: Path) -> None:
+        go_module.gather_definitions(root, unfinished, cache)
+
+    return _folder("crds", key, cache, _DEFINITIONS_MIB, make)
+
+
+def _folder(name: str, key: bytes, cache: Path, needed_mib: int, make: Callable[[Path, Path], None]) -> Path:
+    """Returns the folder of `key`, whole or not at all; `make` fills it and is told where it will lie."""
+    folder = cache / f"{name}-{hashlib.sha256(key).hexdigest()[:16]}"
+    if folder.exists():
+        return folder
+
+    def wait(message: str) -> None:
+        report.say(name, message)
+
+    with locks.exclusive(cache / f".{name}.lock", f"getting {name}", on_wait=wait):
+        if folder.exists():  # by whoever held the lock before
+            return folder
+        disk.require_room(cache, needed_mib, f"getting {name}")
+        unfinished = cache / f".{name}.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)  # of a run that was killed; nobody else is here, we hold the lock
+        unfinished.mkdir(parents=True)
+        try:
+            make(unfinished, folder)
+            unfinished.rename(folder)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return folder
