@@ -2,6 +2,7 @@
 
 __all__ = [
     "access",
+    "beneath",
     "charts",
     "delivery",
     "edges",

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pulumi
 
+from components.kubernetes.beneath import Beneath
 from components.kubernetes.charts import GPU_OPERATOR, install
-from components.kubernetes.gpu_types import GPU_PRODUCT_LABEL, GPU_TYPES
+from components.kubernetes.gpu_types import GpuTable
 from components.kubernetes.labels import labels
 from components.kubernetes.names import ClusterNames
 from components.kubernetes.namespaces import PodSecurity, namespace
@@ -23,7 +24,7 @@ __all__ = ["GpuPool", "refuse_missing_gpus"]
 _SLOTS = 2
 
 
-def refuse_missing_gpus(root: Path, environment: EnvironmentSpec, services: Sequence[Service]) -> None:
+def refuse_missing_gpus(root: Path, environment: EnvironmentSpec, services: Sequence[Service], table: GpuTable) -> None:
     """Refuses a pool of an unknown GPU type, and the first model that the pools cannot hold.
 
     A replica's GPUs are on one node. What the autoscaler adds beyond `min_replicas` may have to wait for a node and is
@@ -34,10 +35,10 @@ def refuse_missing_gpus(root: Path, environment: EnvironmentSpec, services: Sequ
     """
     path = environment_path(root, environment.name)
     for number, pool in enumerate(environment.gpu_pools):
-        if pool.gpu_type not in GPU_TYPES:
-            known = ", ".join(GPU_TYPES)
+        if pool.gpu_type not in table.rows:
+            known = ", ".join(table.rows)
             raise SpecError(path, f"gpu_pools.{number}.gpu_type", pool.gpu_type, f"one of {known}")
-    total = gpu_pool_outputs(environment.gpu_pools).gpus
+    total = gpu_pool_outputs(environment.gpu_pools, table).gpus
     free = dict(total)
     for service in services:
         spec, model = service.spec.resources, service.folder / "model.yaml"
@@ -46,7 +47,7 @@ def refuse_missing_gpus(root: Path, environment: EnvironmentSpec, services: Sequ
         if spec.gpu_type not in free:
             has = f"one that a pool of {path} has: {', '.join(free) or 'there is none'}"
             raise SpecError(model, "resources.gpu_type", spec.gpu_type, has)
-        if spec.gpus > (most := GPU_TYPES[spec.gpu_type].gpus_per_node):
+        if spec.gpus > (most := table.rows[spec.gpu_type].gpus_per_node):
             at_most = f"at most {most}: that many {spec.gpu_type} are in one node"
             raise SpecError(model, "resources.gpus", spec.gpus, at_most)
         needed, left = spec.gpus * spec.min_replicas * _SLOTS, free[spec.gpu_type]
@@ -69,9 +70,14 @@ class GpuPool(pulumi.ComponentResource):
     outputs: GpuPoolOutputs
 
     def __init__(
-        self, name: str, environment: EnvironmentSpec, cluster: KubernetesSpec, opts: pulumi.ResourceOptions
+        self,
+        name: str,
+        environment: EnvironmentSpec,
+        cluster: KubernetesSpec,
+        beneath: Beneath,
+        opts: pulumi.ResourceOptions,
     ) -> None:
-        pools = [_expected(pool) for pool in environment.gpu_pools]
+        pools = [_expected(pool, beneath.gpu_table) for pool in environment.gpu_pools]
         super().__init__("shipway:kubernetes:GpuPool", name, {"pools": pools}, opts)
         if pools and not cluster.gpu_operator_installed:
             names = ClusterNames(environment.name)
@@ -88,18 +94,18 @@ class GpuPool(pulumi.ComponentResource):
                 GPU_OPERATOR,
                 release="gpu-operator",
                 namespace=names.gpu_operator,
-                values={},
+                values=beneath.gpu_operator,
                 parent=self,
                 waits=[space],
             )
-        self.outputs = gpu_pool_outputs(environment.gpu_pools)
+        self.outputs = gpu_pool_outputs(environment.gpu_pools, beneath.gpu_table)
         self.register_outputs({})
 
 
-def _expected(pool: GpuPoolSpec) -> Mapping[str, object]:
-    row = GPU_TYPES[pool.gpu_type]
+def _expected(pool: GpuPoolSpec, table: GpuTable) -> Mapping[str, object]:
+    row = table.rows[pool.gpu_type]
     return {
         **pool.model_dump(),
-        "labels": {GPU_PRODUCT_LABEL: row.instance_type},
+        "labels": table.labels(pool.gpu_type),
         "taints": [{"key": row.taint_key, "value": "present", "effect": "NoSchedule"}],
     }

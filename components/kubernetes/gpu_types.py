@@ -1,11 +1,33 @@
 """The GPU types of this target: one row is one type, and everything that knows about GPUs reads it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from shipway.contract.environment import GpuType
 
-__all__ = ["GPU_PRODUCT_LABEL", "GPU_TYPES"]
+__all__ = ["GPU_PRODUCT_LABEL", "GPU_TABLE", "GPU_TYPES", "GpuTable"]
 
 # GPU feature discovery, a part of the NVIDIA GPU operator, puts it on every node that has a GPU.
 GPU_PRODUCT_LABEL = "nvidia.com/gpu.product"
+
+
+@dataclass(frozen=True)
+class GpuTable:
+    """The GPU types that nodes of a target can have.
+
+    Args:
+        label: the node label by which pods find a type.
+        rows: name -> type.
+        values: name -> what the label says on nodes of that type.
+    """
+
+    label: str
+    rows: Mapping[str, GpuType]
+    values: Mapping[str, str]
+
+    def labels(self, gpu_type: str) -> dict[str, str]:
+        """Returns what nodes of a type carry, and what a pod that wants one selects."""
+        return {self.label: self.values[gpu_type]}
 
 
 def _nvidia(name: str, product: str, *, gpus_per_node: int, gpu_memory_gib: int) -> GpuType:
@@ -34,3 +56,5 @@ GPU_TYPES: dict[str, GpuType] = {
         _nvidia("h100", "NVIDIA-H100-80GB-HBM3", gpus_per_node=8, gpu_memory_gib=80),
     )
 }
+
+GPU_TABLE = GpuTable(GPU_PRODUCT_LABEL, GPU_TYPES, {name: row.instance_type for name, row in GPU_TYPES.items()})

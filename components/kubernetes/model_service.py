@@ -41,7 +41,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudget
 
 from components.kubernetes import edges
 from components.kubernetes.feature_files import REPOSITORY, export_feature_credentials, feature_edges, feature_mounts
-from components.kubernetes.gpu_types import GPU_PRODUCT_LABEL, GPU_TYPES
+from components.kubernetes.gpu_types import GpuTable
 from components.kubernetes.labels import model_labels, slot_labels
 from components.kubernetes.names import SLOT_PORT, ClusterNames
 from components.kubernetes.places import (
@@ -75,10 +75,14 @@ _STATE_MIB, _PREDICTIONS_MIB = 256, 1024
 
 
 def build_model(
-    parent: pulumi.Resource, service: ModelFolder, platform: PlatformOutputs, cluster: KubernetesSpec
+    parent: pulumi.Resource,
+    service: ModelFolder,
+    platform: PlatformOutputs,
+    cluster: KubernetesSpec,
+    gpu_table: GpuTable,
 ) -> ModelOutputs:
     """Builds the resources of one model below `parent`; none of the platform's own is touched."""
-    built = _Model(parent, service, platform, cluster)
+    built = _Model(parent, service, platform, cluster, gpu_table)
     filled = [slot for slot in Slot if service.release.digest(slot)]
     account = built.shared(filled)
     for slot in filled:
@@ -100,10 +104,15 @@ class _Model:
     """The resources of one model; what they all need is looked up once."""
 
     def __init__(
-        self, parent: pulumi.Resource, service: ModelFolder, platform: PlatformOutputs, cluster: KubernetesSpec
+        self,
+        parent: pulumi.Resource,
+        service: ModelFolder,
+        platform: PlatformOutputs,
+        cluster: KubernetesSpec,
+        gpu_table: GpuTable,
     ) -> None:
         self.service, self.spec, self.release = service, service.spec, service.release
-        self.environment, self.cluster = platform.environment, cluster
+        self.environment, self.cluster, self.gpu_table = platform.environment, cluster, gpu_table
         self.names = ClusterNames(platform.environment.name)
         self._parent, self._provider = parent, platform.serving.provider
         self._ready = [platform.serving.ready]
@@ -169,7 +178,7 @@ class _Model:
                     type="RollingUpdate", rolling_update=RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0)
                 ),
                 progress_deadline_seconds=math.ceil(spec.rollout.prepare_seconds),
-                template=_pod(self.service, slot, self.environment, self.cluster, labels, selector),
+                template=_pod(self.service, slot, self.environment, self.cluster, labels, selector, self.gpu_table),
             ),
             opts=self._opts(account, *self._ready),
         )
@@ -261,9 +270,10 @@ def _pod(
     cluster: KubernetesSpec,
     labels: Mapping[str, str],
     selector: Mapping[str, str],
+    gpu_table: GpuTable,
 ) -> PodTemplateSpecArgs:
     spec, digest = service.spec, service.release.digest(slot)
-    gpu = GPU_TYPES[spec.resources.gpu_type] if spec.resources.gpu_type else None
+    gpu = gpu_table.rows[spec.resources.gpu_type] if spec.resources.gpu_type else None
     probe_count = math.ceil(spec.rollout.prepare_seconds / _PROBE_SECONDS)
     return pod_template(
         labels=labels,
@@ -288,7 +298,7 @@ def _pod(
         variables=object_storage_environment(cluster),
         mounts=_mounts(spec, cluster),
         grace_seconds=_DRAIN_SECONDS + math.ceil(spec.serving.timeout_seconds) + _FLUSH_SECONDS,
-        node_selector={GPU_PRODUCT_LABEL: gpu.instance_type} if gpu else None,
+        node_selector=gpu_table.labels(gpu.name) if gpu else None,
         tolerations=[TolerationArgs(key=gpu.taint_key, operator="Exists", effect="NoSchedule")] if gpu else [],
     )
 

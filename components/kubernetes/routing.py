@@ -6,6 +6,7 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
+from components.kubernetes.beneath import Beneath
 from components.kubernetes.charts import ENVOY_GATEWAY, install
 from components.kubernetes.labels import labels
 from components.kubernetes.names import HTTPS_PORT, ClusterNames
@@ -37,6 +38,7 @@ class Routing(pulumi.ComponentResource):
         name: str,
         environment: EnvironmentSpec,
         cluster: KubernetesSpec,
+        beneath: Beneath,
         monitors: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions,
     ) -> None:
@@ -56,7 +58,7 @@ class Routing(pulumi.ComponentResource):
             api_version=GATEWAY_API,
             kind="Gateway",
             metadata=ObjectMetaArgs(name=names.gateway, namespace=names.gateway_namespace, labels=given),
-            spec=_gateway(cluster, names.gateway if installed is None else installed.class_name, names),
+            spec=_gateway(cluster, names.gateway if installed is None else installed.class_name, names, beneath),
             opts=pulumi.ResourceOptions(parent=self, depends_on=waits),
         )
         self.outputs = routing_outputs(cluster)
@@ -116,7 +118,7 @@ class Routing(pulumi.ComponentResource):
         )
 
 
-def _gateway(cluster: KubernetesSpec, class_name: str, names: ClusterNames) -> dict[str, object]:
+def _gateway(cluster: KubernetesSpec, class_name: str, names: ClusterNames, beneath: Beneath) -> dict[str, object]:
     # Only routes of the models' namespace, and none in clear text: there is no listener for it.
     routes = {
         "namespaces": {
@@ -125,16 +127,24 @@ def _gateway(cluster: KubernetesSpec, class_name: str, names: ClusterNames) -> d
         },
         "kinds": [{"kind": "HTTPRoute"}],
     }
+    outside = {"infrastructure": {"annotations": dict(beneath.load_balancer)}} if beneath.load_balancer else {}
     return {
         "gatewayClassName": class_name,
+        **outside,
         "listeners": [
             {
                 "name": "https",
-                "protocol": "HTTPS",
                 "port": HTTPS_PORT,
                 "hostname": cluster.gateway.hostname,
-                "tls": {"mode": "Terminate", "certificateRefs": [{"name": cluster.gateway.tls_secret}]},
+                **_tls(cluster.gateway.tls_secret),
                 "allowedRoutes": routes,
             }
         ],
     }
+
+
+def _tls(secret: str | None) -> dict[str, object]:
+    if secret is None:
+        # The load balancer before it has ended TLS.
+        return {"protocol": "HTTP"}
+    return {"protocol": "HTTPS", "tls": {"mode": "Terminate", "certificateRefs": [{"name": secret}]}}

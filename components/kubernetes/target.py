@@ -8,10 +8,12 @@ import pulumi
 from components.kubernetes import model_service
 from components.kubernetes.access import cluster_of, cluster_provider, find_kubeconfig, read_served_routes
 from components.kubernetes.admission import refuse_missing_images
+from components.kubernetes.beneath import GIVEN, Beneath
 from components.kubernetes.delivery import Delivery
 from components.kubernetes.feature_files import FEATURE_STORE
 from components.kubernetes.feature_store import FeatureStore
 from components.kubernetes.gpu_pool import GpuPool, refuse_missing_gpus
+from components.kubernetes.gpu_types import GpuTable
 from components.kubernetes.labels import refuse_unfit_labels
 from components.kubernetes.monitoring import Monitoring, refuse_unheard_alerts
 from components.kubernetes.names import ClusterNames
@@ -42,7 +44,7 @@ def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]
     find_kubeconfig(root, environment)
     refuse_unfit_labels(root, environment, services)
     refuse_unheard_alerts(root, environment, cluster)
-    refuse_missing_gpus(root, environment, services)
+    refuse_missing_gpus(root, environment, services, GIVEN.gpu_table)
     refuse_missing_images(environment, services)
 
 
@@ -54,7 +56,7 @@ def served(root: Path, environment: EnvironmentSpec) -> Mapping[str, tuple[Slot,
 def build_parts(parent: pulumi.Resource, root: Path, environment: EnvironmentSpec) -> PlatformOutputs:
     """Builds the parts in order; each is told of those before it that it needs."""
     provider = cluster_provider("cluster", root, environment, parent)
-    return build_on(parent, root, environment, cluster_of(root, environment), provider)
+    return build_on(parent, root, environment, cluster_of(root, environment), provider, GIVEN)
 
 
 def build_on(
@@ -63,12 +65,13 @@ def build_on(
     environment: EnvironmentSpec,
     cluster: KubernetesSpec,
     provider: pulumi.ProviderResource,
+    beneath: Beneath,
 ) -> PlatformOutputs:
     """Builds the parts on a cluster that is there already or that another target has just made."""
     part = pulumi.ResourceOptions(parent=parent, providers=[provider])
     namespaces = Namespaces("namespaces", environment, cluster, part)
     platform, models = namespaces.platform, namespaces.models
-    gpu_pool = GpuPool("gpu-pool", environment, cluster, part).outputs
+    gpu_pool = GpuPool("gpu-pool", environment, cluster, beneath, part).outputs
     monitoring = Monitoring("monitoring", environment, cluster, platform, part)
     monitors = monitoring.ready
     postgres = PostgresOperator("postgres-operator", environment, cluster, part).ready
@@ -93,7 +96,7 @@ def build_on(
         monitors=monitors,
         opts=part,
     ).outputs
-    routing = Routing("routing", environment, cluster, monitors, part)
+    routing = Routing("routing", environment, cluster, beneath, monitors, part)
     serving = Serving("serving", environment, provider, [models, routing.ready, *monitors], part).outputs
     return PlatformOutputs(
         root=root,
@@ -112,7 +115,7 @@ def build_on(
 def attach_parts(root: Path, environment: EnvironmentSpec, platform: pulumi.StackReference) -> PlatformOutputs:
     """Returns the parts as the environment alone describes them: the same kubeconfig leads to the same cluster."""
     provider = cluster_provider("cluster", root, environment, None)
-    return attach_on(root, environment, cluster_of(root, environment), provider, platform)
+    return attach_on(root, environment, cluster_of(root, environment), provider, platform, GIVEN.gpu_table)
 
 
 def attach_on(
@@ -121,13 +124,14 @@ def attach_on(
     cluster: KubernetesSpec,
     provider: pulumi.ProviderResource,
     platform: pulumi.Resource,
+    gpu_table: GpuTable,
 ) -> PlatformOutputs:
     """Returns the parts that `platform` provisioned; models wait for it and for nothing else."""
     names = ClusterNames(environment.name)
     return PlatformOutputs(
         root=root,
         environment=environment,
-        gpu_pool=gpu_pool_outputs(environment.gpu_pools),
+        gpu_pool=gpu_pool_outputs(environment.gpu_pools, gpu_table),
         registry=registry_outputs(names, cluster),
         feature_store=FeatureStoreOutputs(FEATURE_STORE, platform),
         serving=ServingOutputs(provider, platform),
@@ -140,4 +144,5 @@ def attach_on(
 
 def build_model(parent: pulumi.Resource, service: Service, platform: PlatformOutputs) -> ModelOutputs:
     """Builds one model's own resources."""
-    return model_service.build_model(parent, service, platform, cluster_of(platform.root, platform.environment))
+    cluster = cluster_of(platform.root, platform.environment)
+    return model_service.build_model(parent, service, platform, cluster, GIVEN.gpu_table)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from components.kubernetes.gpu_types import GPU_TYPES
+from components.kubernetes.gpu_types import GpuTable
 from components.kubernetes.names import (
     ALERTMANAGER_PORT,
     DELIVERY_METRICS_PORT,
@@ -38,11 +38,11 @@ __all__ = [
 MONITORING_RELEASE = "monitoring"
 
 
-def gpu_pool_outputs(pools: Sequence[GpuPoolSpec]) -> GpuPoolOutputs:
+def gpu_pool_outputs(pools: Sequence[GpuPoolSpec], table: GpuTable) -> GpuPoolOutputs:
     """Returns the GPUs of all pools at their largest, by type."""
     found: defaultdict[str, int] = defaultdict(int)
     for pool in pools:
-        found[pool.gpu_type] += pool.max_nodes * GPU_TYPES[pool.gpu_type].gpus_per_node
+        found[pool.gpu_type] += pool.max_nodes * table.rows[pool.gpu_type].gpus_per_node
     return GpuPoolOutputs(cpu_millicores=None, memory_mib=None, gpus=dict(found))
 
 

@@ -2,6 +2,8 @@
 
 __all__ = [
     "alerts",
+    "aws",
+    "cluster",
     "documents",
     "environment",
     "errors",

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from shipway.contract.aws import AwsSpec
 from shipway.contract.documents import Secret, Spec, parse, read_yaml
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
@@ -186,11 +187,12 @@ class EnvironmentSpec(Spec):
     tier: Tier
     target: Target
     region: str | None = None
-    cluster_version: str | None = None
+    cluster_version: Annotated[str, Field(pattern=r"^1\.\d+$")] | None = None
     gpu_pools: tuple[GpuPoolSpec, ...] = ()
     cpu_pool: CpuPoolSpec | None = None
     ports: PortsSpec | None = None
     kubernetes: KubernetesSpec | None = None
+    aws: AwsSpec | None = None
     retention_days: Positive = 7
     budget_usd_per_month: Annotated[float, Field(ge=0)] | None = None
     scrape_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 1
@@ -209,7 +211,39 @@ class EnvironmentSpec(Spec):
         if (self.target is Target.KUBERNETES) != (self.kubernetes is not None):
             given = "nothing" if self.kubernetes is None else "one"
             raise ValueError(f"the section kubernetes with target kubernetes alone, not {given} with {self.target}")
+        self._told_by_hand()
+        self._on_aws()
         return self
+
+    def _told_by_hand(self) -> None:
+        # On a cloud these are known to the stack that makes them.
+        if (given := self.kubernetes) is None:
+            return
+        stores = {
+            "mlflow_postgres": given.mlflow_postgres,
+            "feast_postgres": given.feast_postgres,
+            "redis": given.redis,
+        }
+        for name, store in stores.items():
+            if store.installed is not None and store.installed.host is None:
+                raise ValueError(f"kubernetes.{name}.installed.host, not nothing: nobody else knows it")
+        if given.gateway.tls_secret is None:
+            raise ValueError("kubernetes.gateway.tls_secret, not nothing: nothing stands before the gateway")
+        if given.object_storage.secret is None:
+            raise ValueError("kubernetes.object_storage.secret, not nothing: a pod has no identity outside the cluster")
+
+    def _on_aws(self) -> None:
+        if (self.target is Target.AWS) != (self.aws is not None):
+            given = "nothing" if self.aws is None else "one"
+            raise ValueError(f"the section aws with target aws alone, not {given} with {self.target}")
+        if self.aws is None:
+            return
+        if self.region is None or self.cluster_version is None:
+            raise ValueError(
+                f"region and cluster_version with target aws, not {self.region} and {self.cluster_version}"
+            )
+        if problem := self.aws.problem_in(self.region):
+            raise ValueError(problem)
 
 
 def environment_path(root: Path, name: str) -> Path:

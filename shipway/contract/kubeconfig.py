@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import cast
 
+from shipway.contract.cluster import kubernetes_spec
 from shipway.contract.documents import read_yaml
 from shipway.contract.environment import EnvironmentSpec, environment_path
 from shipway.contract.errors import SpecError
@@ -16,12 +17,12 @@ def cluster_of(root: Path, environment: EnvironmentSpec) -> KubernetesSpec:
     """Returns the cluster of an environment.
 
     Raises:
-        SpecError: when it is none of this target's.
+        SpecError: when it has none.
     """
-    if environment.kubernetes is None:
+    if (cluster := kubernetes_spec(environment)) is None:
         path = environment_path(root, environment.name)
-        raise SpecError(path, "target", str(environment.target), "target kubernetes, with its section")
-    return environment.kubernetes
+        raise SpecError(path, "target", str(environment.target), "a target that runs on a cluster")
+    return cluster
 
 
 def find_kubeconfig(root: Path, environment: EnvironmentSpec) -> Path:

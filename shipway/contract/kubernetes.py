@@ -126,11 +126,11 @@ class InstalledStore(Spec):
     """A store that is there already.
 
     Args:
-        host, port: where it listens, with TLS.
+        host, port: where it listens, with TLS; no host where only the stack that makes the store knows it.
         address_range: where its addresses lie; network policies let pods through to nothing else.
     """
 
-    host: HostName
+    host: HostName | None = None
     port: Port
     address_range: AddressRange
 
@@ -175,13 +175,14 @@ class ObjectStorageSpec(Spec):
     Args:
         url: the folder that all of them lie below.
         endpoint_url: of a store that speaks S3 and is not AWS's.
-        secret: name of the Secret whose key `credentials` is an AWS credentials file.
+        secret: name of the Secret whose key `credentials` is an AWS credentials file; without one, each pod is known
+            to the storage by its own identity.
         address_range: where its addresses lie; network policies let pods through to nothing else.
     """
 
     url: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[\w.-]+)*$")]
     endpoint_url: Annotated[str, Field(pattern=r"^https://[\w.:-]+$")] | None = None
-    secret: ObjectName
+    secret: ObjectName | None = None
     address_range: AddressRange
 
 
@@ -197,12 +198,13 @@ class GatewaySpec(Spec):
 
     Args:
         hostname: what callers name.
-        tls_secret: name of the Secret with the certificate, in the gateway's namespace.
+        tls_secret: name of the Secret with the certificate, in the gateway's namespace; without one, what stands before
+            the gateway ends TLS.
         installed: the class to use, when it is not for the platform to bring one.
     """
 
     hostname: HostName
-    tls_secret: ObjectName
+    tls_secret: ObjectName | None = None
     installed: InstalledGateway | None = None
 
 

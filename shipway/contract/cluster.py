@@ -1,0 +1,68 @@
+"""The cluster of an environment: the one its file names, or what follows from the cloud that the platform makes."""
+
+from shipway.contract.aws import AwsSpec
+from shipway.contract.environment import EnvironmentSpec
+from shipway.contract.kubernetes import (
+    GatewaySpec,
+    InstalledStore,
+    KubernetesSpec,
+    ObjectStorageSpec,
+    PostgresSpec,
+    RedisSpec,
+)
+
+__all__ = ["bucket_name", "cluster_name", "image_registry", "kubernetes_spec"]
+
+# What pods know their secrets by.
+_MLFLOW, _FEAST, _ONLINE = "mlflow-postgres", "feast-postgres", "online-store"
+
+_HTTPS_PORT, _POSTGRES_PORT, _REDIS_PORT = 443, 5432, 6379
+
+
+def kubernetes_spec(environment: EnvironmentSpec) -> KubernetesSpec | None:
+    """Returns the cluster that an environment runs on, None for one that needs none."""
+    if environment.aws is not None and environment.region is not None:
+        return _on_aws(environment, environment.region, environment.aws)
+    return environment.kubernetes
+
+
+def cluster_name(environment: EnvironmentSpec) -> str:
+    """Returns what the platform calls a cluster that it makes, and the context that leads there.
+
+    `aws eks update-kubeconfig --name NAME --alias NAME` writes that context.
+    """
+    return f"shipway-{environment.name}"
+
+
+def image_registry(environment: EnvironmentSpec, aws: AwsSpec) -> str:
+    """Returns where all images of an environment on AWS lie, each kind below a name of its own."""
+    return f"{aws.account_id}.dkr.ecr.{environment.region}.amazonaws.com/shipway-{environment.name}"
+
+
+def bucket_name(environment: EnvironmentSpec, aws: AwsSpec, what: str) -> str:
+    """Returns the name of a bucket: the account's number keeps it from being anybody else's."""
+    return f"shipway-{environment.name}-{what}-{aws.account_id}"
+
+
+def _on_aws(environment: EnvironmentSpec, region: str, aws: AwsSpec) -> KubernetesSpec:
+    # Everything that pods ask lies in the subnets without a way out, the endpoints of AWS's own services too.
+    within, artifacts = aws.subnets.intra_range, bucket_name(environment, aws, "artifacts")
+    return KubernetesSpec(
+        context=cluster_name(environment),
+        cluster_identifier=f"{aws.account_id}-{region}-{cluster_name(environment)}",
+        api_server_range=within,
+        api_server_port=_HTTPS_PORT,
+        pod_security_version=f"v{environment.cluster_version}",
+        image_registry=f"{image_registry(environment, aws)}/models",
+        images=aws.images,
+        storage_class="gp3",
+        gateway=GatewaySpec(hostname=aws.gateway.hostname, tls_secret=aws.gateway.backend_tls_secret),
+        mlflow_postgres=PostgresSpec(secret=_MLFLOW, installed=_store(_POSTGRES_PORT, within)),
+        feast_postgres=PostgresSpec(secret=_FEAST, installed=_store(_POSTGRES_PORT, within)),
+        redis=RedisSpec(secret=_ONLINE, tls_secret=_ONLINE, installed=_store(_REDIS_PORT, within)),
+        object_storage=ObjectStorageSpec(url=f"s3://{artifacts}", address_range=within),
+    )
+
+
+def _store(port: int, address_range: str) -> InstalledStore:
+    return InstalledStore(port=port, address_range=address_range)
