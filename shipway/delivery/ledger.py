@@ -71,6 +71,10 @@ class Ledger:
         found = [self._read(number)[0] for number in self._numbers()]
         return [entry for entry in found if model in (None, entry.model)]
 
+    def count(self) -> int:
+        """Returns how many entries there are, readable or not."""
+        return len(self._numbers())
+
     def newest_first(self) -> Iterator[Entry]:
         """Yields the entries from the last one back, each read when it is asked for; raises as `entries` does."""
         for number in reversed(self._numbers()):

@@ -90,6 +90,14 @@ class HttpApi:
             raise Conflict(path)
         return self._read(answer)
 
+    def get(self, path: str) -> Any:
+        """Returns the JSON at a path, such as one behind a Service's proxy; None where it gives none."""
+        try:
+            answer = self._ask("GET", path)
+            return answer.json() if answer.is_success else None
+        except (Retryable, ValueError):
+            return None
+
     def _ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> httpx.Response:
         try:
             said: Mapping[str, Any] = self._configuration.auth_settings()
