@@ -79,8 +79,9 @@ def access(root: Path, environment: EnvironmentSpec) -> Access:
 
 def standing(way: Access) -> Standing:
     """Returns what the cluster says now; raises Retryable when it does not answer."""
-    target = ClusterTarget(connect(way.kubeconfig, way.context), way.namespace)
-    served = target.load()
+    with connect(way.kubeconfig, way.context) as api:
+        target = ClusterTarget(api, way.namespace)
+        served = target.load()
     declared = target.declared()
     waiting = {model: why for model in served if (why := target.unconfirmed(model))}
     return Standing(served, declared.specs, waiting | dict(declared.broken))
@@ -95,7 +96,8 @@ def act(way: Access, command: Command) -> dict[str, Any]:
         Refused: saying why not; nothing was changed.
         Retryable: when the API server does not answer, or somebody else kept writing the route; nothing was changed.
     """
-    return carry_out_on(connect(way.kubeconfig, way.context), way.namespace, command)
+    with connect(way.kubeconfig, way.context) as api:
+        return carry_out_on(api, way.namespace, command)
 
 
 def carry_out_on(api: Api, namespace: str, command: Command) -> dict[str, Any]:

@@ -192,7 +192,7 @@ class ObjectRecords:
         for model, change in waiting:
             key = _key(model, change)
             if key not in self._known.values():
-                append(self.ledger, model, change)
+                append(self.ledger, model, change, checked=max(self._known, default=0))
             with self._wake:
                 self._entered.add(key)
                 self._changes.remove((model, change))
