@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import httpx
 
@@ -60,6 +60,12 @@ class HttpApi:
         self._client = httpx.Client(
             base_url=configuration.host, verify=verify, timeout=TIMEOUT_SECONDS, trust_env=False
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def models(self, kind: Kind, namespace: str) -> list[Document]:
         """Returns the objects of `kind` that carry a model's label."""

@@ -53,10 +53,10 @@ def serve_cluster(config: Path, metrics_port: int, kubeconfig: Path | None = Non
         SpecError: for settings or an access that is wrong; nothing was changed.
     """
     settings = read_settings(config)
-    api = connect(kubeconfig)
     records, stopping, measures = _records(settings), stopping_on_signals(), Measures()
-    lease = Lease(api, settings.lease.namespace, settings.lease.name, f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}")
-    with measures.exposed(metrics_port, _EVERYWHERE), records.running():
+    holder = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+    with connect(kubeconfig) as api, measures.exposed(metrics_port, _EVERYWHERE), records.running():
+        lease = Lease(api, settings.lease.namespace, settings.lease.name, holder)
         said: dict[str, str] = {}
         while not stopping.is_set():
             if lease.hold():

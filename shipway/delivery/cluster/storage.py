@@ -97,6 +97,11 @@ def _client(endpoint_url: str | None) -> Any:
     from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
 
     config = Config(
-        connect_timeout=CONNECT_TIMEOUT_SECONDS, read_timeout=READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1}
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        retries={"total_max_attempts": 1},
+        # Stores that are not AWS's may refuse checksums they do not know.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
     )
     return cast(Any, boto3).client("s3", config=config, endpoint_url=endpoint_url)
