@@ -17,6 +17,7 @@ from shipway.delivery.cluster.api import (
 )
 from shipway.delivery.cluster.lease import DURATION_SECONDS
 from shipway.delivery.controller import Refused
+from shipway.delivery.target import Rejected
 from tests.shipway.delivery.cluster.objects import (
     NAMESPACE,
     A,
@@ -215,6 +216,21 @@ def test_a_damaged_route_is_told_and_left_alone(rollout: World, key: str) -> Non
     assert rollout.controller.served["flights"].state.live is Slot.BLUE
     with pytest.raises(Refused, match="the route is left as it is"):
         rollout.act("rollback")
+
+
+def test_a_route_that_may_not_be_written_stands_in_nobodys_way(rollout: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new holder that is refused its token on one route tells of it, and goes on with the others."""
+
+    def forbidden(*_: object) -> None:
+        raise Rejected("the API server refused digits: a webhook says no")
+
+    other = rollout.copy("two")
+    rollout.lease.release()
+    assert other.hold()
+    monkeypatch.setattr(rollout.api, "patch", forbidden)
+    rollout.controller = rollout.started(other)
+    rollout.controller.tick()
+    assert rollout.controller.problems["digits"].startswith("the API server refused digits: a webhook says no")
 
 
 def test_a_broken_declaration_keeps_its_route(rollout: World) -> None:

@@ -1,4 +1,4 @@
-"""One model on a cluster in memory: its controller, its Lease, its gateway that confirms, and counters of the test's."""
+"""One model on a cluster in memory: its controller, its Lease, a gateway that confirms, and counters that tests set."""
 
 from collections.abc import Mapping
 from typing import Any
