@@ -23,7 +23,7 @@ from shipway.delivery.control import Command
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.objects import node
 from tests.cluster.test_onprem import objects
-from tests.cluster.traffic import Gateway, Pods, Prometheus
+from tests.cluster.traffic import Alertmanager, Gateway, Pods, Prometheus
 from tests.components.conftest import REPOSITORY, Project
 from tests.components.kubernetes.cluster import FIRST, SECOND, STACK, Cluster
 from tests.shipway.delivery.stack import free_port, wait_until
@@ -117,7 +117,7 @@ class Rollout:
 
     def serve(self) -> None:
         """Starts the gateway, its traffic and what scrapes it."""
-        self.pods = Pods()
+        self.pods, self.alertmanager = Pods(), Alertmanager()
         self.prometheus = Prometheus(self.folder / "prometheus", self.pods, self.name)
         self.api = connect(self.plane.kubeconfig)
         self.gateway = Gateway(self.api, self.models, self.pods)
@@ -130,7 +130,7 @@ class Rollout:
             "models_namespace": self.models,
             "lease": {"namespace": self.platform, "name": "delivery"},
             "prometheus_url": f"http://127.0.0.1:{self.prometheus.port}",
-            "alertmanager": f"127.0.0.1:{free_port()}",
+            "alertmanager": f"127.0.0.1:{self.alertmanager.server_address[1]}",
             "records": "s3://bucket/records",
             "scrape_interval_seconds": 1,
         }
@@ -227,7 +227,8 @@ class Rollout:
         self.api.__exit__()
         self.prometheus.process.kill()
         self.prometheus.process.wait()
-        self.pods.shutdown()
-        self.pods.server_close()
+        for server in (self.pods, self.alertmanager):
+            server.shutdown()
+            server.server_close()
         # Last, for who is to be stopped above must be stopped whatever the API server says.
         self.plane.kubectl("delete", "namespace", self.models, self.platform, "--wait=false")

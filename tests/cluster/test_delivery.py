@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from shipway.contract.alerts import AlertName
 from shipway.contract.metrics import Slot
 from shipway.contract.route import Phase
 from shipway.delivery.cluster.api import AUTOSCALERS, HTTP_ROUTES, Conflict
@@ -143,15 +144,17 @@ def test_another_writer_loses_nothing_and_a_persons_rollback_wins(rollout: Rollo
 
 
 def test_a_killed_api_server_holds_the_rollout_and_nothing_is_lost(rollout: Rollout) -> None:
-    """No weight moves while it is away, the process lives and says so; afterwards the same rollout goes on."""
+    """No weight moves while it is away and a person is told why; afterwards the same rollout goes on."""
     port = rollout.start_copy()
     rollout.first_live()
     rollout.release()
     rollout.wait(lambda state: state.phase is Phase.STEPPING, "the candidate takes its first share")
     rollout.plane.kill("kube-apiserver")
     before = list(rollout.gateway.seen)
-    problem = 'shipway_delivery_problem{subject="lease"} 1.0'
-    wait_until(lambda: problem in rollout.metric(port, "shipway_delivery_problem"), "it says so", 2 * DEADLINE_SECONDS)
+    problem = 'shipway_delivery_problem{subject="gateway"} 1.0'
+    wait_until(lambda: problem in rollout.metric(port, "shipway_delivery_problem"), "its metrics say so")
+    told = rollout.alertmanager.told
+    wait_until(lambda: AlertName.EVIDENCE_MISSING in told, "a person is told", 3 * DEADLINE_SECONDS)
     assert rollout.gateway.seen == before
     rollout.plane.start_api()
     rollout.wait(lambda state: state.live is Slot.GREEN, "green is live")

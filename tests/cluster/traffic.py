@@ -1,6 +1,7 @@
 """What a gateway and the slots behind it would do: requests split by a route's weights, counted, and really scraped."""
 
 import http.server
+import json
 import subprocess
 import threading
 from collections import Counter
@@ -23,7 +24,7 @@ from tests.faults.rig import find_prometheus
 from tests.shipway.delivery.cluster.objects import parents
 from tests.shipway.delivery.stack import free_port, wait_until
 
-__all__ = ["Gateway", "Pods", "Prometheus"]
+__all__ = ["Alertmanager", "Gateway", "Pods", "Prometheus"]
 
 ROUND_SECONDS = 0.05
 REQUESTS_A_ROUND = 40
@@ -68,6 +69,31 @@ class _Page(http.server.BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keeps the test's output readable."""
+
+
+class Alertmanager(http.server.ThreadingHTTPServer):
+    """Stands in for Alertmanager: remembers the names of what it was told."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Told)
+        self.told: list[str] = []
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+
+class _Told(http.server.BaseHTTPRequestHandler):
+    server: Alertmanager
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.server.told += [one["labels"]["alertname"] for one in body]
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
 
     def log_message(self, *_: object) -> None:
         """Keeps the test's output readable."""

@@ -81,15 +81,15 @@ class _Tenure:
     stopping: threading.Event
 
     def run(self) -> None:
-        """Acts while this copy holds the Lease."""
+        """Acts while this copy holds the Lease, and watches in its place while nobody can take it."""
         host, _, port = self.settings.alertmanager.rpartition(":")
-        notifier, controller = Notifier(int(port), host=host), self._controller()
+        notifier, controller, number = Notifier(int(port), host=host), self._controller(), self.lease.token()
         said: dict[str, str] = {}
         standing: list[Alarm] = []
-        print(f"{self.lease.holder} holds the Lease, tenure {self.lease.token()}", flush=True)
+        print(f"{self.lease.holder} holds the Lease, tenure {number}", flush=True)
         with notifier.running():
             loaded = False
-            while not self.stopping.is_set() and self.lease.hold():
+            while not self.stopping.is_set() and self._goes_on(number):
                 loaded = loaded or _loads(controller)
                 if loaded:
                     controller.tick()
@@ -98,6 +98,10 @@ class _Tenure:
                 standing = alarms(controller.newest, controller.problems, standing, utc_now())
                 notifier.show(standing)
                 self.stopping.wait(COMPARING_POLL_SECONDS if controller.comparing else POLL_SECONDS)
+
+    def _goes_on(self, number: int) -> bool:
+        # While the API server is away this copy may not write, but it is the one that knows what to raise an alarm for.
+        return self.lease.token() == number if self.lease.hold() else bool(self.lease.problem)
 
     def _controller(self) -> Controller:
         settings = self.settings

@@ -103,7 +103,7 @@ class ClusterTarget:
             try:
                 found = routes.read_route(document)
                 self._routes[model] = self._fenced(document)
-            except SpecError as error:
+            except (Rejected, SpecError) as error:
                 # Whoever wrote over it would throw away what a person may still mend.
                 broken[model] = f"{error}; the route is left as it is"
                 self._routes.pop(model, None)

@@ -44,7 +44,7 @@ def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_an_event_that_two_writers_have_is_entered_once(tmp_path: Path) -> None:
-    """Who was stopped before its write finds the entry of who followed it, and the same words later are another event."""
+    """Who was stopped before its write finds the entry of who followed it; the same words later are another event."""
     ledger = Ledger(tmp_path)
     add(ledger)
     event = {"time": "t", "actor": "ada", "action": "a", "model": "digits", "digests": {}, "reason": "r"}
