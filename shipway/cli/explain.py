@@ -6,17 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from shipway.cli.context import emit, local, progress, project
+from shipway.cli.context import emit, progress, project
 from shipway.contract.documents import write_atomic
 from shipway.contract.errors import ShipwayError
-from shipway.contract.layout import LocalLayout, services
+from shipway.contract.layout import services
 from shipway.contract.ledger import Entry
-from shipway.contract.rollout import Look
 from shipway.delivery.explain import Story, choose, story, tell
-from shipway.delivery.history import read_history
-from shipway.delivery.ledger import Ledger
 from shipway.delivery.looking import query_of
 from shipway.delivery.plot import draw
+from shipway.delivery.reach import Reach, reach
 
 __all__ = ["register"]
 
@@ -38,29 +36,23 @@ def explain(
 ) -> None:
     """Print every transition of a rollout, and every verdict that led to it."""
     root = project()
-    layout, _ = local(root, env)
-    entries = Ledger(layout.ledger).entries()
+    way = reach(root, env)
+    entries = way.ledger.entries()
     models = [folder.name.replace("_", "-") for folder in services(root)]
-    model, rollout = choose(release, models, _known(layout, entries))
-    looks = list(read_history(layout.history, model, rollout))
+    model, rollout = choose(release, models, _known(way, entries))
+    looks = list(way.history(model, rollout))
     told = story(model, rollout, looks, entries)
     if plot is not None:
         if not looks:
-            raise ShipwayError(f"{model} rollout {rollout} has no history in {layout.history}, so nothing can be drawn")
+            raise ShipwayError(f"no look at rollout {rollout} of {model} is kept in {env}, so nothing can be drawn")
         write_atomic(plot, draw(told, looks))
         progress(f"drew {len(looks)} looks into {plot}")
     emit(_json(told), tell(told, query_of), as_json=as_json)
 
 
-def _known(layout: LocalLayout, entries: list[Entry]) -> dict[tuple[str, int], str]:
+def _known(way: Reach, entries: list[Entry]) -> dict[tuple[str, int], str]:
     """Returns (model, rollout) -> the digest it judged, from the history and from the ledger."""
-    known: dict[tuple[str, int], str] = {}
-    for path in sorted(layout.history.glob("*/*.jsonl")):
-        first: Look | None = None
-        if path.stem.isdigit():
-            first = next(read_history(layout.history, path.parent.name, int(path.stem)), None)
-        if first is not None:
-            known[first.model, first.rollout] = first.candidate_digest
+    known = dict(way.judged())
     for entry in entries:
         candidate = entry.digests.get("candidate")
         if entry.rollout and candidate:

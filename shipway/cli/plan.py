@@ -5,12 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from shipway.cli.context import emit, local, progress, project, service, table
+from shipway.cli.context import emit, progress, project, service, table
 from shipway.contract.errors import ShipwayError
 from shipway.contract.evidence import Gate
 from shipway.delivery.baseline import Baseline, measure
 from shipway.delivery.evidence.gate import Rules
 from shipway.delivery.forecast import Forecast, forecast
+from shipway.delivery.reach import reach
 
 __all__ = ["register"]
 
@@ -33,16 +34,16 @@ def plan(
 ) -> None:
     """Show what each step will need, and what each gate could see; exit code 1 when it cannot be met."""
     root = project()
-    _, ports = local(root, env)
+    way = reach(root, env)
     spec = service(root, model)[1]
     rules = Rules.of(spec)
     measured = Baseline(None, None, {})
     if requests_per_second is None or error_ratio is None:
-        measured = measure(ports.prometheus, model, spec.slo.latency_seconds)
+        measured = measure(way.prometheus, model, spec.slo.latency_seconds)
     per_second = measured.requests_per_second if requests_per_second is None else requests_per_second
     if per_second is None:
         raise ShipwayError(
-            f"the traffic of {model} is not known: Prometheus does not answer on port {ports.prometheus}; "
+            f"the traffic of {model} is not known: Prometheus does not answer {way.asked}; "
             "start the stack, or give --requests-per-second and --error-ratio"
         )
     errors = measured.error_ratio if error_ratio is None else error_ratio

@@ -3,24 +3,27 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shipway.cli.context import actor, emit, local, progress, project, service
+from shipway.cli.context import actor, emit, progress, project, service
+from shipway.contract.environment import Target, load_environment
 from shipway.contract.errors import ArtifactError, DeliveryError, Retryable
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
+from shipway.contract.record import save_record
 from shipway.contract.release import Release, check_digest, load_release, release_path, save_release, short_digest
-from shipway.contract.route import Phase, RolloutState
-from shipway.delivery.client import act
+from shipway.contract.route import Phase, RolloutState, RouteSpec
 from shipway.delivery.control import Command
 from shipway.delivery.controller import Refused, utc_now
 from shipway.delivery.decide import Action, Refusal
-from shipway.delivery.declared import read_declared
 from shipway.delivery.ledger import Ledger
 from shipway.delivery.placing import place
-from shipway.delivery.served import load_served
+from shipway.delivery.reach import Reach, reach
+
+if TYPE_CHECKING:
+    from shipway.bundle.manifest import Manifest
 
 __all__ = ["register"]
 
@@ -47,6 +50,12 @@ def release(
     digest: Annotated[str, typer.Argument(help="the bundle: sha256: and 64 hexadecimal digits")],
     reason: Reason,
     env: Env = "local",
+    source: Annotated[
+        str, typer.Option("--from", help="the environment that keeps the bundle, for one on a cluster")
+    ] = "local",
+    approved_by: Annotated[
+        str, typer.Option(help="who agreed to it, another person than who releases it; for one on a cluster")
+    ] = "",
     supersede: Annotated[
         bool, typer.Option("--supersede", help="end a rollout under way and overwrite the slot it needs")
     ] = False,
@@ -58,11 +67,12 @@ def release(
     """Put a bundle into the idle slot's line of the release file; `pulumi up` then starts it."""
     reason = reason.strip() or NO_REASON
     root = project()
-    layout, ports = local(root, env)
-    path = release_path(service(root, model)[0], env)
-    _check_bundle(layout, model, check_digest(digest, "the command line", "DIGEST"))
-    served = load_served(layout)
-    state = served[model].state if model in served else RolloutState()
+    way, environment = reach(root, env), load_environment(root, env)
+    folder, spec = service(root, model)
+    path, on_cluster = release_path(folder, env), environment.target is not Target.LOCAL
+    kept = LocalLayout(root, source if on_cluster else env)
+    bundle = _bundle(kept, model, check_digest(digest, "the command line", "DIGEST"))
+    state = _state(way, model)
     before = load_release(path)
     rejected = digest in state.rejected_digests
     if rejected and not retry:
@@ -72,18 +82,29 @@ def release(
         raise Refused(f"{path.relative_to(root)}: {placed.sentence}")
     if retry and not rejected:
         progress(f"{short_digest(digest)} was never rolled back; --retry changes nothing")
-    said = [placed.sentence]
+    said, image, record = [placed.sentence], "", None
+    if on_cluster:
+        from shipway.images.find import image_for_release
+        from shipway.training.records import record_of
+
+        image = image_for_release(environment, spec, digest)
+        record = record_of(kept, folder, spec, bundle, submitted_by=actor(), approved_by=approved_by.strip())
     if rejected:
         command = Command(verb="retry", model=model, actor=actor(), reason=reason, digest=digest)
-        said.append(str(act(layout, ports.gateway, ports.gateway_admin, command)["message"]))
+        said.append(str(way.act(command)["message"]))
     if placed.changed and state.candidate is not None and state.phase in _RUNNING:
         # Its process is about to be replaced: first it must have no traffic.
         why = f"superseded by {short_digest(digest)}"
         command = Command(verb="rollback", model=model, actor=actor(), reason=why)
-        said.append(str(act(layout, ports.gateway, ports.gateway_admin, command)["message"]))
+        said.append(str(way.act(command)["message"]))
+    if record is not None:
+        save_record(folder, record)
     following = f"pulumi up -s {env}"
-    if placed.changed:
-        _write(path, before, placed.release, Ledger(layout.ledger), model, digest)
+    if on_cluster:
+        # Git says who and why, and the next deployment applies it; delivery enters what it then does with it.
+        save_release(path, placed.release.with_image(digest, image))
+    elif placed.changed:
+        _write(path, before, placed.release, way.ledger, model, digest)
     result = {
         "model": model,
         "environment": env,
@@ -135,14 +156,14 @@ def _act(
     as_json: bool,
 ) -> None:
     root = project()
-    layout, ports = local(root, env)
+    way = reach(root, env)
     path = release_path(service(root, model)[0], env)
     written = load_release(path)
     if verb == "promote":
-        _refuse_unapplied(layout, written, model, env)
+        _refuse_unapplied(way.declared().get(model), written, env)
     why = reason.strip() or NO_REASON
     command = Command(verb=verb, model=model, actor=actor(), reason=why, retry=retry, fix_forward=fix_forward)
-    done = _patiently(lambda: act(layout, ports.gateway, ports.gateway_admin, command), wait_seconds)
+    done = _patiently(lambda: way.act(command), wait_seconds)
     live = Slot(done["state"]["live"])
     # Where no route state exists, as after a move to another machine, this line says which slot to start with.
     if written.live is not live:
@@ -168,12 +189,23 @@ def _patiently(ask: Callable[[], dict[str, Any]], wait_seconds: float) -> dict[s
             time.sleep(error.after_seconds)
 
 
-def _check_bundle(layout: LocalLayout, model: str, digest: str) -> None:
+def _state(way: Reach, model: str) -> RolloutState:
+    """Returns where the rollout of `model` stands, an empty one before its first deployment."""
+    served = way.served()
+    if model in served:
+        return served[model].state
+    if (why := way.problems().get(model)) is not None:
+        raise Refused(f"which slot of {model} is live is not known: {why}")
+    return RolloutState()
+
+
+def _bundle(layout: LocalLayout, model: str, digest: str) -> "Manifest":
     from shipway.bundle.store import ArtifactStore  # only this verb reads bundles
 
     manifest = ArtifactStore(layout.artifacts).verify(digest)
     if manifest.model != model:
         raise ArtifactError(f"{digest} is a bundle of {manifest.model!r}, expected one of {model!r}")
+    return manifest
 
 
 def _write(path: Path, before: Release, after: Release, ledger: Ledger, model: str, digest: str) -> None:
@@ -197,9 +229,8 @@ def _write(path: Path, before: Release, after: Release, ledger: Ledger, model: s
         raise
 
 
-def _refuse_unapplied(layout: LocalLayout, written: Release, model: str, env: str) -> None:
+def _refuse_unapplied(spec: RouteSpec | None, written: Release, env: str) -> None:
     """Refuses to promote while a newer release waits for `pulumi up`: another version would be promoted."""
-    spec = read_declared(layout.routes).specs.get(model)
     if spec is None:
         return
     for slot in Slot:

@@ -5,28 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from shipway.cli.context import emit, local, project, service, table
+from shipway.cli.context import emit, project, service, table
 from shipway.cli.watch import Watch
 from shipway.contract.errors import SpecError
 from shipway.contract.layout import services
-from shipway.contract.ledger import Entry, entry_numbers
+from shipway.contract.ledger import Entry
 from shipway.contract.metrics import Slot
 from shipway.contract.model import load_model
 from shipway.contract.release import short_digest
 from shipway.delivery.envoy.routes import weights_percent
-from shipway.delivery.ledger import Ledger
 from shipway.delivery.past import ROLES, Past, parse_time, past_at
-from shipway.delivery.served import ServedModel, load_served
-from shipway.delivery.survey import (
-    RUNNING,
-    UP,
-    FiringAlert,
-    Rates,
-    expected_processes,
-    firing_alerts,
-    process_states,
-    request_rates,
-)
+from shipway.delivery.reach import Running, reach
+from shipway.delivery.served import ServedModel
+from shipway.delivery.survey import FiringAlert, Rates, firing_alerts, request_rates
 
 __all__ = ["register"]
 
@@ -56,35 +47,33 @@ def status(
 ) -> None:
     """Show what takes traffic, how it does, and which process is down; exit code 1 when one is."""
     root = project()
-    layout, ports = local(root, env)
+    way = reach(root, env)
     if watch and at is not None:
         raise SpecError("the command line", "", "--watch and --at", "one of them: the past does not move")
     if at is not None:
-        _at(Ledger(layout.ledger).entries(), model, at, as_json=as_json)
+        _at(way.ledger.entries(), model, at, as_json=as_json)
         return
     owners = {spec.name: spec.owner.team for spec in (load_model(path / "model.yaml") for path in services(root))}
-    served = load_served(layout)
+    served = way.served()
     if model is not None and model not in served:
         service(root, model)
     if watch:
-        raise typer.Exit(Watch(layout, model, sys.stdout, as_json=as_json).run())
-    running, rates = process_states(layout.supervisor_socket), request_rates(ports.prometheus)
-    alerts = firing_alerts(ports.alertmanager)
-    expected = expected_processes(layout, {name: entry.spec for name, entry in served.items()})
-    processes = {name: (running or {}).get(name, "ABSENT") for name in expected}
+        raise typer.Exit(Watch(way, model, sys.stdout, as_json=as_json).run())
+    running, problems = way.running(served), way.problems()
+    rates, alerts = request_rates(way.prometheus), firing_alerts(way.alertmanager)
     chosen = sorted({*owners, *served}) if model is None else [model]
     result = {
         "environment": env,
-        "supervisor": "RUNNING" if running is not None else "ABSENT",
-        "processes": processes,
-        "down": [name for name, state in processes.items() if state not in UP],
+        "processes": dict(running.states),
+        "down": list(running.down),
+        "problems": {name: why for name, why in sorted(problems.items()) if model in (None, name)},
         "models": [
-            _model(name, served.get(name), owners.get(name), (rates or {}).get(name), processes) for name in chosen
+            _model(name, served.get(name), owners.get(name), (rates or {}).get(name), running) for name in chosen
         ],
         "alerts": None if alerts is None else [vars(one) for one in alerts if model in (None, one.model)],
     }
-    emit(result, _text(result, alerts, model), as_json=as_json)
-    if result["down"]:
+    emit(result, _text(result, running, alerts, model), as_json=as_json)
+    if running.down or running.silent:
         raise typer.Exit(1)
 
 
@@ -99,11 +88,10 @@ def ledger(
 ) -> None:
     """List who released, promoted and rolled back what, when and why; `verify` names every entry that was edited."""
     root = project()
-    layout, _ = local(root, env)
-    kept = Ledger(layout.ledger)
+    kept = reach(root, env).ledger
     if verify or model == _VERIFY:
         damage = kept.verify()
-        count = len(entry_numbers(layout.ledger))
+        count = kept.count()
         text = "\n".join(damage) if damage else f"{count} entries, each as it was written"
         emit({"environment": env, "entries": count, "damage": damage}, text, as_json=as_json)
         raise typer.Exit(1 if damage else 0)
@@ -148,7 +136,7 @@ def _change(past: Past) -> str:
 
 
 def _model(
-    name: str, served: ServedModel | None, owner: str | None, rates: Rates | None, processes: dict[str, str]
+    name: str, served: ServedModel | None, owner: str | None, rates: Rates | None, running: Running
 ) -> dict[str, Any]:
     shown: dict[str, Any] = {"model": name, "owner": owner or (served.spec.owner if served else None)}
     if served is None:
@@ -171,14 +159,14 @@ def _model(
                 "digest": served.spec.endpoint(slot).digest,
                 "weight_percent": weights.get(slot, 0),
                 "port": served.spec.endpoint(slot).port,
-                "process": processes.get(f"{name}-{slot}"),
+                "process": running.states.get(f"{name}-{slot}"),
             }
             for slot in Slot
         },
     }
 
 
-def _text(result: dict[str, Any], alerts: list[FiringAlert] | None, model: str | None) -> str:
+def _text(result: dict[str, Any], running: Running, alerts: list[FiringAlert] | None, model: str | None) -> str:
     rows = [
         (
             one["model"],
@@ -193,16 +181,15 @@ def _text(result: dict[str, Any], alerts: list[FiringAlert] | None, model: str |
     ]
     head = ("MODEL", "OWNER", "PHASE", "LIVE", "BLUE", "GREEN", "REQUESTS/S", "ERRORS")
     lines = [table(head, rows) if rows else "no models"]
-    if result["supervisor"] != RUNNING:
-        lines.append(f"down: everything (no supervisor answers); run `make up ENV={result['environment']}`")
-    elif result["down"]:
-        lines.append("down: " + ", ".join(f"{name} ({result['processes'][name]})" for name in result["down"]))
+    if running.silent:
+        lines.append(f"down: {running.silent}")
+    elif running.down:
+        lines.append("down: " + ", ".join(f"{name} ({running.states[name]})" for name in running.down))
     else:
-        starting = [name for name, state in result["processes"].items() if state != RUNNING]
-        lines.append(
-            f"all {len(result['processes'])} processes run" + (f"; starting: {', '.join(starting)}" if starting else "")
-        )
-    if alerts is None and result["supervisor"] == RUNNING:
+        starting = f"; starting: {', '.join(running.starting)}" if running.starting else ""
+        lines.append(f"all {len(running.states)} {running.noun} run{starting}")
+    lines += [f"problem: {name}: {why}" for name, why in result["problems"].items()]
+    if alerts is None and not running.silent:
         lines.append("alerts: unknown, Alertmanager does not answer")
     for one in alerts or []:
         if model in (None, one.model):

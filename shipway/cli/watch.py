@@ -6,36 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from shipway.contract.errors import Retryable
-from shipway.contract.layout import LocalLayout
 from shipway.contract.release import short_digest
 from shipway.contract.rollout import Look, Move
 from shipway.contract.route import Phase
-from shipway.delivery.client import looks
-from shipway.delivery.controller import utc_now
 from shipway.delivery.explain import frame
-from shipway.delivery.served import load_served
-from shipway.delivery.shown import look_at
+from shipway.delivery.reach import Reach
 
-__all__ = ["Watch", "read"]
+__all__ = ["Watch"]
 
 _EVERY_SECONDS = 1.0
 _BAD = frozenset({Phase.ROLLED_BACK, Phase.FAILED})
-
-
-def read(layout: LocalLayout) -> dict[str, Look]:
-    """Returns model -> what its rollout looks like: from the delivery process, else from what is served."""
-    served = load_served(layout)
-    try:
-        running = looks(layout)
-    except Retryable:
-        # It is busy, ends or starts: the next look asks again.
-        running = None
-    if running is not None:
-        # A look is kept after the end of its rollout; the route says whether one is under way.
-        return {name: look for name, look in running.items() if name in served and served[name].state.progress}
-    shown = {name: look_at(entry, utc_now()) for name, entry in served.items()}
-    return {name: look for name, look in shown.items() if look is not None}
 
 
 @dataclass
@@ -43,19 +23,17 @@ class Watch:
     """Shows what is under way until nothing is any more.
 
     Args:
-        layout: where the stack's files lie.
+        way: to the environment.
         model: the only one to show, None for all.
         out: where to draw.
         as_json: one look a line instead of text.
-        source: returns what is under way.
         wait: waits between two looks.
     """
 
-    layout: LocalLayout
+    way: Reach
     model: str | None
     out: TextIO
     as_json: bool = False
-    source: Callable[[LocalLayout], dict[str, Look]] = read
     wait: Callable[[float], None] = time.sleep
     _drawn_lines: int = 0
     _said: dict[str, tuple[object, ...]] = field(default_factory=dict[str, tuple[object, ...]])
@@ -67,7 +45,7 @@ class Watch:
         """
         began: dict[str, str] = {}
         while True:
-            found = self.source(self.layout)
+            found = self.way.looks()
             chosen = {name: look for name, look in sorted(found.items()) if self.model in (None, name)}
             for name, look in chosen.items():
                 began.setdefault(name, look.phase)
@@ -83,7 +61,7 @@ class Watch:
             self.wait(_EVERY_SECONDS)
 
     def _end(self, began: dict[str, str]) -> int:
-        served = load_served(self.layout)
+        served = self.way.served()
         names = sorted(began) or [self.model or ""]
         code = 0
         for name in names:
@@ -104,7 +82,7 @@ class Watch:
         if self.as_json or not self.out.isatty():
             self._changes(found)
             return
-        served = load_served(self.layout)
+        served = self.way.served()
         lines = [line for look in found for line in [*frame(look, served[look.model].spec.rollout.steps_percent), ""]]
         width = shutil.get_terminal_size().columns
         # A line that wraps would make the next frame begin too low.

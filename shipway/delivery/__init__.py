@@ -29,6 +29,7 @@ __all__ = [
     "plot",
     "process",
     "prometheus",
+    "reach",
     "readiness",
     "records",
     "rollouts",

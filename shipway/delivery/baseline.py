@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from shipway.contract import metrics
 from shipway.contract.evidence import Gate
 from shipway.contract.metrics import MODELS_JOB, Outcome
 from shipway.delivery import survey
 from shipway.delivery.looking import latency_edge, p95_edge
-from shipway.delivery.survey import RATE_WINDOW
+from shipway.delivery.survey import RATE_WINDOW, Get
 
 __all__ = ["Baseline", "measure"]
 
@@ -32,9 +33,10 @@ class Baseline:
     ratios: Mapping[Gate, float]
 
 
-def measure(port: int, model: str, slo_seconds: float) -> Baseline:
-    """Returns what the Prometheus on loopback `port` knows of the last minute of `model`."""
-    outcomes = _asked(port, f"sum by (outcome) (rate({metrics.REQUESTS_TOTAL}{_of(model)}[{RATE_WINDOW}]))", "outcome")
+def measure(prometheus: Get, model: str, slo_seconds: float) -> Baseline:
+    """Returns what Prometheus knows of the last minute of `model`."""
+    ask = partial(_asked, prometheus)
+    outcomes = ask(f"sum by (outcome) (rate({metrics.REQUESTS_TOTAL}{_of(model)}[{RATE_WINDOW}]))", "outcome")
     if outcomes is None:
         return Baseline(None, None, {})
     judged = sum(outcomes.get(outcome, 0.0) for outcome in _JUDGED)
@@ -48,13 +50,14 @@ def measure(port: int, model: str, slo_seconds: float) -> Baseline:
         (Gate.FALLBACKS, metrics.FALLBACKS_TOTAL),
         (Gate.MISSING_FEATURES, metrics.FEATURE_MISSING_REQUESTS_TOTAL),
     ):
-        counted = _asked(port, f"sum by (model) (rate({name}{_of(model)}[{RATE_WINDOW}]))", "model")
+        counted = ask(f"sum by (model) (rate({name}{_of(model)}[{RATE_WINDOW}]))", "model")
         if counted is not None:
             ratios[gate] = min(1.0, sum(counted.values()) / judged)
-    buckets = _asked(port, f"sum by (le) (rate({metrics.REQUEST_SECONDS}_bucket{_of(model)}[{RATE_WINDOW}]))", "le")
+    buckets = ask(f"sum by (le) (rate({metrics.REQUEST_SECONDS}_bucket{_of(model)}[{RATE_WINDOW}]))", "le")
     ratios |= slow_ratios({float(edge): rate for edge, rate in (buckets or {}).items()}, slo_seconds)
-    labels = _asked(
-        port, f"sum by (outcome) (increase({metrics.LABELLED_TOTAL}{_of(model, '')}[{_LABELS_WINDOW}]))", "outcome"
+    labels = ask(
+        f"sum by (outcome) (increase({metrics.LABELLED_TOTAL}{_of(model, '')}[{_LABELS_WINDOW}]))",
+        "outcome",
     )
     if labels and (total := sum(labels.values())) > 0:
         ratios[Gate.LABEL_ERRORS] = labels.get("wrong", 0.0) / total
@@ -80,6 +83,6 @@ def _of(model: str, job: str = MODELS_JOB) -> str:
     return f'{{model="{model}"' + (f',job="{job}"}}' if job else "}")
 
 
-def _asked(port: int, text: str, label: str) -> dict[str, float] | None:
-    answer = survey.query(port, text)
+def _asked(prometheus: Get, text: str, label: str) -> dict[str, float] | None:
+    answer = survey.query(prometheus, text)
     return None if answer is None else {labels.get(label, ""): value for labels, value in answer}

@@ -76,7 +76,7 @@ class Controller:
             wrong = self._settle()
         except Retryable as error:
             self.problems = {**self.target.declared().broken, "gateway": str(error)}
-            self.rollouts.unheard()
+            self.rollouts.unheard(self.served)
             self._prepare_for_restart()
             return
         declared = self.target.declared()
@@ -242,6 +242,7 @@ class Controller:
         watched = self.target.watch(model.spec for model in models.values())
         seen = self.rollouts.ask(models, self.target.failed, self.problems)
         for name, model in models.items():
+            unconfirmed = self.target.unconfirmed(name)
             ready = self._confirmed(name, model.state, watched[name])
             judged = self.rollouts.judge(name, model, ready, seen.get(name))
             try:
@@ -249,8 +250,9 @@ class Controller:
             except (Fatal, Retryable) as error:
                 self.problems[name] = f"{judged.step.action} could not be carried out; {error}"
                 self.rollouts.unsettle(name)
-            if why := self.target.unconfirmed(name):
-                self.problems.setdefault(name, why)
+            if unconfirmed:
+                # Guardrails hold whatever weights are served; a step is earned at its own weight alone.
+                self.problems.setdefault(name, unconfirmed)
                 self.rollouts.unsettle(name)
         self.problems |= self.records.record(self.served)
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from shipway.contract.rollout import Look, Move
 from shipway.delivery.failpoints import reach
 
-__all__ = ["KEPT_ROLLOUTS", "History", "Thinning", "parse_looks", "read_history"]
+__all__ = ["KEPT_ROLLOUTS", "History", "Thinning", "first_looks", "parse_looks", "read_history"]
 
 # A quiet step brings little news: after its first minutes a line every ten seconds is enough.
 _DENSE_SECONDS, _DENSE_EVERY_SECONDS, _SPARSE_EVERY_SECONDS = 300.0, 1.0, 10.0
@@ -64,6 +65,13 @@ class History:
         finally:
             os.close(handle)
         reach("history_after_write")
+
+
+def first_looks(folder: Path) -> Iterator[Look]:
+    """Yields the first look of every rollout that is kept, of all models."""
+    for path in sorted(folder.glob("*/*.jsonl")):
+        if path.stem.isdigit():
+            yield from islice(read_history(folder, path.parent.name, int(path.stem)), 1)
 
 
 def read_history(folder: Path, model: str, rollout: int) -> Iterator[Look]:

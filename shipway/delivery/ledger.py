@@ -35,8 +35,15 @@ class Ledger:
         rollout: int | None = None,
         weight_percent: int | None = None,
         evidence: tuple[Verdict, ...] = (),
+        checked: int | None = None,
     ) -> Entry:
         """Writes the next entry and returns it; of two writers at once, one takes the number after.
+
+        Both may write the same event, as the holder of a lease and who followed it do: it is entered once.
+
+        Args:
+            time, actor, action, model, digests, reason, generation, rollout, weight_percent, evidence: see `Entry`.
+            checked: up to this number the caller knows that the event is not there; by default up to the last one now.
 
         Raises:
             Fatal: when the last entry is damaged, naming it: nothing may be chained to it.
@@ -44,6 +51,7 @@ class Ledger:
         """
         while True:
             number, previous = self._head()
+            checked = number if checked is None else checked
             entry = Entry(
                 number=number + 1,
                 previous=previous,
@@ -58,6 +66,11 @@ class Ledger:
                 weight_percent=weight_percent,
                 evidence=evidence,
             )
+            for other in range(checked + 1, number + 1):
+                there = self._read(other)[0]
+                if there.model_copy(update={"number": entry.number, "previous": entry.previous}) == entry:
+                    return there
+            checked = number
             text = json.dumps(entry.model_dump(mode="json"), sort_keys=True) + "\n"
             if self._storage.create(entry_name(entry.number), text.encode()):
                 return entry
@@ -70,6 +83,10 @@ class Ledger:
         """
         found = [self._read(number)[0] for number in self._numbers()]
         return [entry for entry in found if model in (None, entry.model)]
+
+    def count(self) -> int:
+        """Returns how many entries there are, readable or not."""
+        return len(self._numbers())
 
     def newest_first(self) -> Iterator[Entry]:
         """Yields the entries from the last one back, each read when it is asked for; raises as `entries` does."""

@@ -15,9 +15,9 @@ from shipway.delivery.served import Change, ServedModel
 __all__ = ["FileRecords", "append"]
 
 
-def append(ledger: Ledger, model: str, change: Change) -> None:
-    """Enters a change of `model`; raises as `Ledger.append` does."""
-    ledger.append(model=model, **change.model_dump(exclude={"evidence"}), evidence=change.evidence)
+def append(ledger: Ledger, model: str, change: Change, checked: int | None = None) -> None:
+    """Enters a change of `model`; takes `checked` and raises as `Ledger.append` does."""
+    ledger.append(model=model, **change.model_dump(exclude={"evidence"}), evidence=change.evidence, checked=checked)
 
 
 class FileRecords:

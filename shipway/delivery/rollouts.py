@@ -188,8 +188,9 @@ class Rollouts:
         running = self._running[name]
         running.progress = running.progress.changed(settling=True)
 
-    def unheard(self) -> None:
+    def unheard(self, served: Mapping[str, ServedModel]) -> None:
         """Notes that nothing could be asked this round, so that a person hears of it when that goes on."""
+        self.due(served)
         now = self.clock()
         for running in self._running.values():
             silent = max(running.progress.silent_seconds, now - running.called_at_seconds)

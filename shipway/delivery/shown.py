@@ -40,12 +40,13 @@ def look_of(spec: RouteSpec, before: RolloutState, after: RolloutState, time: st
     )
 
 
-def look_at(served: ServedModel, time: str) -> Look | None:
-    """Returns a look made of what the route carries, for whoever asks while nobody judges; None without a rollout.
+def look_at(served: ServedModel, time: str, source: str) -> Look | None:
+    """Returns a look made of what the route carries, for whoever cannot ask who judges; None without a rollout.
 
     Args:
         served: the model.
         time: the time to give it.
+        source: why the route is all there is, in words.
     """
     state, spec = served.state, served.spec
     if not under_way(state) or state.progress is None:
@@ -58,6 +59,6 @@ def look_at(served: ServedModel, time: str) -> Look | None:
         verdicts.append(said.shift_verdict(rules, progress.evidence))
         verdicts.append(said.harm_verdict(rules, progress.evidence, following))
     paused = f"paused ({progress.paused}): waits for a person; " if progress.paused else ""
-    sentence = f"{paused}the delivery process does not run, so nothing is judged; this is what it wrote last"
+    sentence = f"{paused}{source}"
     judged = Judged(Step(state, Action.NONE, sentence), Move.HOLD, tuple(verdicts))
     return look_of(spec, state, state, time, judged)

@@ -5,8 +5,9 @@ import json
 import math
 import urllib.parse
 import xmlrpc.client
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,13 +21,19 @@ __all__ = [
     "RUNNING",
     "UP",
     "FiringAlert",
+    "Get",
     "Rates",
     "expected_processes",
     "firing_alerts",
+    "loopback",
     "process_states",
     "query",
     "request_rates",
+    "web",
 ]
+
+# Returns the JSON that a server answers a path with; None when it gives none.
+Get = Callable[[str], Any]
 
 TIMEOUT_SECONDS = 1.0
 RATE_WINDOW = "1m"
@@ -96,21 +103,21 @@ def process_states(path: Path) -> dict[str, str] | None:
     return {str(process["name"]): str(process["statename"]) for process in listed}
 
 
-def request_rates(port: int) -> dict[str, Rates] | None:
-    """Returns model -> its last minute from the Prometheus on loopback `port`; None when it does not answer.
+def request_rates(prometheus: Get) -> dict[str, Rates] | None:
+    """Returns model -> its last minute; None when Prometheus does not answer.
 
     A model without a series is not in the answer: no data is unknown, never zero.
     """
-    answer = query(port, _QUERY)
+    answer = query(prometheus, _QUERY)
     if answer is None:
         return None
     named = [(labels, value) for labels, value in answer if {"model", "outcome"} <= labels.keys()]
     return rates([(labels["model"], labels["outcome"], value) for labels, value in named])
 
 
-def firing_alerts(port: int) -> list[FiringAlert] | None:
-    """Returns what the Alertmanager on loopback `port` has firing, pages first, then by age; None without an answer."""
-    answer = _get(port, "/api/v2/alerts?active=true&silenced=false&inhibited=false&unprocessed=true")
+def firing_alerts(alertmanager: Get) -> list[FiringAlert] | None:
+    """Returns what is firing, pages first, then by age; None when Alertmanager does not answer."""
+    answer = alertmanager("/api/v2/alerts?active=true&silenced=false&inhibited=false&unprocessed=true")
     if not isinstance(answer, list):
         return None
     try:
@@ -120,12 +127,12 @@ def firing_alerts(port: int) -> list[FiringAlert] | None:
     return sorted(found, key=lambda one: (one.severity != Severity.PAGE, one.starts_at, one.name, one.model))
 
 
-def query(port: int, text: str) -> list[tuple[dict[str, str], float]] | None:
-    """Returns (labels, value) of each series that the Prometheus on loopback `port` answers `text` with.
+def query(prometheus: Get, text: str) -> list[tuple[dict[str, str], float]] | None:
+    """Returns (labels, value) of each series that Prometheus answers `text` with.
 
     None when it does not answer; what is not a finite number is left out.
     """
-    answer = _get(port, f"/api/v1/query?query={urllib.parse.quote(text)}")
+    answer = prometheus(f"/api/v1/query?query={urllib.parse.quote(text)}")
     try:
         found = [(dict(row["metric"]), float(row["value"][1])) for row in answer["data"]["result"]]
     except (ValueError, KeyError, TypeError, IndexError):
@@ -143,9 +150,20 @@ def _firing(alert: Any) -> FiringAlert:
     )
 
 
-def _get(port: int, path: str) -> Any:
-    """Returns the JSON that a server on loopback answers with; None when it gives none."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+def loopback(port: int) -> Get:
+    """Returns what asks a server on loopback."""
+    return web(f"http://127.0.0.1:{port}")
+
+
+def web(url: str) -> Get:
+    """Returns what asks a server at a web address without a path."""
+    return partial(_get, url)
+
+
+def _get(url: str, path: str) -> Any:
+    parts = urllib.parse.urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

@@ -12,6 +12,7 @@ __all__ = [
     "pipeline",
     "plan",
     "quality",
+    "records",
     "registry",
     "settings",
     "tables",

@@ -27,7 +27,7 @@ from shipway.training.metrics import base_rate_predictions, evaluate
 from shipway.training.packaging import assemble, build_bento, make_manifest
 from shipway.training.plan import TrainingData
 from shipway.training.quality import check_data
-from shipway.training.registry import RegisteredVersion, Registry, git_commit
+from shipway.training.registry import DATA_VERSION_TAG, RegisteredVersion, Registry, git_commit
 from shipway.training.settings import parse_faults, parse_settings
 
 __all__ = ["Training", "train"]
@@ -162,7 +162,7 @@ def _register(
     job: Training, digest: str, metrics: Mapping[str, float], params: Mapping[str, object], data: TrainingData
 ) -> RegisteredVersion:
     with job.phase("register") as notes:
-        tags = {"data_version": data.data_version, "git_commit": git_commit(job.layout.root)}
+        tags = {DATA_VERSION_TAG: data.data_version, "git_commit": git_commit(job.layout.root)}
         version = Registry(job.layout.registry).register(
             job.spec, digest, job.store.path(digest), metrics, params, tags
         )

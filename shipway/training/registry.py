@@ -12,20 +12,21 @@ from shipway.contract.errors import ArtifactError
 from shipway.contract.model import ModelSpec
 from shipway.training.tables import open_client
 
-__all__ = ["DIGEST_TAG", "RegisteredVersion", "Registry", "git_commit"]
+__all__ = ["DATA_VERSION_TAG", "DIGEST_TAG", "RegisteredVersion", "Registry", "git_commit"]
 
-# A version's tag that says which bundle it is.
-DIGEST_TAG = "digest"
+# Tags of a version: which bundle it is, and what it was trained on.
+DIGEST_TAG, DATA_VERSION_TAG = "digest", "data_version"
 
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """One version of a model in the registry; `metrics` are those of the run that made it."""
+    """One version of a model in the registry; `metrics` are of the run that made it, on the data `data_version`."""
 
     model: str
     version: str
     digest: str
     metrics: Mapping[str, float]
+    data_version: str = ""
 
 
 class Registry:
@@ -65,7 +66,13 @@ class Registry:
         """Returns the versions of `model`, newest first."""
         found: Any = self._client.search_model_versions(f"name='{model}'")
         return [
-            RegisteredVersion(model, str(one.version), one.tags[DIGEST_TAG], self._metrics(one.run_id))
+            RegisteredVersion(
+                model,
+                str(one.version),
+                one.tags[DIGEST_TAG],
+                self._metrics(one.run_id),
+                one.tags.get(DATA_VERSION_TAG, ""),
+            )
             for one in sorted(found, key=lambda one: int(one.version), reverse=True)
             if DIGEST_TAG in one.tags
         ]
@@ -118,7 +125,7 @@ class Registry:
             client.set_terminated(run_id, "FAILED")
             raise
         client.set_terminated(run_id, "FINISHED")
-        return RegisteredVersion(spec.name, str(version.version), digest, dict(metrics))
+        return RegisteredVersion(spec.name, str(version.version), digest, dict(metrics), tags.get(DATA_VERSION_TAG, ""))
 
 
 def git_commit(root: Path) -> str:

@@ -68,9 +68,8 @@ class ControlPlane:
         """Returns when the API answers, a default service account exists and every process lives."""
         self._make_keys()
         self._start_etcd()
-        self._start_api()
         # The controllers end when there is no API yet, which later looks like rollouts that hang.
-        wait_until(self._answers, "the API server is ready", READY_SECONDS)
+        self.start_api()
         self._start_controllers()
         wait_until(lambda: self._exists("serviceaccount", "default"), "the default service account", READY_SECONDS)
         self.alive()
@@ -93,6 +92,17 @@ class ControlPlane:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def kill(self, name: str) -> None:
+        """Ends a process as the loss of its machine would."""
+        process = self.processes.pop(name)
+        process.kill()
+        process.wait()
+
+    def start_api(self) -> None:
+        """Starts the API server, also again, and returns when it answers."""
+        self._start_api()
+        wait_until(self._answers, "the API server is ready", READY_SECONDS)
 
     def kubectl(self, *arguments: str, document: object = None, check: bool = True) -> str:
         """Returns what kubectl printed; `document` goes in as its standard input.

@@ -17,7 +17,7 @@ from shipway.contract.alerts import AlertName
 from shipway.contract.environment import EnvironmentSpec, PortsSpec
 from shipway.contract.layout import LocalLayout
 from shipway.delivery.alarms import Alarm, Notifier
-from shipway.delivery.survey import firing_alerts
+from shipway.delivery.survey import firing_alerts, loopback
 from shipway.observability.alertmanager import alertmanager_config
 from shipway.observability.rules import platform_rules
 from shipway.observability.scrape import ALERT_RESEND_SECONDS, prometheus_config
@@ -115,16 +115,16 @@ def statuses(layout: LocalLayout, name: AlertName) -> Callable[[], list[str]]:
 def test_an_alarm_of_delivery_and_its_end_reach_the_file(layout: LocalLayout, ports: PortsSpec) -> None:
     """Within seconds, with owner and runbook, and without any Prometheus; meanwhile the survey lists it."""
     notifier, found = Notifier(ports.alertmanager), statuses(layout, ALARM.name)
-    assert firing_alerts(ports.alertmanager) == []
+    assert firing_alerts(loopback(ports.alertmanager)) == []
     with notifier.running():
         notifier.show([ALARM])
         assert wait_until(lambda: found() == ["firing"], 5), found()
-        (standing,) = firing_alerts(ports.alertmanager) or [None]
+        (standing,) = firing_alerts(loopback(ports.alertmanager)) or [None]
         assert standing is not None
         assert (standing.name, standing.owner, standing.model) == (ALARM.name, "vision", "digits")
         notifier.show([])
         assert wait_until(lambda: found() == ["firing", "resolved"], 5), found()
-    assert firing_alerts(ports.alertmanager) == []
+    assert firing_alerts(loopback(ports.alertmanager)) == []
     first = told(layout, ALARM.name)[0]
     kept = ("severity", "owner", "model", "summary", "runbook_url", "escalation")
     assert [first[key] for key in kept] == ["ticket", "vision", "digits", "waits", "https://example.com/r", "lead"]
@@ -159,4 +159,4 @@ def test_an_alert_of_the_rules_reaches_the_file(layout: LocalLayout, ports: Port
 
 def test_nobody_at_the_port_is_no_answer() -> None:
     """Without an Alertmanager it is not known what fires, which is not the same as nothing."""
-    assert firing_alerts(free_base()) is None
+    assert firing_alerts(loopback(free_base())) is None

@@ -6,6 +6,7 @@ __all__ = [
     "connect",
     "lease",
     "process",
+    "reach",
     "records",
     "route",
     "settings",

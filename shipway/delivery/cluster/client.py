@@ -16,20 +16,20 @@ from shipway.contract.kubernetes import models_namespace
 from shipway.contract.rollout import Look
 from shipway.contract.route import RouteSpec
 from shipway.delivery.cluster.api import Api, Conflict
-from shipway.delivery.cluster.connect import connect
 from shipway.delivery.cluster.records import RouteRecords
 from shipway.delivery.cluster.settings import HISTORY, LEDGER
 from shipway.delivery.cluster.storage import ObjectStorage
 from shipway.delivery.cluster.target import ClusterTarget
 from shipway.delivery.control import Command, carry_out
 from shipway.delivery.controller import Controller, utc_now
+from shipway.delivery.decide import Readiness
 from shipway.delivery.history import parse_looks
 from shipway.delivery.ledger import Ledger
 from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts
 from shipway.delivery.served import ServedModel
 
-__all__ = ["Access", "Standing", "access", "act", "carry_out_on", "history", "ledger", "standing"]
+__all__ = ["Access", "Standing", "access", "act", "history", "ledger", "standing"]
 
 # The process writes a route a few times a minute: whoever loses so often in a row has another problem.
 TRIES = 5
@@ -59,11 +59,13 @@ class Standing:
     Args:
         served: model -> what its route serves.
         declared: model -> what Pulumi declared.
+        readiness: model -> which of its slots are ready.
         problems: model -> why it is in neither, or why its gateway may serve something else.
     """
 
     served: Mapping[str, ServedModel]
     declared: Mapping[str, RouteSpec]
+    readiness: Mapping[str, Readiness]
     problems: Mapping[str, str]
 
 
@@ -77,16 +79,17 @@ def access(root: Path, environment: EnvironmentSpec) -> Access:
     return Access(find_kubeconfig(root, environment), context, models_namespace(environment.name))
 
 
-def standing(way: Access) -> Standing:
+def standing(api: Api, namespace: str) -> Standing:
     """Returns what the cluster says now; raises Retryable when it does not answer."""
-    target = ClusterTarget(connect(way.kubeconfig, way.context), way.namespace)
+    target = ClusterTarget(api, namespace)
     served = target.load()
     declared = target.declared()
     waiting = {model: why for model in served if (why := target.unconfirmed(model))}
-    return Standing(served, declared.specs, waiting | dict(declared.broken))
+    ready = {model: target.readiness(spec) for model, spec in declared.specs.items()}
+    return Standing(served, declared.specs, ready, waiting | dict(declared.broken))
 
 
-def act(way: Access, command: Command) -> dict[str, Any]:
+def act(api: Api, namespace: str, command: Command) -> dict[str, Any]:
     """Returns what was done, as `shipway.delivery.client.act` does, and in `confirmed` whether the gateway serves it.
 
     The ledger's entry, with its actor and reason, rides on the route until the delivery process enters it.
@@ -95,11 +98,6 @@ def act(way: Access, command: Command) -> dict[str, Any]:
         Refused: saying why not; nothing was changed.
         Retryable: when the API server does not answer, or somebody else kept writing the route; nothing was changed.
     """
-    return carry_out_on(connect(way.kubeconfig, way.context), way.namespace, command)
-
-
-def carry_out_on(api: Api, namespace: str, command: Command) -> dict[str, Any]:
-    """Returns what was done by `command` on the models of `namespace`; raises as `act` does."""
     target = ClusterTarget(api, namespace)
     # A command asks for no evidence: port 0 is nobody's.
     controller = Controller(target, RouteRecords(), Rollouts(Prometheus(0), utc_now))
@@ -117,14 +115,14 @@ def carry_out_on(api: Api, namespace: str, command: Command) -> dict[str, Any]:
     return done | {"message": message, "confirmed": not why}
 
 
-def ledger(records: str) -> Ledger:
+def ledger(records: str, endpoint_url: str | None = None) -> Ledger:
     """Returns the ledger below the folder of the object store in which an environment's records lie."""
-    return Ledger(ObjectStorage(f"{records}/{LEDGER}"))
+    return Ledger(ObjectStorage(f"{records}/{LEDGER}", endpoint_url=endpoint_url))
 
 
-def history(records: str, model: str, rollout: int) -> list[Look]:
+def history(records: str, model: str, rollout: int, endpoint_url: str | None = None) -> list[Look]:
     """Returns the looks of one rollout in order, of those that the delivery process has written so far."""
-    storage = ObjectStorage(f"{records}/{HISTORY}/{model}/{rollout:06d}")
+    storage = ObjectStorage(f"{records}/{HISTORY}/{model}/{rollout:06d}", endpoint_url=endpoint_url)
     return [look for name in storage.names() for look in parse_looks(storage.read(name).decode().splitlines())]
 
 

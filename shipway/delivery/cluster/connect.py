@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import httpx
 
@@ -61,6 +61,12 @@ class HttpApi:
             base_url=configuration.host, verify=verify, timeout=TIMEOUT_SECONDS, trust_env=False
         )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
     def models(self, kind: Kind, namespace: str) -> list[Document]:
         """Returns the objects of `kind` that carry a model's label."""
         headers = {"accept": _METADATA if kind.metadata_only else "application/json"}
@@ -89,6 +95,14 @@ class HttpApi:
             # A failed `test`; a patch whose result is not valid names the field.
             raise Conflict(path)
         return self._read(answer)
+
+    def get(self, path: str) -> Any:
+        """Returns the JSON at a path, such as one behind a Service's proxy; None where it gives none."""
+        try:
+            answer = self._ask("GET", path)
+            return answer.json() if answer.is_success else None
+        except (Retryable, ValueError):
+            return None
 
     def _ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> httpx.Response:
         try:

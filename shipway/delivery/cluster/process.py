@@ -53,10 +53,10 @@ def serve_cluster(config: Path, metrics_port: int, kubeconfig: Path | None = Non
         SpecError: for settings or an access that is wrong; nothing was changed.
     """
     settings = read_settings(config)
-    api = connect(kubeconfig)
     records, stopping, measures = _records(settings), stopping_on_signals(), Measures()
-    lease = Lease(api, settings.lease.namespace, settings.lease.name, f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}")
-    with measures.exposed(metrics_port, _EVERYWHERE), records.running():
+    holder = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+    with connect(kubeconfig) as api, measures.exposed(metrics_port, _EVERYWHERE), records.running():
+        lease = Lease(api, settings.lease.namespace, settings.lease.name, holder)
         said: dict[str, str] = {}
         while not stopping.is_set():
             if lease.hold():
@@ -81,15 +81,15 @@ class _Tenure:
     stopping: threading.Event
 
     def run(self) -> None:
-        """Acts while this copy holds the Lease."""
+        """Acts while this copy holds the Lease, and watches in its place while nobody can take it."""
         host, _, port = self.settings.alertmanager.rpartition(":")
-        notifier, controller = Notifier(int(port), host=host), self._controller()
+        notifier, controller, number = Notifier(int(port), host=host), self._controller(), self.lease.token()
         said: dict[str, str] = {}
         standing: list[Alarm] = []
-        print(f"{self.lease.holder} holds the Lease, tenure {self.lease.token()}", flush=True)
+        print(f"{self.lease.holder} holds the Lease, tenure {number}", flush=True)
         with notifier.running():
             loaded = False
-            while not self.stopping.is_set() and self.lease.hold():
+            while not self.stopping.is_set() and self._goes_on(number):
                 loaded = loaded or _loads(controller)
                 if loaded:
                     controller.tick()
@@ -98,6 +98,10 @@ class _Tenure:
                 standing = alarms(controller.newest, controller.problems, standing, utc_now())
                 notifier.show(standing)
                 self.stopping.wait(COMPARING_POLL_SECONDS if controller.comparing else POLL_SECONDS)
+
+    def _goes_on(self, number: int) -> bool:
+        # While the API server is away this copy may not write, but it is the one that knows what to raise an alarm for.
+        return self.lease.token() == number if self.lease.hold() else bool(self.lease.problem)
 
     def _controller(self) -> Controller:
         settings = self.settings

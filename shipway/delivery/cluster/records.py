@@ -72,7 +72,7 @@ class ObjectRecords:
     _taken: set[_Key] = field(default_factory=set[_Key])
     _entered: set[_Key] = field(default_factory=set[_Key])
     _known: dict[int, _Key] = field(default_factory=dict[int, _Key])
-    _read_from: datetime = datetime.max.replace(tzinfo=UTC)
+    _read_from: datetime = field(default_factory=lambda: datetime.max.replace(tzinfo=UTC))
     _asked: list[str] = field(default_factory=list[str])
     _memories: dict[str, RolloutState | Fatal] = field(default_factory=dict[str, RolloutState | Fatal])
     _looks: list[Look] = field(default_factory=list[Look])
@@ -192,7 +192,7 @@ class ObjectRecords:
         for model, change in waiting:
             key = _key(model, change)
             if key not in self._known.values():
-                append(self.ledger, model, change)
+                append(self.ledger, model, change, checked=max(self._known, default=0))
             with self._wake:
                 self._entered.add(key)
                 self._changes.remove((model, change))

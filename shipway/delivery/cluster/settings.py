@@ -7,10 +7,12 @@ from pydantic import Field
 
 from shipway.contract.documents import Spec, parse, read_json
 
-__all__ = ["HISTORY", "LEDGER", "DeliverySettings", "LeaseSettings", "read_settings"]
+__all__ = ["HISTORY", "LEDGER", "SETTINGS_FILE", "DeliverySettings", "LeaseSettings", "read_settings"]
 
 # Where records lie below the folder that an environment has in the object store.
 LEDGER, HISTORY = "ledger", "history"
+# The key of the ConfigMap, and the file that the process finds.
+SETTINGS_FILE = "delivery.json"
 
 Text = Annotated[str, Field(min_length=1)]
 

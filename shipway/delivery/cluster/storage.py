@@ -20,15 +20,16 @@ class ObjectStorage:
 
     Args:
         url: such as s3://bucket/folder.
-        client: of boto3; by default one whose endpoint and credentials come from where pods and people have them.
+        client: of boto3; by default one whose credentials come from where pods and people have them.
+        endpoint_url: of a store that is not AWS's; by default what the environment's variables say.
     """
 
-    def __init__(self, url: str, client: Any = None) -> None:
+    def __init__(self, url: str, client: Any = None, endpoint_url: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme != "s3" or not parts.netloc:
             raise SpecError("the ledger", "url", url, "s3://BUCKET/FOLDER")
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
-        self._client = client if client is not None else _client()
+        self._client = client if client is not None else _client(endpoint_url)
 
     def names(self) -> list[str]:
         """Returns the names of all objects."""
@@ -90,12 +91,17 @@ class ObjectStorage:
             raise OSError(0, f"the object store does not answer ({error})", self.where(name or "")) from None
 
 
-def _client() -> Any:
+def _client(endpoint_url: str | None) -> Any:
     # Only a cluster needs it, and only there it is installed.
     import boto3  # pyright: ignore[reportMissingTypeStubs]
     from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
 
     config = Config(
-        connect_timeout=CONNECT_TIMEOUT_SECONDS, read_timeout=READ_TIMEOUT_SECONDS, retries={"total_max_attempts": 1}
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        retries={"total_max_attempts": 1},
+        # Stores that are not AWS's may refuse checksums they do not know.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
     )
-    return cast(Any, boto3).client("s3", config=config)
+    return cast(Any, boto3).client("s3", config=config, endpoint_url=endpoint_url)

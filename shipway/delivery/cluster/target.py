@@ -103,7 +103,7 @@ class ClusterTarget:
             try:
                 found = routes.read_route(document)
                 self._routes[model] = self._fenced(document)
-            except SpecError as error:
+            except (Rejected, SpecError) as error:
                 # Whoever wrote over it would throw away what a person may still mend.
                 broken[model] = f"{error}; the route is left as it is"
                 self._routes.pop(model, None)
@@ -204,9 +204,10 @@ class ClusterTarget:
         mine, found = self.fence.token(), routes.token_of(document)
         if found > mine:
             self.fence.outbid(found)
-            raise NotHeld(
-                f"a later holder of the Lease (number {found}) wrote {routes.name_of(document)}; this is {mine}"
+            said = (
+                f"a later holder of the Lease (tenure {found}) wrote {routes.name_of(document)}; this is tenure {mine}"
             )
+            raise NotHeld(said)
         if found == mine:
             return document
         return self.api.patch(HTTP_ROUTES, self.namespace, routes.name_of(document), routes.fence(document, mine))

@@ -12,7 +12,25 @@ from typing import NamedTuple
 
 from shipway.contract.metrics import Slot
 
-__all__ = ["Counters", "Delta", "Family", "Flaw", "Flawed", "Outcome", "Reading", "Seen", "SeriesKey", "Still", "read"]
+__all__ = [
+    "FORGOTTEN_SECONDS",
+    "Counters",
+    "Delta",
+    "Family",
+    "Flaw",
+    "Flawed",
+    "Outcome",
+    "Reading",
+    "Seen",
+    "SeriesKey",
+    "Still",
+    "read",
+]
+
+
+# A slot's pods come and go within a rollout. One that was not scraped for so long is gone for good, and a base that
+# kept it would outgrow the route it rides on.
+FORGOTTEN_SECONDS = 300.0
 
 
 class Flaw(StrEnum):
@@ -205,7 +223,13 @@ def _compare(counters: Counters, now: Mapping[SeriesKey, Seen]) -> tuple[Counter
     }
     counts: dict[tuple[Slot, str], int] = {}
     fresh = False
-    base = {key: seen for key, seen in counters.last.items() if (key.slot, key.instance) not in restarted}
+    newest = max((seen.scraped_at_seconds for seen in now.values()), default=0.0)
+    base = {
+        key: seen
+        for key, seen in counters.last.items()
+        if (key.slot, key.instance) not in restarted
+        and ((key.slot, key.instance) in answering or newest - seen.scraped_at_seconds < FORGOTTEN_SECONDS)
+    }
     for key, seen in now.items():
         last = base.get(key)
         if last is not None and not _newer(seen, last):

@@ -113,7 +113,7 @@ def test_what_cannot_be_explained_is_one_line(
     assert capsys.readouterr().err == "error: no rollout '8' of 'digits'; known ones are 7\n"
     next(told.layout.history.rglob("*.jsonl")).unlink()
     assert run(monkeypatch, "explain", "digits", "--plot", str(tmp_path / "r.svg")) == 1
-    assert "digits rollout 7 has no history in " in capsys.readouterr().err
+    assert "no look at rollout 7 of digits is kept in " in capsys.readouterr().err
     assert not (tmp_path / "r.svg").exists()
 
 

@@ -133,7 +133,7 @@ def test_promote_waits_for_a_candidate_that_still_loads(
             raise answer
         return done
 
-    monkeypatch.setattr("shipway.cli.release.act", act)
+    monkeypatch.setattr("shipway.delivery.client.act", act)
     assert run(monkeypatch, "promote", "digits", "--wait-seconds", "5") == 0
     printed = capsys.readouterr()
     assert printed.out == "b takes all\n"

@@ -22,7 +22,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Command]:
         commands.append(command)
         return {"action": command.verb, "message": f"did {command.verb}", "state": {"live": "blue"}}
 
-    monkeypatch.setattr("shipway.cli.release.act", act)
+    monkeypatch.setattr("shipway.delivery.client.act", act)
     return commands
 
 

@@ -17,7 +17,7 @@ import pytest
 from shipway.contract.metrics import Slot
 from shipway.contract.route import RolloutState
 from shipway.delivery.ledger import Ledger
-from shipway.delivery.survey import Rates, process_states, rates, request_rates
+from shipway.delivery.survey import Rates, loopback, process_states, rates, request_rates
 from tests.shipway.cli.project import run, serve
 from tests.shipway.delivery.stack import ENVIRONMENT, Stack, free_port
 
@@ -109,7 +109,7 @@ def test_status_as_json(project: Stack, monkeypatch: pytest.MonkeyPatch, capsys:
     assert run(monkeypatch, "status", "--json") == 1
     result = json.loads(capsys.readouterr().out)
     assert result["down"] == [*PLATFORM, "digits-blue"]
-    assert result["supervisor"] == "ABSENT"
+    assert set(result["processes"].values()) == {"ABSENT"}
     (model,) = result["models"]
     assert (model["requests_per_second"], model["error_ratio"]) == (None, None)
     assert model["slots"]["blue"] == {"digest": FIRST, "weight_percent": 100, "port": 2000, "process": "ABSENT"}
@@ -161,15 +161,15 @@ def test_rates_count_only_what_a_version_is_answerable_for() -> None:
 
 def test_what_does_not_answer_is_unknown(tmp_path: Path) -> None:
     """A Prometheus that is down, hangs or talks nonsense, and a supervisor that is down, are None within the bound."""
-    assert request_rates(free_port()) is None
+    assert request_rates(loopback(free_port())) is None
     assert process_states(tmp_path / "none.sock") is None
     port = free_port()
     with canned(http.server.HTTPServer(("127.0.0.1", port), _Canned), b'{"status": "error"}'):
-        assert request_rates(port) is None
+        assert request_rates(loopback(port)) is None
     hung = socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler)
     try:
         began = time.monotonic()
-        assert request_rates(hung.server_address[1]) is None
+        assert request_rates(loopback(hung.server_address[1])) is None
         assert time.monotonic() - began < 2
     finally:
         hung.server_close()

@@ -2,13 +2,13 @@
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import pytest
 
-from shipway.cli.watch import Watch, read
+from shipway.cli.watch import Watch
+from shipway.contract.environment import PortsSpec
 from shipway.contract.errors import Retryable
-from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
 from shipway.contract.model import RolloutSpec, SloSpec
 from shipway.contract.rollout import Look
@@ -16,6 +16,7 @@ from shipway.contract.route import Phase, RolloutState
 from shipway.delivery.evidence import steps
 from shipway.delivery.evidence.gate import Rules
 from shipway.delivery.ledger import Ledger
+from shipway.delivery.reach import LocalReach
 from tests.shipway.cli.project import run, serve
 from tests.shipway.delivery.stack import Stack
 from tests.shipway.delivery.told import CANDIDATE, LIVE, looks
@@ -28,14 +29,20 @@ class Terminal(io.StringIO):
         return True
 
 
-def source(history: list[Look]) -> Callable[[LocalLayout], dict[str, Look]]:
-    """Returns one look after another, and nothing under way after the last."""
-    left = iter(history)
+class Told(LocalReach):
+    """The way to a stack whose rollout gives one look after another, and nothing after the last."""
 
-    def next_look(_layout: LocalLayout) -> dict[str, Look]:
-        return {look.model: look for look in [next(left, None)] if look is not None}
+    def __init__(self, project: Stack, history: list[Look]) -> None:
+        super().__init__(project.layout, PortsSpec(base=project.base_port))
+        self._left = iter(history)
 
-    return next_look
+    def looks(self) -> dict[str, Look]:
+        return {look.model: look for look in [next(self._left, None)] if look is not None}
+
+
+def looks_now(project: Stack) -> Mapping[str, Look]:
+    """Returns what is under way in the project's stack."""
+    return LocalReach(project.layout, PortsSpec(base=project.base_port)).looks()
 
 
 def never(_seconds: float) -> None:
@@ -54,7 +61,7 @@ def test_watching_ends_with_the_rollout(project: Stack, bad_every: int, phase: P
     digest, slot = (CANDIDATE, Slot.GREEN) if code == 0 else (LIVE, Slot.BLUE)
     serve(project.layout, RolloutState(live=slot, live_digest=digest, phase=phase), LIVE, CANDIDATE)
     out, history = io.StringIO(), looks(bad_every)
-    assert Watch(project.layout, "digits", out, source=source(history), wait=never).run() == code
+    assert Watch(Told(project, history), "digits", out, wait=never).run() == code
     lines = out.getvalue().splitlines()
     assert lines[-1] == last
     assert len(lines) < len(history)
@@ -65,7 +72,7 @@ def test_a_terminal_is_redrawn(project: Stack) -> None:
     """Each frame begins where the one before began."""
     serve(project.layout, RolloutState(live=Slot.BLUE, live_digest=LIVE), LIVE, CANDIDATE)
     out = Terminal()
-    Watch(project.layout, None, out, source=source(looks(most=3)), wait=never).run()
+    Watch(Told(project, looks(most=3)), None, out, wait=never).run()
     frames = out.getvalue().split("\x1b[J")
     assert len(frames) == 5
     drawn = frames[1].count("\n")
@@ -78,7 +85,7 @@ def test_a_guard_has_no_step(project: Stack) -> None:
     serve(project.layout, RolloutState(live=Slot.GREEN, live_digest=CANDIDATE), LIVE, CANDIDATE)
     out = io.StringIO()
     guarded = looks(most=1)[0].model_copy(update={"phase": str(Phase.GUARDING), "weight_percent": 100})
-    Watch(project.layout, "digits", out, source=source([guarded]), wait=never).run()
+    Watch(Told(project, [guarded]), "digits", out, wait=never).run()
     assert "rollout 7  guarding  100 %  waits: " in out.getvalue()
 
 
@@ -86,7 +93,7 @@ def test_each_change_is_one_line_of_json(project: Stack) -> None:
     """With --json a line is a whole look."""
     serve(project.layout, RolloutState(live=Slot.BLUE, live_digest=LIVE), LIVE, CANDIDATE)
     out = io.StringIO()
-    Watch(project.layout, "digits", out, as_json=True, source=source(looks(most=20)), wait=never).run()
+    Watch(Told(project, looks(most=20)), "digits", out, as_json=True, wait=never).run()
     said = [Look.model_validate_json(line) for line in out.getvalue().splitlines()]
     assert {look.weight_percent for look in said} == {1, 5}
 
@@ -105,7 +112,7 @@ def test_without_the_delivery_process_the_route_is_read(project: Stack) -> None:
         progress=steps.begin(rules),
     )
     serve(project.layout, state, LIVE, CANDIDATE)
-    (look,) = read(project.layout).values()
+    (look,) = looks_now(project).values()
     assert (look.rollout, look.weight_percent, look.candidate_digest) == (3, 1, CANDIDATE)
     assert "the delivery process does not run, so nothing is judged" in look.sentence
     assert {verdict.gate for verdict in look.verdicts} >= set(rules.gates)
@@ -174,9 +181,9 @@ def test_the_ledger_is_verified(
 def test_a_busy_delivery_process_does_not_end_the_watch(project: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it does not answer, what is served is shown in its place."""
 
-    def busy(_layout: LocalLayout) -> dict[str, Look]:
+    def busy(_layout: object) -> dict[str, Look]:
         raise Retryable("it does not answer", 1.0)
 
-    monkeypatch.setattr("shipway.cli.watch.looks", busy)
+    monkeypatch.setattr("shipway.delivery.client.looks", busy)
     serve(project.layout, RolloutState(live=Slot.BLUE, live_digest=LIVE), LIVE, "")
-    assert read(project.layout) == {}
+    assert looks_now(project) == {}

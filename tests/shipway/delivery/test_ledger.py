@@ -43,6 +43,18 @@ def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     assert ledger.verify() == []
 
 
+def test_an_event_that_two_writers_have_is_entered_once(tmp_path: Path) -> None:
+    """Who was stopped before its write finds the entry of who followed it; the same words later are another event."""
+    ledger = Ledger(tmp_path)
+    add(ledger)
+    event = {"time": "t", "actor": "ada", "action": "a", "model": "digits", "digests": {}, "reason": "r"}
+    first = ledger.append(**event, generation=7)
+    add(ledger, "flights")
+    assert ledger.append(**event, generation=7, checked=1) == first
+    assert ledger.append(**event, generation=8, checked=1).number == 4
+    assert ledger.append(**event, generation=8).number == 5
+
+
 def test_an_edit_is_found(tmp_path: Path) -> None:
     """Changing any entry but the last breaks the chain at the one after it."""
     ledger = Ledger(tmp_path)

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from shipway.contract.errors import Fatal, Retryable
 from shipway.delivery.__main__ import main
@@ -18,7 +17,7 @@ from shipway.delivery.lease import hold_lease
 from shipway.delivery.measures import Measures
 from shipway.delivery.process import prepare
 from shipway.delivery.unix import UnixConnection
-from tests.shipway.delivery.stack import Stack, free_port
+from tests.shipway.delivery.stack import PROJECT, Stack, free_port
 
 COMMAND = Command(verb="promote", model="digits", actor="ada", reason="why")
 
@@ -44,14 +43,10 @@ def test_a_gateway_program_that_is_not_there(stack: Stack, capsys: pytest.Captur
     assert capsys.readouterr().err == "error: cannot start 'no-such-envoy' (No such file or directory)\n"
 
 
-def test_an_environment_elsewhere_has_no_gateway_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_environment_elsewhere_has_no_gateway_process(capsys: pytest.CaptureFixture[str]) -> None:
     """Serving an environment on another target is refused, naming the target."""
-    (tmp_path / "stacks").mkdir()
-    document = {"name": "far", "tier": "prod", "target": "aws"}
-    config = {"config": {"shipway:environment": document}}
-    (tmp_path / "stacks" / "Pulumi.far.yaml").write_text(yaml.safe_dump(config))
-    assert main(["serve", "--root", str(tmp_path), "--env", "far"]) == 1
-    expected = "target: got 'aws', expected local: only there does a gateway run as a process"
+    assert main(["serve", "--root", str(PROJECT), "--env", "onprem"]) == 1
+    expected = "target: got 'kubernetes', expected local: only there does a gateway run as a process"
     assert expected in capsys.readouterr().err
 
 

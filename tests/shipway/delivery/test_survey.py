@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shipway.delivery.survey import FiringAlert, firing_alerts
+from shipway.delivery.survey import FiringAlert, firing_alerts, loopback
 
 
 class _Canned(http.server.BaseHTTPRequestHandler):
@@ -53,7 +53,7 @@ def test_pages_come_first_then_the_oldest() -> None:
         bare,
     ]
     with alertmanager(json.dumps(listed).encode()) as port:
-        found = firing_alerts(port) or []
+        found = firing_alerts(loopback(port)) or []
     assert [one.name for one in found] == ["C", "B", "A", "D"]
     assert found[0] == FiringAlert("C", "page", "vision", "digits", "s", "r", "2026-01-02")
     assert found[-1] == FiringAlert("D", "", "", "", "", "", "2026-01-04")
@@ -66,10 +66,10 @@ def test_pages_come_first_then_the_oldest() -> None:
 def test_what_is_no_list_of_alerts_is_no_answer(body: bytes, status: int) -> None:
     """Unknown is not the same as nothing fires."""
     with alertmanager(body, status) as port:
-        assert firing_alerts(port) is None
+        assert firing_alerts(loopback(port)) is None
 
 
 def test_an_empty_list_is_an_answer() -> None:
     """Nothing fires."""
     with alertmanager(b"[]") as port:
-        assert firing_alerts(port) == []
+        assert firing_alerts(loopback(port)) == []

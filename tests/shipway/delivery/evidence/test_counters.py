@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.contract.metrics import Outcome, Slot
-from shipway.delivery.evidence.counters import Counters, Delta, Family, Flaw, Flawed, Reading, Still, read
+from shipway.delivery.evidence.counters import (
+    FORGOTTEN_SECONDS,
+    Counters,
+    Delta,
+    Family,
+    Flaw,
+    Flawed,
+    Reading,
+    Still,
+    read,
+)
 
 FAMILY = Family("shipway:requests_total", "digits", "outcome", frozenset(Outcome))
 BLUE, GREEN = Slot.BLUE, Slot.GREEN
@@ -101,6 +111,32 @@ def test_scaling_in_subtracts_nothing() -> None:
     _, outcome = read(FAMILY, counters, [*both(101, 5, at=3), series("blue", "ok", 75, 3, "c:1")])
     assert isinstance(outcome, Delta)
     assert outcome.count(BLUE, *Outcome) == 5
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from("cde")), st.integers(0, 9)), max_size=20))
+def test_pods_that_come_and_go_lose_and_make_up_nothing(rounds: list[tuple[set[str], int]]) -> None:
+    """Each pod counts from its first scrape on, whichever others are there, and its gaps come as one increment."""
+    totals, based_at, counted = dict.fromkeys("cde", 100), dict[str, int](), 0
+    counters = based(*both(0, 0, at=0))
+    for at, (pods, requests) in enumerate([*rounds, (set("cde"), 0)], 1):
+        totals = {pod: total + requests for pod, total in totals.items()}
+        for pod in pods:
+            based_at.setdefault(pod, totals[pod])
+        there = [series("green", "ok", totals[pod], at, pod) for pod in sorted(pods)]
+        counters, outcome = read(FAMILY, counters, [*both(0, 0, at), *there])
+        assert isinstance(outcome, Delta)
+        assert outcome.restarted == ()
+        counted += outcome.count(GREEN, "ok")
+    assert counted == sum(totals[pod] - start for pod, start in based_at.items())
+
+
+def test_a_pod_that_is_gone_for_good_is_forgotten() -> None:
+    """Its rows ride on the route no longer; one that answers is kept, however rarely it is scraped."""
+    counters = based(*both(100, 5, at=1), series("blue", "ok", 70, 1, "c:1"))
+    counters, _ = read(FAMILY, counters, both(101, 5, at=FORGOTTEN_SECONDS))
+    assert {key.instance for key in counters.last} == {"a:1", "b:1", "c:1"}
+    counters, _ = read(FAMILY, counters, both(102, 5, at=FORGOTTEN_SECONDS + 1))
+    assert {key.instance for key in counters.last} == {"a:1", "b:1"}
 
 
 @pytest.mark.parametrize(

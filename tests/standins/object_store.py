@@ -1,0 +1,115 @@
+"""A stand-in for an object store that speaks S3: put once, get and list of one bucket, in memory, without signatures.
+
+What it proves is delivery's side of the protocol, through boto3; not that any store keeps its word.
+"""
+
+import http.server
+import threading
+import time
+import urllib.parse
+from collections.abc import Generator
+from contextlib import contextmanager
+from http import HTTPStatus
+from xml.sax.saxutils import escape
+
+__all__ = ["ObjectStore", "object_store"]
+
+
+class ObjectStore(http.server.ThreadingHTTPServer):
+    """The store.
+
+    Args:
+        page: how many names one answer lists.
+        answers: whether it answers with anything but an error of its own.
+        silent_seconds: how long every answer takes.
+        conditional: whether it honours If-None-Match.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.objects: dict[str, bytes] = {}
+        self.page, self.answers, self.silent_seconds, self.conditional = 2, True, 0.0, True
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        """Its endpoint."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+@contextmanager
+def object_store() -> Generator[ObjectStore]:
+    """A running store."""
+    server = ObjectStore()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: ObjectStore
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if not self._up():
+            return
+        with self.server.lock:
+            exclusive = self.headers.get("if-none-match") == "*" and self.server.conditional
+            if exclusive and self._key in self.server.objects:
+                self._refuse(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed")
+                return
+            self.server.objects[self._key] = body
+        self._answer(HTTPStatus.OK, b"")
+
+    def do_GET(self) -> None:
+        if not self._up():
+            return
+        query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query, keep_blank_values=True))
+        if "list-type" in query:
+            self._list(query.get("prefix", ""), query.get("continuation-token", ""))
+        elif self._key in self.server.objects:
+            self._answer(HTTPStatus.OK, self.server.objects[self._key])
+        else:
+            self._refuse(HTTPStatus.NOT_FOUND, "NoSuchKey")
+
+    @property
+    def _key(self) -> str:
+        path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
+        return path.lstrip("/").partition("/")[2]
+
+    def _up(self) -> bool:
+        time.sleep(self.server.silent_seconds)
+        if not self.server.answers:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown")
+        return self.server.answers
+
+    def _list(self, prefix: str, after: str) -> None:
+        names = sorted(key for key in self.server.objects if key.startswith(prefix) and key > after)
+        listed, more = names[: self.server.page], len(names) > self.server.page
+        contents = "".join(f"<Contents><Key>{escape(name)}</Key></Contents>" for name in listed)
+        following = f"<NextContinuationToken>{escape(listed[-1])}</NextContinuationToken>" if more else ""
+        text = (
+            f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>{following}{contents}</ListBucketResult>"
+        )
+        self._answer(HTTPStatus.OK, text.encode())
+
+    def _refuse(self, status: HTTPStatus, code: str) -> None:
+        self._answer(status, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())
+
+    def _answer(self, status: HTTPStatus, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", "application/xml")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Keeps the test's output readable."""
