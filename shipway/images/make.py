@@ -143,7 +143,7 @@ def verify_made(order: Order) -> Made:
     key = public_key_of(order.environment)
     if key is None:
         path = f"stacks/Pulumi.{order.environment.name}.yaml"
-        raise SpecError(path, "kubernetes.admission", None, "a public_key to verify images with")
+        raise SpecError(path, f"{order.environment.target}.admission", None, "a public_key to verify images with")
     with Repository(order.repository, order.environ) as repository:
         image = find_image(repository, order.bundle, order.base)
         if image is None:
@@ -200,9 +200,7 @@ def _key(order: Order) -> Key | None:
     key, wanted = load_key(order.environ), public_key_of(order.environment)
     if wanted is not None and (key is None or key.public != wanted):
         got = None if key is None else order.environ[KEY_VARIABLE]
-        expected = (
-            f"the key file of kubernetes.admission.public_key: {order.environment.name} admits signed images alone"
-        )
+        expected = f"the key file of admission.public_key: {order.environment.name} admits signed images alone"
         raise SpecError("environment", KEY_VARIABLE, got, expected)
     return key
 
