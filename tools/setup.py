@@ -90,7 +90,7 @@ def main() -> int:
     """Runs the verb."""
     parser = argparse.ArgumentParser(prog="make setup", description=__doc__)
     parser.add_argument(
-        "--cluster", action="store_true", help="also a control plane and checkers, for `make test-cluster`"
+        "--cluster", action="store_true", help="also a control plane, a registry and checkers, for `make test-cluster`"
     )
     chosen = parser.parse_args()
     prepare(ROOT, os.environ, (*TOOLS, *TEST_TOOLS) if chosen.cluster else TOOLS)

@@ -7,7 +7,16 @@ from typing import Any
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release, RepositoryOptsArgs
 
-__all__ = ["CLOUDNATIVE_PG", "ENVOY_GATEWAY", "GPU_OPERATOR", "KUBE_PROMETHEUS_STACK", "VALKEY", "Chart", "install"]
+__all__ = [
+    "CLOUDNATIVE_PG",
+    "ENVOY_GATEWAY",
+    "GPU_OPERATOR",
+    "KUBE_PROMETHEUS_STACK",
+    "POLICY_CONTROLLER",
+    "VALKEY",
+    "Chart",
+    "install",
+]
 
 # Images of several GiB, on nodes that may have to start first.
 _TIMEOUT_SECONDS = 900
@@ -26,6 +35,7 @@ CLOUDNATIVE_PG = Chart("cloudnative-pg", "0.29.0", "https://cloudnative-pg.githu
 ENVOY_GATEWAY = Chart("oci://docker.io/envoyproxy/gateway-helm", "v1.9.1")
 GPU_OPERATOR = Chart("gpu-operator", "v26.3.3", "https://helm.ngc.nvidia.com/nvidia")
 KUBE_PROMETHEUS_STACK = Chart("kube-prometheus-stack", "92.12.0", "https://prometheus-community.github.io/helm-charts")
+POLICY_CONTROLLER = Chart("policy-controller", "0.10.8", "https://sigstore.github.io/helm-charts")
 # The online store speaks Redis's protocol; this is the chart that Valkey's own project keeps.
 VALKEY = Chart("valkey", "0.11.0", "https://valkey.io/valkey-helm/")
 
@@ -40,6 +50,7 @@ def install(
     parent: pulumi.Resource,
     waits: Sequence[pulumi.Resource],
     keeps_data: bool = False,
+    runs_hooks: bool = True,
 ) -> Release:
     """Returns the Helm release of a chart; it is complete when its pods are ready and its CRDs are known.
 
@@ -54,6 +65,7 @@ def install(
         parent: the part it belongs to.
         waits: what must be there first.
         keeps_data: whether it holds what must not be lost: then it is not removed by mistake.
+        runs_hooks: whether what the chart does around its installation and removal is done.
     """
     return Release(
         name,
@@ -66,6 +78,7 @@ def install(
         # A failed upgrade goes back by itself; half of an operator is worse than the one before.
         atomic=True,
         timeout=_TIMEOUT_SECONDS,
+        disable_webhooks=not runs_hooks,
         values=dict(values),
         opts=pulumi.ResourceOptions(
             parent=parent, depends_on=list(waits), protect=keeps_data, retain_on_delete=keeps_data

@@ -62,6 +62,11 @@ class ClusterNames:
         return f"{self.platform}-operators"
 
     @property
+    def admission(self) -> str:
+        """The namespace of policy-controller, when the platform brings it."""
+        return f"{self.platform}-admission"
+
+    @property
     def gpu_operator(self) -> str:
         """The namespace of the NVIDIA GPU operator, when the platform brings it."""
         return f"{self.platform}-gpu"

@@ -33,7 +33,9 @@ class Namespaces(pulumi.ComponentResource):
         )
         keeps_data = environment.tier is Tier.PROD and brings_stores
         self.platform = namespace(names.platform, PodSecurity.RESTRICTED, version, given, self, keeps_data=keeps_data)
-        self.models = namespace(names.models, PodSecurity.RESTRICTED, version, given, self)
+        # policy-controller looks at namespaces that bear its label, and at no others.
+        checked = {"policy.sigstore.dev/include": "true"} if cluster.admission else {}
+        self.models = namespace(names.models, PodSecurity.RESTRICTED, version, given | checked, self)
         edges.deny_all(
             f"{name}-platform-deny-all",
             names.platform,

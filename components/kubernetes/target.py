@@ -7,7 +7,7 @@ import pulumi
 
 from components.kubernetes import model_service
 from components.kubernetes.access import cluster_of, cluster_provider, find_kubeconfig, read_served_routes
-from components.kubernetes.admission import refuse_missing_images
+from components.kubernetes.admission import Admission, refuse_missing_images
 from components.kubernetes.beneath import GIVEN, Beneath
 from components.kubernetes.delivery import Delivery
 from components.kubernetes.feature_files import FEATURE_STORE
@@ -97,7 +97,8 @@ def build_on(
         opts=part,
     ).outputs
     routing = Routing("routing", environment, cluster, beneath, monitors, part)
-    serving = Serving("serving", environment, provider, [models, routing.ready, *monitors], part).outputs
+    admitted = Admission("admission", environment, cluster, models, part).ready
+    serving = Serving("serving", environment, provider, [admitted, routing.ready, *monitors], part).outputs
     return PlatformOutputs(
         root=root,
         environment=environment,

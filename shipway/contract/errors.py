@@ -2,7 +2,7 @@
 
 ShipwayError
 ├── SpecError          a document a person wrote is wrong: fix the named key
-├── ArtifactError      a bundle is missing, corrupt or of a refused format
+├── ArtifactError      a bundle or its image is missing, corrupt or of a refused format
 ├── FeatureError       the feature store cannot answer
 └── DeliveryError      the rollout machinery cannot act
     ├── Retryable      the same call may succeed after `after_seconds`
@@ -40,7 +40,7 @@ def _shortened(value: object) -> str:
 
 
 class ArtifactError(ShipwayError):
-    """A bundle is missing, corrupt, or holds a file of a refused format."""
+    """A bundle or its image is missing, corrupt, not signed as it must be, or holds a file of a refused format."""
 
 
 class FeatureError(ShipwayError):

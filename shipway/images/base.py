@@ -23,6 +23,7 @@ __all__ = [
     "assemble_base",
     "buildx_command",
     "install_packages",
+    "python_version",
     "read_labels",
     "write_context",
 ]
@@ -91,24 +92,36 @@ def assemble_base(python: Image, reference: str, packages: Sequence[Pinned], ins
     )
 
 
-def install_packages(packages: Sequence[Pinned], folder: Path, python: Image, architecture: str) -> None:
+def python_version(python: Image, reference: str) -> str:
+    """Returns which Python an image has, such as 3.11.9.
+
+    Raises:
+        ArtifactError: when it does not say so.
+    """
+    version = python.variables.get("PYTHON_VERSION", "")
+    if not version:
+        raise ArtifactError(
+            f"{reference}: found no PYTHON_VERSION in its environment, expected one of Python's own images"
+        )
+    return version
+
+
+def install_packages(packages: Sequence[Pinned], folder: Path, version: str, architecture: str) -> None:
     """Installs `packages` into `folder` as they would be in the image, from wheels alone: no code of theirs runs here.
 
     Args:
         packages: what to install, each with its hashes.
         folder: an empty folder.
-        python: the image they will run in; its PYTHON_VERSION says for which Python.
-        architecture: of the image.
+        version, architecture: the Python they will run with.
 
     Raises:
-        ArtifactError: when the image does not say its Python.
         ShipwayError: when they cannot be installed, with the installer's own last words.
     """
     lock = folder.with_suffix(".lock")
     lock.write_text(_lock(packages), encoding="utf-8")
     command = [
         *(sys.executable, "-m", "uv", "pip", "install", "--quiet", "--target", str(folder), "--no-deps"),
-        *("--require-hashes", "--only-binary", ":all:", "--python-version", _python_version(python)),
+        *("--require-hashes", "--only-binary", ":all:", "--python-version", version),
         *("--python-platform", _PLATFORMS[architecture], "--requirement", str(lock)),
     ]
     _run(command)
@@ -176,15 +189,6 @@ def _labels(packages: Sequence[Pinned], reference: str) -> dict[str, str]:
 
 def _lock(packages: Sequence[Pinned]) -> str:
     return "".join(f"{one.text}\n" for one in packages)
-
-
-def _python_version(python: Image) -> str:
-    version = python.variables.get("PYTHON_VERSION", "")
-    if not version:
-        raise ArtifactError(
-            f"{python.digest}: found no PYTHON_VERSION in its environment, expected one of Python's own images"
-        )
-    return ".".join(version.split(".")[:2])
 
 
 def _own_files() -> Iterator[Entry]:

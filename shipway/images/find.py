@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from enum import StrEnum
 
+from shipway.contract.cluster import kubernetes_spec
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.errors import ArtifactError, SpecError
 from shipway.contract.kubernetes import KubernetesSpec
@@ -46,14 +47,15 @@ def cluster_of(environment: EnvironmentSpec) -> KubernetesSpec:
     Raises:
         SpecError: when its slots are processes, which need no image.
     """
-    if environment.kubernetes is None:
+    cluster = kubernetes_spec(environment)
+    if cluster is None:
         raise SpecError(
             f"stacks/Pulumi.{environment.name}.yaml",
             "shipway:environment.target",
             str(environment.target),
             "an environment on a cluster: where slots are processes nothing needs an image",
         )
-    return environment.kubernetes
+    return cluster
 
 
 def base_of(environment: EnvironmentSpec, variant: Variant) -> str:
@@ -65,7 +67,7 @@ def base_of(environment: EnvironmentSpec, variant: Variant) -> str:
     bases = cluster_of(environment).images.bases
     found = None if bases is None else bases.cpu if variant is Variant.CPU else bases.cuda
     if found is None:
-        path, key = f"stacks/Pulumi.{environment.name}.yaml", f"kubernetes.images.bases.{variant}"
+        path, key = f"stacks/Pulumi.{environment.name}.yaml", f"{environment.target}.images.bases.{variant}"
         raise SpecError(path, key, None, "an image by digest; `shipway base` makes one")
     return found
 

@@ -10,13 +10,21 @@ from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.errors import ArtifactError, SpecError
 from shipway.contract.model import ModelSpec
 from shipway.images.attach import attach_referrer, sign_image, verify_image
-from shipway.images.base import assemble_base, buildx_command, install_packages, read_labels, run_buildx, write_context
+from shipway.images.base import (
+    assemble_base,
+    buildx_command,
+    install_packages,
+    python_version,
+    read_labels,
+    run_buildx,
+    write_context,
+)
 from shipway.images.bom import BOM_TYPE, bill_of_materials
 from shipway.images.build import build_image, send_image
 from shipway.images.documents import Image
 from shipway.images.find import Variant, base_of, cluster_of, find_image, image_tag, read_image, repository_of
 from shipway.images.layers import Blobs
-from shipway.images.packages import needed, parse_lock, slot_roots
+from shipway.images.packages import fitting, needed, parse_lock, slot_roots
 from shipway.images.registry import Repository, RepositoryName, parse_image
 from shipway.images.signing import KEY_VARIABLE, Key, load_key, provenance, public_key_of
 
@@ -135,7 +143,7 @@ def verify_made(order: Order) -> Made:
     key = public_key_of(order.environment)
     if key is None:
         path = f"stacks/Pulumi.{order.environment.name}.yaml"
-        raise SpecError(path, "kubernetes.admission", None, "a public_key to verify images with")
+        raise SpecError(path, f"{order.environment.target}.admission", None, "a public_key to verify images with")
     with Repository(order.repository, order.environ) as repository:
         image = find_image(repository, order.bundle, order.base)
         if image is None:
@@ -157,28 +165,33 @@ def make_base(
         environ: the environment.
         docker: whether `docker buildx` builds it, from a Dockerfile that says the same.
     """
-    packages = needed(parse_lock(lock.read_text(encoding="utf-8"), str(lock)), slot_roots(), str(lock))
     cluster = cluster_of(environment)
     architecture = cluster.images.bases.architecture if cluster.images.bases else "amd64"
     name, digest = parse_image(python)
     target = repository_of(environment, "shipway/base")
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Repository(name, environ) as source,
+        Repository(target, environ, (name,)) as repository,
+    ):
+        image = read_image(source, digest, architecture)
+        if image is None:
+            raise ArtifactError(f"{name}: found no image {digest}, expected the Python image")
+        version = python_version(image, python)
+        locked = fitting(parse_lock(lock.read_text(encoding="utf-8"), str(lock)), version, architecture)
+        packages = needed(locked, slot_roots(), str(lock))
         scratch = Path(folder)
         if docker:
             write_context(python, packages, scratch / "context")
-            told = scratch / "metadata.json"
+            told = scratch / "told.json"
             made = run_buildx(buildx_command(scratch / "context", str(target), architecture, told), told)
             return Made(f"{target}@{made}", python, pushed=True)
-        with Repository(name, environ) as source, Repository(target, environ, (name,)) as repository:
-            image = read_image(source, digest, architecture)
-            if image is None:
-                raise ArtifactError(f"{name}: found no image {digest}, expected the Python image")
-            install_packages(packages, scratch / "packages", image, architecture)
-            base = assemble_base(image, python, packages, scratch / "packages", blobs)
-            blobs.put(base.config)
-            sent = send_image(base, repository, blobs, source)
-            # A name keeps it: registries clear away what has none.
-            repository.put_manifest(base.manifest, f"base-{base.digest.removeprefix('sha256:')[:16]}")
+        install_packages(packages, scratch / "packages", version, architecture)
+        base = assemble_base(image, python, packages, scratch / "packages", blobs)
+        blobs.put(base.config)
+        sent = send_image(base, repository, blobs, source)
+        # A name keeps it: registries clear away what has none.
+        repository.put_manifest(base.manifest, f"base-{base.digest.removeprefix('sha256:')[:16]}")
     return Made(f"{target}@{base.digest}", python, pushed=True, sent=sent)
 
 
@@ -187,9 +200,7 @@ def _key(order: Order) -> Key | None:
     key, wanted = load_key(order.environ), public_key_of(order.environment)
     if wanted is not None and (key is None or key.public != wanted):
         got = None if key is None else order.environ[KEY_VARIABLE]
-        expected = (
-            f"the key file of kubernetes.admission.public_key: {order.environment.name} admits signed images alone"
-        )
+        expected = f"the key file of admission.public_key: {order.environment.name} admits signed images alone"
         raise SpecError("environment", KEY_VARIABLE, got, expected)
     return key
 

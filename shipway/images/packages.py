@@ -2,24 +2,35 @@
 
 import importlib.metadata
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+
+from packaging.markers import Marker
 
 from shipway.contract.errors import SpecError
 
-__all__ = ["Pinned", "needed", "parse_lock", "slot_roots"]
+__all__ = ["Pinned", "fitting", "needed", "parse_lock", "slot_roots"]
 
-_NAME = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?==([^\s;\\]+)")
+_PINNED = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?==([^\s;\\]+)(?:\s*;\s*([^\\\n]+))?")
+_MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 
 
 @dataclass(frozen=True)
 class Pinned:
-    """One package of a lock: name and version, the lines that pin it with its hashes, and who needs it."""
+    """One package of a lock.
+
+    Args:
+        name, version: which.
+        text: the lines that pin it, with its hashes.
+        needed_by: who needs it.
+        marker: where this version counts; a lock for several Pythons may have several of one name.
+    """
 
     name: str
     version: str
     text: str
-    needed_by: frozenset[str]
+    needed_by: frozenset[str] = frozenset()
+    marker: str = ""
 
 
 def slot_roots() -> list[str]:
@@ -32,28 +43,43 @@ def slot_roots() -> list[str]:
     return sorted(roots)
 
 
-def parse_lock(text: str, path: str) -> dict[str, Pinned]:
-    """Returns the packages of a lock as `uv pip compile --generate-hashes` writes it, by name.
+def parse_lock(text: str, path: str) -> list[Pinned]:
+    """Returns the packages of a lock as `uv pip compile --generate-hashes` writes it.
 
     Raises:
         SpecError: for an entry without an exact version or a hash.
     """
-    found: dict[str, Pinned] = {}
+    found: list[Pinned] = []
     for entry in re.split(r"\n(?=[A-Za-z0-9])", f"\n{text}")[1:]:
-        pinned = _NAME.match(entry)
+        pinned = _PINNED.match(entry)
         if pinned is None or "--hash=sha256:" not in entry:
             raise SpecError(
                 path, "", entry.splitlines()[0], "NAME==VERSION with --hash=sha256:..., as `make lock` does"
             )
-        lines = entry.splitlines()
-        via = "\n".join(line.strip("# ") for line in lines if line.lstrip().startswith("#")).removeprefix("via")
-        text_without = "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
-        name = _normal(pinned[1])
-        found[name] = Pinned(name, pinned[2], text_without, frozenset(_normal(one) for one in via.split()))
+        comments = [line.strip("# ") for line in entry.splitlines() if line.lstrip().startswith("#")]
+        lines = [line for line in entry.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        needed_by = frozenset(_normal(one) for one in " ".join(comments).removeprefix("via").split())
+        found.append(Pinned(_normal(pinned[1]), pinned[2], "\n".join(lines), needed_by, (pinned[3] or "").strip()))
     return found
 
 
-def needed(lock: dict[str, Pinned], roots: Iterable[str], path: str) -> list[Pinned]:
+def fitting(lock: Iterable[Pinned], python_version: str, architecture: str) -> dict[str, Pinned]:
+    """Returns by name what of a lock counts for one Python on Linux, such as 3.11.9 on amd64."""
+    environment = {
+        "implementation_name": "cpython",
+        "implementation_version": python_version,
+        "os_name": "posix",
+        "platform_machine": _MACHINES[architecture],
+        "platform_python_implementation": "CPython",
+        "platform_system": "Linux",
+        "python_full_version": python_version,
+        "python_version": ".".join(python_version.split(".")[:2]),
+        "sys_platform": "linux",
+    }
+    return {one.name: one for one in lock if not one.marker or Marker(one.marker).evaluate(environment)}
+
+
+def needed(lock: Mapping[str, Pinned], roots: Iterable[str], path: str) -> list[Pinned]:
     """Returns `roots` and all that they need, directly or through others, sorted by name.
 
     Raises:

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from shipway.bundle.canonical import canonical_json
+from shipway.contract.cluster import kubernetes_spec
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.errors import ArtifactError, SpecError
 
@@ -95,15 +96,16 @@ def public_key_of(environment: EnvironmentSpec) -> PublicKey | None:
     Raises:
         SpecError: when it is not one on P-256.
     """
-    if environment.kubernetes is None or environment.kubernetes.admission is None:
+    cluster = kubernetes_spec(environment)
+    if cluster is None or cluster.admission is None:
         return None
-    pem = environment.kubernetes.admission.public_key
+    pem = cluster.admission.public_key
     try:
         found = load_pem_public_key(pem.encode())
     except ValueError:
         found = None
     if not isinstance(found, ec.EllipticCurvePublicKey) or not isinstance(found.curve, ec.SECP256R1):
-        path, key = f"stacks/Pulumi.{environment.name}.yaml", "kubernetes.admission.public_key"
+        path, key = f"stacks/Pulumi.{environment.name}.yaml", f"{environment.target}.admission.public_key"
         raise SpecError(path, key, pem, "an ECDSA public key on the curve P-256, in PEM")
     return found
 

@@ -26,8 +26,8 @@ from tests.shipway.delivery.stack import PROJECT, wait_until
 __all__ = ["PACKAGES", "Registry", "put_bundle", "serve"]
 
 PACKAGES = (
-    Pinned("bentoml", "1.4.39", "bentoml==1.4.39 --hash=sha256:00", frozenset()),
-    Pinned("scikit-learn", "1.9.1", "scikit-learn==1.9.1 --hash=sha256:00", frozenset()),
+    Pinned("bentoml", "1.4.39", "bentoml==1.4.39 --hash=sha256:00"),
+    Pinned("scikit-learn", "1.9.1", "scikit-learn==1.9.1 --hash=sha256:00"),
 )
 
 

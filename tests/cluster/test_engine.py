@@ -89,6 +89,7 @@ def engine(tmp_path: Path, plane: ControlPlane) -> Iterator[Engine]:
         gpu_pools=[],
         kubernetes__context="test",
         kubernetes__api_server_range="127.0.0.1/32",
+        kubernetes__admission__installed=True,
         kubernetes__gpu_operator_installed=True,
         kubernetes__postgres_operator_namespace="databases",
         kubernetes__gateway__installed={"class_name": "envoy", "namespace": "gateways"},

@@ -34,6 +34,11 @@ class Cluster:
                 place[last] = value
         path.write_text(yaml.safe_dump(document))
 
+    def environment(self) -> dict[str, Any]:
+        """Returns what the environment's file says."""
+        path = self.project.root / "stacks" / f"Pulumi.{STACK}.yaml"
+        return yaml.safe_load(path.read_text())["config"]["shipway:environment"]
+
     def resources(self, service: str, **values: Any) -> None:
         """Changes `resources` of a service's model.yaml."""
         path = self.project.root / "services" / service / "model.yaml"

@@ -13,7 +13,7 @@ from components.kubernetes.gpu_types import GPU_TYPES
 from tests.components.kubernetes.cluster import Cluster, Registered
 
 STORE = {"host": "store.example.com", "port": 7000, "address_range": "203.0.113.0/28"}
-RESTRICTED = {"shipway-onprem", "shipway-onprem-models", "shipway-onprem-gateway", "shipway-onprem-operators"}
+RESTRICTED = {f"shipway-onprem{name}" for name in ("", "-admission", "-gateway", "-models", "-operators")}
 
 
 def _texts(value: Any) -> list[str]:
@@ -47,7 +47,7 @@ def test_every_chart_is_pinned_and_its_namespace_is_ours(cluster: Cluster) -> No
     """An exact version each, and a failed upgrade goes back."""
     charts = cluster.register().all("Release")
     assert {chart["chart"].rpartition("/")[2] for chart in charts.values()} == {
-        *("cloudnative-pg", "gateway-helm", "gpu-operator", "kube-prometheus-stack", "valkey"),
+        *("cloudnative-pg", "gateway-helm", "gpu-operator", "kube-prometheus-stack", "policy-controller", "valkey"),
     }
     for name, chart in charts.items():
         assert re.fullmatch(r"v?\d+\.\d+\.\d+", chart["version"]), name
@@ -73,6 +73,11 @@ def test_every_chart_is_pinned_and_its_namespace_is_ours(cluster: Cluster) -> No
                 }
             },
             {"monitoring-chart"},
+        ),
+        ({"kubernetes__admission__installed": True}, {"admission-chart"}),
+        (
+            {"kubernetes__admission": None},
+            {"admission-chart", "admission-signed", "admission-attested", "admission-feast"},
         ),
         ({"kubernetes__postgres_operator_namespace": "cnpg-system"}, {"postgres-operator-chart"}),
         ({"kubernetes__redis__installed": STORE}, {"feature-store-online", "feature-store-online-edges"}),
@@ -117,6 +122,7 @@ def test_custom_resources_wait_for_what_brings_their_kind(cluster: Cluster) -> N
         "monitoring.coreos.com": "monitoring-chart",
         "gateway.networking.k8s.io": "routing-chart",
         "postgresql.cnpg.io": "postgres-operator-chart",
+        "policy.sigstore.dev": "admission-chart",
     }
     looked_at = 0
     for request in registered.requests.values():
