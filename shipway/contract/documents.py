@@ -11,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shipway.contract.errors import SpecError
 
-__all__ = ["Secret", "Spec", "parse", "parse_json", "read_json", "read_yaml", "write_atomic"]
+__all__ = ["Secret", "Spec", "load_yaml", "parse", "parse_json", "read_json", "read_yaml", "write_atomic"]
+
+# libyaml's, where PyYAML was built with it: the same documents ten times as fast.
+_YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Secret(ValueError):
@@ -74,6 +77,15 @@ def _keys_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
     return sorted(kind.model_fields)
 
 
+def load_yaml(text: str) -> Any:
+    """Returns the document in `text`, of plain mappings, lists and scalars.
+
+    Raises:
+        yaml.YAMLError: when it is not YAML.
+    """
+    return yaml.load(text, Loader=_YAML_LOADER)  # noqa: S506 - both are safe loaders
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Returns the mapping in a YAML file.
 
@@ -81,7 +93,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         SpecError: when the file is missing, is not YAML, or holds something other than a mapping.
     """
     try:
-        data: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data: object = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SpecError(path, "", "no such file", "a YAML file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
