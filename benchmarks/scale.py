@@ -24,7 +24,6 @@ from typing import Any, cast
 import pulumi
 import pytest
 import yaml
-from pulumi import _types as types_of
 from pulumi_kubernetes.apiextensions import CustomResource
 
 from tests.components.conftest import Project, make_project
@@ -106,16 +105,17 @@ def calls(recorded: Sequence[Registration]) -> list[Call]:
 
 def _call_of(one: Registration) -> tuple[Callable[..., pulumi.Resource], Mapping[str, Any]]:
     if not one.request.custom:
-        return lambda name, opts: pulumi.ComponentResource(one.type, name, dict(one.inputs), opts), {}
+
+        def component(name: str, opts: pulumi.ResourceOptions) -> pulumi.Resource:
+            return pulumi.ComponentResource(one.type, name, dict(one.inputs), opts)
+
+        return component, {}
+    given = {_snake(key): value for key, value in one.inputs.items() if key not in ("apiVersion", "kind")}
     found = _class_of(one.type)
     if found is CustomResource:
         _, group, kind = one.type.split(":")
-        given = {key: value for key, value in one.inputs.items() if key not in ("apiVersion", "kind")}
-        return CustomResource, {"api_version": group, "kind": kind, **given}
-    names = types_of.resource_pulumi_to_py_names(found)
-    return cast(Callable[..., pulumi.Resource], found), {
-        names.get(key, _snake(key)): value for key, value in one.inputs.items() if key not in ("apiVersion", "kind")
-    }
+        given |= {"api_version": group, "kind": kind}
+    return cast(Callable[..., pulumi.Resource], found), given
 
 
 def _snake(name: str) -> str:

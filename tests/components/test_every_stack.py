@@ -13,7 +13,7 @@ import yaml
 from pulumi import _types as types_of
 
 from policies.judge import all_rules
-from policies.rules.secrets import holds_secret
+from shipway.contract.credentials import holds_secret
 from tests.components.recorded import STACKS, RecordedStack, Registration, recorded_stacks
 
 # What a change of the program may cost the engine: edges of one resource, and the longest chain of them.

@@ -7,7 +7,7 @@ one are whatever its classes declare.
 import importlib
 import inspect
 import re
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import NoneType
