@@ -1,13 +1,14 @@
 """No document that people keep in git holds a credential, and no message repeats one."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from shipway.contract.credentials import credential_in, names_secret
+from shipway.contract.documents import read_yaml
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import HIDDEN, SpecError
 from shipway.contract.model import load_model
@@ -16,6 +17,9 @@ from tests.planted import planted
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SECRETS = planted()
+# JSON is YAML, and is written and read in no time.
+ENVIRONMENT = json.dumps(read_yaml(REPOSITORY / "stacks" / "Pulumi.onprem.yaml"))
+MODEL = json.dumps(read_yaml(REPOSITORY / "services" / "flight_delay" / "model.yaml"))
 
 
 def _set(document: dict[str, Any], key: str, value: object) -> dict[str, Any]:
@@ -28,21 +32,20 @@ def _set(document: dict[str, Any], key: str, value: object) -> dict[str, Any]:
 
 
 def _environment(folder: Path, key: str, value: object) -> Callable[[], object]:
-    document = yaml.safe_load((REPOSITORY / "stacks" / "Pulumi.onprem.yaml").read_text(encoding="utf-8"))
+    document = json.loads(ENVIRONMENT)
     _set(document["config"], key, value)
     (folder / "stacks").mkdir(exist_ok=True)
-    (folder / "stacks" / "Pulumi.onprem.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")
+    (folder / "stacks" / "Pulumi.onprem.yaml").write_text(json.dumps(document), encoding="utf-8")
     return lambda: load_environment(folder, "onprem")
 
 
 def _model(folder: Path, key: str, value: object) -> Callable[[], object]:
-    document = yaml.safe_load((REPOSITORY / "services" / "flight_delay" / "model.yaml").read_text(encoding="utf-8"))
-    (folder / "model.yaml").write_text(yaml.safe_dump(_set(document, key, value)), encoding="utf-8")
+    (folder / "model.yaml").write_text(json.dumps(_set(json.loads(MODEL), key, value)), encoding="utf-8")
     return lambda: load_model(folder / "model.yaml")
 
 
 def _release(folder: Path, key: str, value: object) -> Callable[[], object]:
-    (folder / "onprem.yaml").write_text(yaml.safe_dump({key: value}), encoding="utf-8")
+    (folder / "onprem.yaml").write_text(json.dumps({key: value}), encoding="utf-8")
     return lambda: load_release(folder / "onprem.yaml")
 
 
