@@ -16,7 +16,7 @@ _FORMS: dict[str, re.Pattern[str]] = {
     "a JSON web token": re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]+\."),
     # A digest says what it is, and a commit in an address follows what it is a commit of.
     "a key in hexadecimal": re.compile(
-        r"(?<![0-9A-Za-z])(?<!sha256:)(?<!/blob/)(?<!/commit/)(?<!/tree/)(?:[0-9a-f]{32,}|[0-9A-F]{32,})(?![0-9A-Za-z])"
+        r"(?<![0-9A-Za-z])(?<!sha256[:/])(?<!/blob/)(?<!/commit/)(?<!/tree/)(?:[0-9a-f]{32,}|[0-9A-F]{32,})(?![0-9A-Za-z])"
     ),
 }
 # Keys and certificates that everybody may know.

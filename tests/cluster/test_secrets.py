@@ -52,9 +52,7 @@ def _in_files(folder: Path, plane: ControlPlane, secrets: list[str]) -> dict[str
     profiles = [f"[p{number}]\naws_secret_access_key={secret}" for number, secret in enumerate(rest[20:30])]
     files = {
         "KUBECONFIG": yaml.safe_dump(access),
-        "AWS_SHARED_CREDENTIALS_FILE": "\n".join(
-            f"[p{n}]\naws_secret_access_key={s}" for n, s in enumerate(rest[20:30])
-        ),
+        "AWS_SHARED_CREDENTIALS_FILE": "\n".join(profiles),
         "DOCKER_CONFIG": json.dumps({"auths": {f"r{n}.example.com": {"auth": s} for n, s in enumerate(rest[30:])}}),
         "PULUMI_ACCESS_TOKEN_FILE": first,
     }
@@ -104,6 +102,8 @@ def test_two_hundred_secrets_appear_nowhere(plane: ControlPlane, tmp_path: Path)
     written = {**dict(_written(root)), "output": engine.said.encode(), "exported": state.encode()}
     assert any(name.startswith("state/.pulumi/stacks/") for name in written)
     (own,) = (user["user"]["token"] for user in yaml.safe_load(plane.kubeconfig.read_text())["users"])
+    # What is no secret is found in the same way: the search works.
+    assert any(_forms("https://objects.example.com")[0] in content for content in written.values())
     found = [
         f"secret {number} in {name}"
         for number, secret in enumerate((*SECRETS, own))

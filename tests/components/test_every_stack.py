@@ -44,7 +44,9 @@ def _custom(stack: RecordedStack) -> list[Registration]:
 def _leaves(value: Any, where: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
     if isinstance(value, Mapping):
         for key, one in value.items():
-            yield from _leaves(one, (*where, str(key)))
+            # The class of a dynamic provider, which the engine hands back to it.
+            if key != "__provider":
+                yield from _leaves(one, (*where, str(key)))
     elif isinstance(value, list):
         for one in value:
             yield from _leaves(one, where)

@@ -91,6 +91,7 @@ def test_a_credential_is_refused_and_not_repeated(tmp_path: Path, write: Any, ke
     "text",
     [
         "registry.example.com/shipway/mlflow@sha256:" + "3" * 64,
+        "/bundles/sha256/" + "0123456789abcdef" * 4,
         "arn:aws:kms:eu-central-1:111111111111:key/11111111-2222-3333-4444-555555555555",
         "arn:aws:iam::111111111111:role/aws-reserved/AWSReservedSSO_AdministratorAccess",
         "AmazonEKSWorkerNodeMinimalPolicy2025",
