@@ -32,7 +32,7 @@ _WORDS = frozenset(
 _PAIRS = frozenset({("access", "key"), ("api", "key"), ("private", "key"), ("signing", "key"), ("encryption", "key")})
 # A name that ends so tells where a secret is, or how it is used, not the secret.
 _HARMLESS = frozenset(
-    {"arn", "count", "dir", "file", "files", "length", "limit", "mount", "name", "path", "seconds", "ttl"}
+    {"arn", "class", "count", "dir", "file", "files", "length", "limit", "mount", "name", "path", "seconds", "ttl"}
 )
 _PATH = re.compile(r"(/[\w.-]+)+/?")
 

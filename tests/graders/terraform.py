@@ -4,9 +4,7 @@ Pulumi's provider is made from Terraform's, so types, names and nesting follow b
 name does not, it is in a table; where it is in neither, exporting fails rather than leave a resource unjudged.
 """
 
-import importlib
 import json
-import keyword
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args, get_origin
@@ -14,7 +12,7 @@ from typing import Any, get_args, get_origin
 from pulumi import _types as types_of
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 
-from tests.components.recorded import Registration
+from tests.components.recorded import Registration, sdk_types
 
 __all__ = ["plan", "terraform_type"]
 
@@ -63,7 +61,7 @@ def plan(registrations: Iterable[Registration], known: Iterable[str]) -> dict[st
     planned, changes, configured = [], [], []
     for one in found:
         kind, name = addresses[one.urn]
-        values = _block(one.inputs, _resource_types(one.type))
+        values = _block(one.inputs, sdk_types(one.type))
         about = {"address": f"{kind}.{name}", "mode": "managed", "type": kind, "name": name}
         planned.append({**about, "values": values})
         change = {"actions": ["create"], "before": None, "after": values, "after_unknown": {}}
@@ -85,14 +83,6 @@ def _expressions(one: Registration, addresses: Mapping[str, tuple[str, str]]) ->
         if named:
             found[_snake(key)] = {"references": [text for name in named for text in (f"{name}.id", name)]}
     return found
-
-
-def _resource_types(token: str) -> Mapping[str, Any]:
-    """Returns property -> type of a resource, as the SDK declares them."""
-    _, module, name = token.split(":")
-    service = module.partition("/")[0]
-    package = f"pulumi_aws.{service}_" if keyword.iskeyword(service) else f"pulumi_aws.{service}"
-    return types_of.resource_types(getattr(importlib.import_module(package), name))
 
 
 def _block(values: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
