@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args, get_origin
 
+import pulumi
 from pulumi import _types as types_of
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 
@@ -19,6 +20,8 @@ __all__ = ["plan", "terraform_type"]
 # What the rule does not give: Terraform calls these services otherwise than Pulumi's modules.
 _NAMED: Mapping[str, str] = {
     "aws:amp/workspace:Workspace": "aws_prometheus_workspace",
+    "aws:costexplorer/anomalyMonitor:AnomalyMonitor": "aws_ce_anomaly_monitor",
+    "aws:costexplorer/anomalySubscription:AnomalySubscription": "aws_ce_anomaly_subscription",
     "aws:lb/loadBalancer:LoadBalancer": "aws_lb",
     "aws:rds/instance:Instance": "aws_db_instance",
     "aws:rds/optionGroup:OptionGroup": "aws_db_option_group",
@@ -102,6 +105,9 @@ def _block(values: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any
 def _value(value: Any, kind: Any) -> Any:
     if is_rpc_secret(value):
         value = unwrap_rpc_secret(value)
+    if isinstance(value, pulumi.Archive | pulumi.Asset):
+        # Terraform has the name of a file here.
+        return type(value).__name__
     if isinstance(value, Mapping):
         if kind is not None and types_of.is_output_type(kind):
             # A nested block, which Terraform always keeps in a list.
