@@ -33,6 +33,7 @@ from components.kubernetes.places import (
 from components.kubernetes.pods import pod_template, resources
 from components.kubernetes.postgres import postgres_cluster
 from components.parts import FeatureStoreOutputs
+from shipway.contract.documents import load_yaml
 from shipway.contract.environment import EnvironmentSpec, Tier
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import MATERIALISE_JOB
@@ -146,7 +147,7 @@ class FeatureStore(pulumi.ComponentResource):
             api_version="monitoring.coreos.com/v1",
             kind="PrometheusRule",
             metadata=metadata,
-            spec=yaml.safe_load(materialise_rules(names.models, MATERIALISE_JOB, every * 60)),
+            spec=load_yaml(materialise_rules(names.models, MATERIALISE_JOB, every * 60)),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[repository, *monitors]),
         )
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 
 import pulumi
-import yaml
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.apps.v1 import (
     Deployment,
@@ -54,6 +53,7 @@ from components.kubernetes.places import (
 from components.kubernetes.pods import Mount, pod_template, resources, scratch
 from components.parts import ModelOutputs, PlatformOutputs, SlotOutputs
 from components.services import Service as ModelFolder
+from shipway.contract.documents import load_yaml
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import MODELS_JOB, Slot
@@ -258,7 +258,7 @@ class _Model:
             api_version="monitoring.coreos.com/v1",
             kind="PrometheusRule",
             metadata=metadata,
-            spec=yaml.safe_load(model_rules(self.spec, environment, released=released)),
+            spec=load_yaml(model_rules(self.spec, environment, released=released)),
             opts=self._opts(),
         )
 

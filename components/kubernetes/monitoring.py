@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
@@ -14,6 +13,7 @@ from components.kubernetes.names import ClusterNames
 from components.kubernetes.namespaces import PodSecurity, namespace
 from components.kubernetes.told import MONITORING_RELEASE, alerting_outputs, monitoring_outputs
 from components.parts import AlertingOutputs, MonitoringOutputs
+from shipway.contract.documents import load_yaml
 from shipway.contract.environment import EnvironmentSpec, environment_path
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
@@ -83,7 +83,7 @@ class Monitoring(pulumi.ComponentResource):
             api_version="monitoring.coreos.com/v1",
             kind="PrometheusRule",
             metadata=ObjectMetaArgs(name="platform", namespace=names.platform, labels=given),
-            spec=yaml.safe_load(platform_rules(environment, jobs=jobs)),
+            spec=load_yaml(platform_rules(environment, jobs=jobs)),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.ready, space]),
         )
         self.register_outputs({})

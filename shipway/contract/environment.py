@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from shipway.contract.aws import AwsSpec
-from shipway.contract.documents import Secret, Spec, parse, read_yaml
+from shipway.contract.credentials import names_secret
+from shipway.contract.documents import Secret, Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
 
@@ -199,6 +200,13 @@ class EnvironmentSpec(Spec):
     alerts: AlertsSpec = AlertsSpec()
     tags: dict[str, str] = Field(default_factory=dict)
 
+    @field_validator("tags")
+    @classmethod
+    def _tags_are_public(cls, tags: dict[str, str]) -> dict[str, str]:
+        if any(names_secret(key) for key in tags):
+            raise Secret("no tag called after a password, token or secret: whoever sees a resource reads its tags")
+        return tags
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.target is Target.LOCAL:
@@ -264,6 +272,7 @@ def stack_config(root: Path, name: str) -> dict[str, object]:
     config = read_yaml(path).get("config")
     if not isinstance(config, dict):
         raise SpecError(path, "config", config, "a mapping of keys to values")
+    refuse_credentials(cast(object, config), path, "config")
     return cast(dict[str, object], config)
 
 

@@ -11,7 +11,22 @@ ShipwayError
 
 from pathlib import Path
 
-__all__ = ["ArtifactError", "DeliveryError", "Fatal", "FeatureError", "Retryable", "ShipwayError", "SpecError"]
+from shipway.contract.credentials import credential_in
+
+__all__ = [
+    "HIDDEN",
+    "ArtifactError",
+    "DeliveryError",
+    "Fatal",
+    "FeatureError",
+    "Retryable",
+    "ShipwayError",
+    "SpecError",
+]
+
+
+# What stands in a message where a credential would.
+HIDDEN = "a value that is not repeated here"
 
 
 class ShipwayError(Exception):
@@ -19,7 +34,7 @@ class ShipwayError(Exception):
 
 
 class SpecError(ShipwayError):
-    """A value in a document is not what the contract expects.
+    """A value in a document is not what the contract expects; one that looks like a credential is not repeated.
 
     Args:
         path: the document's file.
@@ -29,13 +44,17 @@ class SpecError(ShipwayError):
     """
 
     def __init__(self, path: Path | str, key: str, got: object, expected: str) -> None:
+        if credential_in(repr(got)):
+            got = HIDDEN
+        if credential_in(key):
+            key = "a key that is not repeated here"
         self.path, self.key, self.got, self.expected = str(path), key, got, expected
         where = f"{self.path}: {key}" if key else self.path
         super().__init__(f"{where}: got {_shortened(got)}, expected {expected}")
 
 
 def _shortened(value: object) -> str:
-    text = repr(value)
+    text = value if value is HIDDEN else repr(value)
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
-from shipway.contract.documents import Spec, parse, read_yaml
+from shipway.contract.documents import Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, RELATIVE_GATES, Gate, GateAction
 from shipway.contract.naming import check_model_name
 
@@ -300,4 +300,6 @@ def load_model(path: Path) -> ModelSpec:
     Raises:
         SpecError: naming file, key, value and what was expected.
     """
-    return parse(ModelSpec, read_yaml(path), path)
+    document = read_yaml(path)
+    refuse_credentials(document, path)
+    return parse(ModelSpec, document, path)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import Field
 
-from shipway.contract.documents import Spec, parse, read_yaml, write_atomic
+from shipway.contract.documents import Spec, parse, read_yaml, refuse_credentials, write_atomic
 from shipway.contract.errors import SpecError
 from shipway.contract.metrics import Slot
 
@@ -102,7 +102,11 @@ def load_release(path: Path) -> Release:
     Raises:
         SpecError: naming file, key, value and what was expected.
     """
-    return parse(Release, read_yaml(path), path) if path.exists() else Release()
+    if not path.exists():
+        return Release()
+    document = read_yaml(path)
+    refuse_credentials(document, path)
+    return parse(Release, document, path)
 
 
 def save_release(path: Path, release: Release) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,13 @@ ROUTE = ("httproute", "digits", "-n", f"shipway-{STACK}-models")
 
 
 class Engine:
-    """Pulumi on the stack of a cluster, with a backend of its own and the stand-in as its provider."""
+    """Pulumi on the stack of a cluster, with a backend of its own and the stand-in as its provider.
 
-    def __init__(self, root: Path, plane: ControlPlane) -> None:
-        self.root = root
+    `said` is all that it printed, to either side.
+    """
+
+    def __init__(self, root: Path, plane: ControlPlane, variables: Mapping[str, str] | None = None) -> None:
+        self.root, self.said = root, ""
         (root / "state").mkdir()
         programs = root / "programs"
         programs.mkdir()
@@ -45,6 +48,7 @@ class Engine:
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            **(variables or {}),
         }
         self.run("stack", "init", STACK, "--no-select")
 
@@ -60,6 +64,7 @@ class Engine:
             timeout=300,
             check=False,
         )
+        self.said += done.stdout + done.stderr
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
@@ -76,10 +81,9 @@ class Engine:
         return {name: op for name, op in found.items() if op != "same"}
 
 
-@pytest.fixture
-def engine(tmp_path: Path, plane: ControlPlane) -> Iterator[Engine]:
-    """The example environment on the control plane, with every chart's part there already; destroyed at the end."""
-    root = tmp_path / "project"
+def prepared(folder: Path, plane: ControlPlane) -> Path:
+    """Returns a project with the example environment on the control plane, every chart's part there already."""
+    root = folder / "project"
     root.mkdir()
     project = Project(root)
     project.add_service("digits", STACK, blue=FIRST, green=SECOND)
@@ -105,7 +109,13 @@ def engine(tmp_path: Path, plane: ControlPlane) -> Iterator[Engine]:
         kubernetes__redis__installed=store,
     )
     plane.apply(*map(namespace, ("gateways", "monitoring", "databases")), node("cpu-7"))
-    made = Engine(root, plane)
+    return root
+
+
+@pytest.fixture
+def engine(tmp_path: Path, plane: ControlPlane) -> Iterator[Engine]:
+    """The engine on such a project; what it made is destroyed at the end."""
+    made = Engine(prepared(tmp_path, plane), plane)
     try:
         yield made
     finally:

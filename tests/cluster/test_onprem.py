@@ -1,5 +1,6 @@
 """What the example environment `onprem` declares, as a real API server takes it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,20 +33,26 @@ def objects(declared: Registered) -> list[dict[str, Any]]:
     ]
 
 
-def test_every_object_is_valid(plane: ControlPlane, declared: Registered) -> None:
+@pytest.fixture
+def found(plane: ControlPlane, declared: Registered) -> Iterator[list[dict[str, Any]]]:
+    """Every object, while their namespaces are there: whoever comes after brings their own."""
+    everything = objects(declared)
+    spaces = [one for one in everything if one["kind"] == "Namespace"]
+    plane.apply(*spaces)
+    yield everything
+    plane.kubectl("delete", "namespace", "--timeout=50s", *(one["metadata"]["name"] for one in spaces))
+
+
+def test_every_object_is_valid(plane: ControlPlane, found: list[dict[str, Any]]) -> None:
     """Strict validation on the server finds no unknown field and no wrong value in any object."""
-    found = objects(declared)
-    plane.apply(*[one for one in found if one["kind"] == "Namespace"])
     rest = [one for one in found if one["kind"] != "Namespace"]
     assert len(rest) > 40
     said = plane.apply(*rest, dry_run=True)
     assert said.count("serverside-applied (server dry run)") == len(rest), said
 
 
-def test_every_pod_is_admitted(plane: ControlPlane, declared: Registered) -> None:
+def test_every_pod_is_admitted(plane: ControlPlane, found: list[dict[str, Any]]) -> None:
     """The enforced Pod Security Standard lets each pod template into its namespace, and a privileged one not."""
-    found = objects(declared)
-    plane.apply(*[one for one in found if one["kind"] == "Namespace"])
     plane.apply(*[one for one in found if one["kind"] == "ServiceAccount"])
     templates = [
         (one["metadata"], one["spec"]["template"] if one["kind"] == "Deployment" else job_template(one))

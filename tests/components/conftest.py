@@ -74,7 +74,10 @@ def make_project(folder: Path, patch: pytest.MonkeyPatch) -> Project:
     (programs / "kubectl").write_text("#!/bin/sh\necho '{\"items\": []}'\n")
     (programs / "kubectl").chmod(0o755)
     kubeconfig = folder / "kubeconfig"
-    kubeconfig.write_text("contexts: [{name: onprem, context: {}}]\n")
+    # A cloud's cluster is called after its environment.
+    stacks = [path.stem.removeprefix("Pulumi.") for path in (REPOSITORY / "stacks").glob("Pulumi.*.yaml")]
+    contexts = [{"name": name, "context": {}} for name in ("onprem", *(f"shipway-{stack}" for stack in stacks))]
+    kubeconfig.write_text(json.dumps({"contexts": contexts}))
     patch.setenv("KUBECONFIG", str(kubeconfig))
     patch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     root = folder / "project"

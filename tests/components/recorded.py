@@ -1,5 +1,7 @@
 """Every stack there is, as the program registers it with both of the repository's services."""
 
+import importlib
+import keyword
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pulumi import _types as types_of
 from pulumi.runtime.rpc import deserialize_properties
 
 from shipway.contract.environment import EnvironmentSpec, Tier
@@ -15,7 +18,7 @@ from shipway.contract.stack import StackSpec, load_stack
 from tests.components.conftest import REPOSITORY, Project, make_project
 from tests.components.recording import Recorder, run
 
-__all__ = ["STACKS", "RecordedStack", "Registration", "plain", "recorded_stacks", "registrations"]
+__all__ = ["STACKS", "RecordedStack", "Registration", "plain", "recorded_stacks", "registrations", "sdk_types"]
 
 STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (REPOSITORY / "stacks").glob("Pulumi.*.yaml"))
 
@@ -87,6 +90,14 @@ def registrations(recorder: Recorder) -> list[Registration]:
         Registration(urn, request, plain(deserialize_properties(request.object)))
         for urn, request in recorder.requests.items()
     ]
+
+
+def sdk_types(token: str) -> Mapping[str, Any]:
+    """Returns property -> type of a resource of AWS, as the SDK declares them."""
+    _, module, name = token.split(":")
+    service = module.partition("/")[0]
+    package = f"pulumi_aws.{service}_" if keyword.iskeyword(service) else f"pulumi_aws.{service}"
+    return types_of.resource_types(getattr(importlib.import_module(package), name))
 
 
 def _fill(project: Project) -> None:

@@ -37,23 +37,6 @@ def test_each_urn_is_registered_once_and_is_the_frozen_one(two_models: Any, stac
     assert sorted(urns) == json.loads(SNAPSHOT.read_text())[stack]
 
 
-@pytest.mark.parametrize("stack", STACKS)
-def test_no_resource_falls_to_a_default_provider(two_models: Any, stack: str) -> None:
-    """Every custom resource names its provider."""
-    requests = run(two_models.root, stack).requests.values()
-    custom = [request for request in requests if request.custom and not request.type.startswith("pulumi:providers:")]
-    assert custom
-    assert [request.name for request in custom if not request.provider] == []
-
-
-@pytest.mark.parametrize("stack", STACKS)
-def test_dependencies_stay_sparse(two_models: Any, stack: str) -> None:
-    """Each resource depends on a few leaves, never on whole components: the SDK's cycle check is more than linear."""
-    recorded = run(two_models.root, stack)
-    edges = {request.name: len(request.dependencies) for request in recorded.requests.values()}
-    assert max(edges.values()) <= 3, edges
-
-
 def test_a_filled_slot_is_one_process_and_an_empty_one_is_none(two_models: Any) -> None:
     """Only the blue slot of the first model holds a digest, so only it runs, from that digest's folder."""
     recorded = run(two_models.root, "local")

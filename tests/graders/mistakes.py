@@ -15,6 +15,7 @@ __all__ = ["MISTAKES", "RIGHT", "program"]
 # resource -> the check that must fail on it.
 MISTAKES: Mapping[str, str] = {
     "Pod.jobs.scaledjob-late-jobtargetref-template-spec": "CKV_K8S_16",
+    "aws_acm_certificate.wildcard": "CKV2_AWS_71",
     "aws_cloudwatch_log_group.unencrypted": "CKV_AWS_158",
     "aws_db_instance.public": "CKV_AWS_17",
     "aws_db_instance.unencrypted": "CKV_AWS_16",
@@ -22,8 +23,9 @@ MISTAKES: Mapping[str, str] = {
     "aws_ebs_volume.unencrypted": "CKV_AWS_3",
     "aws_ecr_repository.mutable": "CKV_AWS_51",
     "aws_efs_file_system.unencrypted": "CKV_AWS_42",
-    "aws_eks_cluster.public": "CKV_AWS_39",
+    "aws_eip.loose": "CKV2_AWS_19",
     "aws_eks_cluster.plain": "CKV_AWS_58",
+    "aws_eks_cluster.public": "CKV_AWS_39",
     "aws_eks_node_group.reachable": "CKV_AWS_100",
     "aws_elasticache_replication_group.plain": "CKV_AWS_30",
     "aws_iam_policy.everything": "CKV_AWS_62",
@@ -31,21 +33,28 @@ MISTAKES: Mapping[str, str] = {
     "aws_iam_role_policy.everything": "CKV_AWS_288",
     "aws_iam_role_policy_attachment.admin": "CKV_AWS_274",
     "aws_kms_key.still": "CKV_AWS_7",
+    "aws_lambda_function.untraced": "CKV_AWS_50",
+    "aws_lambda_permission.anybody": "CKV_AWS_301",
     "aws_launch_template.old": "CKV_AWS_79",
     "aws_lb.unlogged": "CKV_AWS_91",
     "aws_lb_listener.clear": "CKV_AWS_2",
     "aws_lb_target_group.clear": "CKV_AWS_378",
     "aws_network_acl_rule.open": "CKV_AWS_352",
+    "aws_route.peered": "CKV2_AWS_44",
+    "aws_route_table.peered": "CKV2_AWS_44",
     "aws_s3_bucket.public": "CKV2_AWS_6",
     "aws_s3_bucket_lifecycle_configuration.unfinished": "CKV_AWS_300",
     "aws_s3_bucket_policy.anybody": "CKV_AWS_70",
     "aws_s3_bucket_public_access_block.half": "CKV_AWS_54",
+    "aws_scheduler_schedule.plain": "CKV_AWS_297",
     "aws_secretsmanager_secret.plain": "CKV_AWS_149",
+    "aws_secretsmanager_secret_rotation.rare": "CKV_AWS_304",
     "aws_security_group.open": "CKV_AWS_24",
     "aws_sns_topic.plain": "CKV_AWS_26",
     "aws_sqs_queue.plain": "CKV_AWS_27",
     "aws_subnet.public": "CKV_AWS_130",
     "aws_vpc.unlogged": "CKV2_AWS_11",
+    "aws_vpc_security_group_egress_rule.open": "CKV_AWS_23",
     "aws_vpc_security_group_ingress_rule.open": "CKV_AWS_24",
 }
 # resource -> a check that must pass on it: what it needs stands in a block, a list or another resource.
@@ -96,6 +105,15 @@ def _network(opts: pulumi.ResourceOptions) -> None:
     aws.vpc.SecurityGroupIngressRule(
         "open", security_group_id=group.id, cidr_ipv4=_ANYWHERE, ip_protocol="tcp", from_port=22, to_port=22, opts=opts
     )
+    aws.vpc.SecurityGroupEgressRule(
+        "open", security_group_id=group.id, cidr_ipv4=_ANYWHERE, ip_protocol="-1", opts=opts
+    )
+    aws.ec2.Eip("loose", domain="vpc", opts=opts)
+    peered = {"vpc_peering_connection_id": "pcx-1"}
+    table = aws.ec2.RouteTable(
+        "peered", vpc_id=vpc.id, routes=[aws.ec2.RouteTableRouteArgs(cidr_block=_ANYWHERE, **peered)], opts=opts
+    )
+    aws.ec2.Route("peered", route_table_id=table.id, destination_cidr_block=_ANYWHERE, **peered, opts=opts)
     acl = aws.ec2.NetworkAcl("acl", vpc_id=vpc.id, opts=opts)
     aws.ec2.NetworkAclRule(
         "open",
@@ -143,6 +161,15 @@ def _compute(opts: pulumi.ResourceOptions) -> None:
     aws.ebs.Volume("unencrypted", availability_zone="eu-central-1a", size=1, opts=opts)
     aws.ecr.Repository("mutable", image_tag_mutability="MUTABLE", opts=opts)
     aws.cloudwatch.LogGroup("unencrypted", opts=opts)
+    function = aws.lambda_.Function("untraced", role=role, runtime="python3.13", handler="main.main", opts=opts)
+    aws.lambda_.Permission("anybody", function=function.name, action="lambda:InvokeFunction", principal="*", opts=opts)
+    aws.scheduler.Schedule(
+        "plain",
+        schedule_expression="rate(1 day)",
+        flexible_time_window=aws.scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
+        target=aws.scheduler.ScheduleTargetArgs(arn="arn:aws:lambda:1", role_arn=role),
+        opts=opts,
+    )
 
 
 def _stores(opts: pulumi.ResourceOptions) -> None:
@@ -184,12 +211,19 @@ def _stores(opts: pulumi.ResourceOptions) -> None:
         "unencrypted", hash_key="id", attributes=[aws.dynamodb.TableAttributeArgs(name="id", type="S")], opts=opts
     )
     aws.efs.FileSystem("unencrypted", encrypted=False, opts=opts)
-    aws.secretsmanager.Secret("plain", opts=opts)
+    secret = aws.secretsmanager.Secret("plain", opts=opts)
+    aws.secretsmanager.SecretRotation(
+        "rare",
+        secret_id=secret.id,
+        rotation_rules=aws.secretsmanager.SecretRotationRotationRulesArgs(automatically_after_days=300),
+        opts=opts,
+    )
     aws.sns.Topic("plain", opts=opts)
     aws.sqs.Queue("plain", sqs_managed_sse_enabled=False, opts=opts)
 
 
 def _access(opts: pulumi.ResourceOptions) -> None:
+    aws.acm.Certificate("wildcard", domain_name="*.example.com", validation_method="DNS", opts=opts)
     everything = _document("*", Resource="*")
     aws.iam.Policy("everything", policy=everything, opts=opts)
     role = aws.iam.Role("anybody", assume_role_policy=_document("sts:AssumeRole", Principal={"AWS": "*"}), opts=opts)

@@ -4,23 +4,24 @@ Pulumi's provider is made from Terraform's, so types, names and nesting follow b
 name does not, it is in a table; where it is in neither, exporting fails rather than leave a resource unjudged.
 """
 
-import importlib
 import json
-import keyword
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args, get_origin
 
+import pulumi
 from pulumi import _types as types_of
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 
-from tests.components.recorded import Registration
+from tests.components.recorded import Registration, sdk_types
 
 __all__ = ["plan", "terraform_type"]
 
 # What the rule does not give: Terraform calls these services otherwise than Pulumi's modules.
 _NAMED: Mapping[str, str] = {
     "aws:amp/workspace:Workspace": "aws_prometheus_workspace",
+    "aws:costexplorer/anomalyMonitor:AnomalyMonitor": "aws_ce_anomaly_monitor",
+    "aws:costexplorer/anomalySubscription:AnomalySubscription": "aws_ce_anomaly_subscription",
     "aws:lb/loadBalancer:LoadBalancer": "aws_lb",
     "aws:rds/instance:Instance": "aws_db_instance",
     "aws:rds/optionGroup:OptionGroup": "aws_db_option_group",
@@ -63,7 +64,7 @@ def plan(registrations: Iterable[Registration], known: Iterable[str]) -> dict[st
     planned, changes, configured = [], [], []
     for one in found:
         kind, name = addresses[one.urn]
-        values = _block(one.inputs, _resource_types(one.type))
+        values = _block(one.inputs, sdk_types(one.type))
         about = {"address": f"{kind}.{name}", "mode": "managed", "type": kind, "name": name}
         planned.append({**about, "values": values})
         change = {"actions": ["create"], "before": None, "after": values, "after_unknown": {}}
@@ -87,14 +88,6 @@ def _expressions(one: Registration, addresses: Mapping[str, tuple[str, str]]) ->
     return found
 
 
-def _resource_types(token: str) -> Mapping[str, Any]:
-    """Returns property -> type of a resource, as the SDK declares them."""
-    _, module, name = token.split(":")
-    service = module.partition("/")[0]
-    package = f"pulumi_aws.{service}_" if keyword.iskeyword(service) else f"pulumi_aws.{service}"
-    return types_of.resource_types(getattr(importlib.import_module(package), name))
-
-
 def _block(values: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in values.items():
@@ -112,6 +105,9 @@ def _block(values: Mapping[str, Any], types: Mapping[str, Any]) -> dict[str, Any
 def _value(value: Any, kind: Any) -> Any:
     if is_rpc_secret(value):
         value = unwrap_rpc_secret(value)
+    if isinstance(value, pulumi.Archive | pulumi.Asset):
+        # Terraform has the name of a file here.
+        return type(value).__name__
     if isinstance(value, Mapping):
         if kind is not None and types_of.is_output_type(kind):
             # A nested block, which Terraform always keeps in a list.

@@ -98,11 +98,8 @@ def test_an_unknown_context(cluster: Cluster) -> None:
     """The kubeconfig's own are listed."""
     cluster.change(kubernetes__context="onperm")
     error = _refused(cluster)
-    assert (error.key, error.got, error.expected) == (
-        "kubernetes.context",
-        "onperm",
-        "one of the kubeconfig's contexts: onprem",
-    )
+    assert (error.key, error.got) == ("kubernetes.context", "onperm")
+    assert error.expected.startswith("one of the kubeconfig's contexts: onprem")
 
 
 def test_a_tag_instead_of_a_digest(cluster: Cluster) -> None:

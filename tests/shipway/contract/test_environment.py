@@ -66,7 +66,7 @@ def test_an_unknown_environment_lists_the_known(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("https://alerts:hunter2@example.com/", "address 2 without a user or password: it would lie in Pulumi's state"),
+        ("https://hunter2@example.com/", "address 2 without a user or password: it would lie in Pulumi's state"),
         ("https://example.com/?access_token=hunter2", "address 2 without a token in its query: it would lie in"),
         ("ftp://example.com/hunter2", r"address 2 to be http://HOST/\.\.\. or https://HOST/\.\.\."),
         ("https:///hunter2", r"address 2 to be http://HOST/\.\.\. or https://HOST/\.\.\."),

@@ -1,0 +1,76 @@
+"""What tests need is obtained once for each set of pins, whole or not at all."""
+
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from shipway.contract.errors import ShipwayError
+from tools import pinned, venv
+from tools.sources import go_module
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A repository with pins of its own."""
+    for path in (pinned.CHECKOV_LOCK, Path("tools", "crds", "go.sum")):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text("first\n")
+    return tmp_path
+
+
+def installs(calls: list[str], program: str) -> Callable[..., None]:
+    """Returns an installer that brings a checkov of one line."""
+
+    def install(_root: Path, arguments: Sequence[str], **_options: object) -> None:
+        package = Path(arguments[arguments.index("--target") + 1], "checkov")
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        if program:
+            (package / "main.py").write_text(program)
+        calls.append("installed")
+
+    return install
+
+
+def test_checkov_is_installed_once_for_its_pins(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launcher runs what was installed; other pins are another folder, and both stay."""
+    calls: list[str] = []
+    monkeypatch.setattr(venv, "install", installs(calls, "import sys; print('checked', *sys.argv[1:])"))
+    first = pinned.checkov(checkout, tmp_path / "cache")
+    assert pinned.checkov(checkout, tmp_path / "cache") == first
+    assert calls == ["installed"]
+    printed = subprocess.run([first, "-d", "folder"], capture_output=True, text=True, check=True).stdout
+    assert printed == "checked -d folder\n"
+    (checkout / pinned.CHECKOV_LOCK).write_text("second\n")
+    assert pinned.checkov(checkout, tmp_path / "cache") != first
+    assert first.exists()
+
+
+def test_what_is_not_whole_is_not_there(checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installation without the program leaves nothing that the next run could take for it."""
+    calls: list[str] = []
+    monkeypatch.setattr(venv, "install", installs(calls, ""))
+    for _ in range(2):
+        with pytest.raises(ShipwayError, match=r"tools/checkov/requirements.lock brought no checkov"):
+            pinned.checkov(checkout, tmp_path / "cache")
+    assert calls == ["installed", "installed"]
+
+
+def test_definitions_are_gathered_once_for_their_pins(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A changed go.sum is another folder."""
+
+    def gather(_root: Path, folder: Path, _scratch: Path) -> None:
+        (folder / "kind.yaml").write_text("kind: CustomResourceDefinition\n")
+
+    monkeypatch.setattr(go_module, "gather_definitions", gather)
+    first = pinned.definitions(checkout, tmp_path / "cache")
+    assert [path.name for path in first.iterdir()] == ["kind.yaml"]
+    assert pinned.definitions(checkout, tmp_path / "cache") == first
+    (checkout / "tools" / "crds" / "go.sum").write_text("second\n")
+    assert pinned.definitions(checkout, tmp_path / "cache") != first
