@@ -75,11 +75,12 @@ def build_on(
     monitoring = Monitoring("monitoring", environment, cluster, platform, part)
     monitors = monitoring.ready
     postgres = PostgresOperator("postgres-operator", environment, cluster, part).ready
-    registry = Registry("registry", environment, cluster, [*postgres, platform], part).outputs
+    registry = Registry("registry", environment, cluster, beneath, [*postgres, platform], part).outputs
     feature_store = FeatureStore(
         "feature-store",
         environment,
         cluster,
+        beneath,
         platform=[*postgres, platform],
         models=models,
         monitors=monitors,

@@ -11,7 +11,7 @@ from shipway.contract.kubernetes import (
     RedisSpec,
 )
 
-__all__ = ["bucket_name", "cluster_name", "image_registry", "kubernetes_spec"]
+__all__ = ["bucket_name", "cluster_name", "image_registry", "kubernetes_spec", "online_store_user"]
 
 # What pods know their secrets by.
 _MLFLOW, _FEAST, _ONLINE = "mlflow-postgres", "feast-postgres", "online-store"
@@ -44,9 +44,15 @@ def bucket_name(environment: EnvironmentSpec, aws: AwsSpec, what: str) -> str:
     return f"shipway-{environment.name}-{what}-{aws.account_id}"
 
 
+def online_store_user(environment: EnvironmentSpec) -> str:
+    """Returns whom the online store of an environment on AWS knows the pods as."""
+    return f"shipway-{environment.name}-feast"
+
+
 def _on_aws(environment: EnvironmentSpec, region: str, aws: AwsSpec) -> KubernetesSpec:
     # Everything that pods ask lies in the subnets without a way out, the endpoints of AWS's own services too.
-    within, artifacts = aws.subnets.intra_range, bucket_name(environment, aws, "artifacts")
+    within = aws.subnets.intra_range
+    artifacts, ledger = (f"s3://{bucket_name(environment, aws, what)}" for what in ("artifacts", "ledger"))
     return KubernetesSpec(
         context=cluster_name(environment),
         cluster_identifier=f"{aws.account_id}-{region}-{cluster_name(environment)}",
@@ -59,8 +65,9 @@ def _on_aws(environment: EnvironmentSpec, region: str, aws: AwsSpec) -> Kubernet
         gateway=GatewaySpec(hostname=aws.gateway.hostname, tls_secret=aws.gateway.backend_tls_secret),
         mlflow_postgres=PostgresSpec(secret=_MLFLOW, installed=_store(_POSTGRES_PORT, within)),
         feast_postgres=PostgresSpec(secret=_FEAST, installed=_store(_POSTGRES_PORT, within)),
-        redis=RedisSpec(secret=_ONLINE, tls_secret=_ONLINE, installed=_store(_REDIS_PORT, within)),
-        object_storage=ObjectStorageSpec(url=f"s3://{artifacts}", address_range=within),
+        redis=RedisSpec(secret=_ONLINE, user=online_store_user(environment), installed=_store(_REDIS_PORT, within)),
+        object_storage=ObjectStorageSpec(url=artifacts, records_url=ledger, address_range=within),
+        secrets_by_csi=True,
     )
 
 
