@@ -128,9 +128,7 @@ class Cluster(pulumi.ComponentResource):
                 subnet_ids=list(subnet_ids),
                 security_group_ids=[group.id],
             ),
-            kubernetes_network_config=eks.ClusterKubernetesNetworkConfigArgs(
-                service_ipv4_cidr=self._spec.service_cidr
-            ),
+            kubernetes_network_config=eks.ClusterKubernetesNetworkConfigArgs(service_ipv4_cidr=self._spec.service_cidr),
             encryption_config=eks.ClusterEncryptionConfigArgs(
                 provider=eks.ClusterEncryptionConfigProviderArgs(key_arn=key_arn), resources=["secrets"]
             ),

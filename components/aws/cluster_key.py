@@ -50,7 +50,9 @@ def _policy(account: Account) -> str:
     root = {"AWS": f"arn:aws:iam::{account.id}:root"}
     scaling = f"arn:aws:iam::{account.id}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
     logs = {"Service": f"logs.{account.region}.amazonaws.com"}
-    written = {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:{account.region}:{account.id}:log-group:*"}}
+    written = {
+        "ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:{account.region}:{account.id}:log-group:*"}
+    }
     return json.dumps(
         {
             "Version": "2012-10-17",

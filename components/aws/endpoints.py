@@ -7,10 +7,11 @@ from pulumi_aws import ec2, vpc
 
 from components.aws.account import Account
 from components.aws.tags import tags
+from shipway.contract.aws import AwsSpec
 from shipway.contract.cluster import cluster_name
 from shipway.contract.environment import EnvironmentSpec
 
-__all__ = ["Endpoints"]
+__all__ = ["Endpoints", "interface_services"]
 
 _HTTPS_PORT = 443
 # Service -> who asks it. S3 too by an interface and not by a gateway: a network policy names addresses, and only so
@@ -31,8 +32,13 @@ _SERVICES = {
     "ssm": "Karpenter, for current images",
     "sts": "whoever asks who it is",
 }
-# The other autoscaler's would be paid for and never asked.
+# What the other way of adding nodes asks would be paid for in vain.
 _ONE_AUTOSCALER = {"cluster_autoscaler": ("sqs", "ssm"), "karpenter": ("autoscaling",)}
+
+
+def interface_services(spec: AwsSpec) -> tuple[str, ...]:
+    """Returns the services that an environment has an endpoint of; each is paid for by the hour and the zone."""
+    return tuple(sorted(_SERVICES.keys() - set(_ONE_AUTOSCALER[spec.autoscaler])))
 
 
 class Endpoints(pulumi.ComponentResource):
@@ -71,7 +77,7 @@ class Endpoints(pulumi.ComponentResource):
                 opts=child,
             )
         zones = subnet_ids if spec.nat == "per_zone" else subnet_ids[:1]
-        for service in sorted(_SERVICES.keys() - set(_ONE_AUTOSCALER[spec.autoscaler])):
+        for service in interface_services(spec):
             ec2.VpcEndpoint(
                 f"{name}-{service}",
                 vpc_id=vpc_id,

@@ -9,9 +9,7 @@ __all__ = ["AWS_GPU_TABLE", "GPU_TYPE_LABEL"]
 GPU_TYPE_LABEL = "shipway/gpu-type"
 
 
-def _nvidia(
-    name: str, instance_type: str, *, gpus_per_node: int, gpu_memory_gib: int, usd_per_hour: float
-) -> GpuType:
+def _nvidia(name: str, instance_type: str, *, gpus_per_node: int, gpu_memory_gib: int, usd_per_hour: float) -> GpuType:
     return GpuType(
         name=name,
         instance_type=instance_type,

@@ -21,7 +21,7 @@ class Grant:
     Args:
         part: who has it.
         actions: what it may do, each by its whole name.
-        resources: to what; a name in braces is filled in from what the stack knows. `*` only where AWS knows no resource.
+        resources: to what, a name in braces filled in from what the stack knows; `*` only where AWS knows no resource.
         why: what the part does with it.
         conditions: what must hold besides, as IAM writes it, with names in braces likewise.
     """
@@ -176,6 +176,7 @@ _KARPENTER = (
             "ec2:DescribeSecurityGroups",
             "ec2:DescribeSpotPriceHistory",
             "ec2:DescribeSubnets",
+            "iam:ListInstanceProfiles",
             "pricing:GetProducts",
         ),
         ("*",),

@@ -58,9 +58,7 @@ def pod_identity(
     )
 
 
-def service_role(
-    name: str, service: str, environment: EnvironmentSpec, opts: pulumi.ResourceOptions
-) -> iam.Role:
+def service_role(name: str, service: str, environment: EnvironmentSpec, opts: pulumi.ResourceOptions) -> iam.Role:
     """Returns a role that one of AWS's services takes on, for this account's resources alone."""
     account = Account.of(environment)
     # A service that acts for another account's resource would borrow these rights.

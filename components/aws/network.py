@@ -66,9 +66,7 @@ class Network(pulumi.ComponentResource):
     def _tags(self, what: str) -> dict[str, str]:
         return {**tags(self._environment), "Name": f"{cluster_name(self._environment)}-{what}"}
 
-    def _subnets(
-        self, vpc: ec2.Vpc, kind: str, ranges: Sequence[str], own: dict[str, str]
-    ) -> list[ec2.Subnet]:
+    def _subnets(self, vpc: ec2.Vpc, kind: str, ranges: Sequence[str], own: dict[str, str]) -> list[ec2.Subnet]:
         return [
             ec2.Subnet(
                 f"{self._name}-{kind}-{zone}",
