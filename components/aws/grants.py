@@ -408,7 +408,41 @@ _MODEL = (
     Grant(MODEL, ("kms:Decrypt", "kms:GenerateDataKey"), ("{data_key}",), "log and passwords are encrypted"),
 )
 
-GRANTS: tuple[Grant, ...] = (*_CLOUD, *_NODES, *_KARPENTER, *_ENTRANCE, *_PLATFORM, *_MODEL)
+_SERVICES = (
+    Grant(
+        "online-store-password",
+        (*_READ_SECRET, "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"),
+        ("{online_store_secret}",),
+        "a new password is written and becomes the current one",
+    ),
+    Grant(
+        "online-store-password",
+        ("kms:Decrypt", "kms:GenerateDataKey"),
+        ("{data_key}",),
+        "the password is encrypted",
+        {"StringEquals": {"kms:ViaService": "secretsmanager.{region}.amazonaws.com"}},
+    ),
+    Grant(
+        "online-store-password",
+        ("elasticache:DescribeUsers", "elasticache:ModifyUser"),
+        ("{online_store_user}",),
+        "the online store's user gets the password",
+    ),
+    Grant(
+        "online-store-password",
+        ("logs:CreateLogStream", "logs:PutLogEvents"),
+        ("{password_log}:*",),
+        "what went wrong is written down",
+    ),
+    Grant(
+        "expiry",
+        ("eks:UpdateNodegroupConfig",),
+        ("arn:aws:eks:{region}:{account}:nodegroup/{cluster}/*/*",),
+        "the nodes of an environment go when its last day is over",
+    ),
+)
+
+GRANTS: tuple[Grant, ...] = (*_CLOUD, *_NODES, *_KARPENTER, *_ENTRANCE, *_PLATFORM, *_MODEL, *_SERVICES)
 
 
 def grants_of(part: str) -> tuple[Grant, ...]:
