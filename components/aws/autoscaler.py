@@ -19,9 +19,11 @@ _NAME = "cluster-autoscaler"
 class Autoscaler(pulumi.ComponentResource):
     """One that acts and one that waits."""
 
-    def __init__(self, name: str, environment: EnvironmentSpec, opts: pulumi.ResourceOptions) -> None:
+    def __init__(
+        self, name: str, environment: EnvironmentSpec, cluster: pulumi.Resource, opts: pulumi.ResourceOptions
+    ) -> None:
         super().__init__("shipway:aws:Autoscaler", name, {}, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        child = pulumi.ResourceOptions(parent=self, depends_on=[cluster])
         identity = pod_identity(
             _NAME, _NAME, environment, namespace=_NAMESPACE, service_account=_NAME, values={}, opts=child
         )

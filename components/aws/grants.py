@@ -348,6 +348,18 @@ _ENTRANCE = (
 )
 _PLATFORM = (
     Grant(
+        "external-dns",
+        ("route53:ChangeResourceRecordSets",),
+        ("arn:aws:route53:::hostedzone/{zone}",),
+        "the gateway's name leads to its load balancer",
+    ),
+    Grant(
+        "external-dns",
+        ("route53:ListHostedZones", "route53:ListResourceRecordSets", "route53:ListTagsForResources"),
+        ("*",),
+        "it finds the zone and what the name says now",
+    ),
+    Grant(
         "mlflow",
         ("s3:DeleteObject", "s3:GetObject", "s3:PutObject"),
         ("arn:aws:s3:::{artifacts}/mlflow/*",),

@@ -28,7 +28,7 @@ def pod_identity(
     """Returns what makes pods of a service account known to AWS, with the part's rows of the grants.
 
     Args:
-        name: the resources' name, and the role's after the cluster's.
+        name: the resources' name.
         part: whose rows they get.
         environment: where.
         namespace, service_account: which pods.
@@ -58,15 +58,30 @@ def pod_identity(
     )
 
 
-def service_role(name: str, service: str, environment: EnvironmentSpec, opts: pulumi.ResourceOptions) -> iam.Role:
-    """Returns a role that one of AWS's services takes on, for this account's resources alone."""
+def service_role(
+    name: str,
+    service: str,
+    environment: EnvironmentSpec,
+    opts: pulumi.ResourceOptions,
+    *,
+    role_name: str | None = None,
+) -> iam.Role:
+    """Returns a role that one of AWS's services takes on, for this account's resources alone.
+
+    Args:
+        name: the resource's name.
+        service: the service.
+        environment: where.
+        opts: the parent.
+        role_name: the role's own name, where a grant speaks of it; one that nobody else has otherwise.
+    """
     account = Account.of(environment)
     # A service that acts for another account's resource would borrow these rights.
     trust = {"StringEquals": {"aws:SourceAccount": account.id}}
     # EKS and EC2 take on a role before there is a resource to speak of.
     conditions = {} if service in ("ec2", "eks") else trust
     actions = ("sts:AssumeRole", "sts:TagSession") if service == "eks" else ("sts:AssumeRole",)
-    return _role(name, environment, f"{service}.amazonaws.com", actions, conditions, opts)
+    return _role(name, environment, f"{service}.amazonaws.com", actions, conditions, opts, role_name)
 
 
 def granted(
@@ -109,6 +124,7 @@ def _role(
     actions: tuple[str, ...],
     conditions: Mapping[str, Mapping[str, str]],
     opts: pulumi.ResourceOptions,
+    role_name: str | None = None,
 ) -> iam.Role:
     statement = {
         "Effect": "Allow",
@@ -118,7 +134,7 @@ def _role(
     }
     return iam.Role(
         f"{name}-role",
-        name=f"{cluster_name(environment)}-{name}",
+        name=role_name,
         assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
         tags=tags(environment),
         opts=opts,

@@ -51,11 +51,12 @@ class Karpenter(pulumi.ComponentResource):
         subnet_ids: Sequence[pulumi.Input[str]],
         nodes_group_id: pulumi.Input[str],
         key_arn: pulumi.Input[str],
+        cluster: pulumi.Resource,
         opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("shipway:aws:Karpenter", name, {}, opts)
         self._name, self._environment = name, environment
-        self._child = pulumi.ResourceOptions(parent=self)
+        self._child = pulumi.ResourceOptions(parent=self, depends_on=[cluster])
         self._node_profile, self._key_arn = node_profile, key_arn
         self._subnets = [{"id": one} for one in subnet_ids]
         self._groups = [{"id": nodes_group_id}]

@@ -34,7 +34,7 @@ class LoadBalancer(pulumi.ComponentResource):
     """
 
     annotations: Mapping[str, pulumi.Input[str]]
-    # The gateway's Service must not come before what would serve it.
+    # The gateway comes after it and goes before it, or its load balancer would stay.
     ready: pulumi.Resource
 
     def __init__(
@@ -46,13 +46,15 @@ class LoadBalancer(pulumi.ComponentResource):
         subnet_ids: Sequence[pulumi.Input[str]],
         nodes_group_id: pulumi.Input[str],
         certificate_arn: pulumi.Input[str],
+        hostname: Mapping[str, str],
+        cluster: pulumi.Resource,
         opts: pulumi.ResourceOptions,
     ) -> None:
         super().__init__("shipway:aws:LoadBalancer", name, {}, opts)
         self._name, self._environment = name, environment
-        self._child = pulumi.ResourceOptions(parent=self)
+        self._child = pulumi.ResourceOptions(parent=self, depends_on=[cluster])
         group = self._group(vpc_id, nodes_group_id)
-        self.annotations = self._annotations(group, subnet_ids, certificate_arn)
+        self.annotations = {**self._annotations(group, subnet_ids, certificate_arn), **hostname}
         self.ready = self._controller(vpc_id)
         self.register_outputs({})
 
@@ -148,7 +150,9 @@ class LoadBalancer(pulumi.ComponentResource):
                 "serviceAccount": {"name": _NAME},
                 "replicaCount": 2,
                 "podDisruptionBudget": {"maxUnavailable": 1},
-                # Neither is this platform's to ask for.
+                # The gateway's Service says whose it is. A webhook would refuse every Service until it runs.
+                "enableServiceMutatorWebhook": False,
+                # None of these is this platform's to ask for.
                 "enableShield": False,
                 "enableWaf": False,
                 "enableWafv2": False,

@@ -57,10 +57,8 @@ class Network(pulumi.ComponentResource):
         public = self._subnets(vpc, "public", plan.public, {"kubernetes.io/role/elb": "1"})
         private = self._subnets(vpc, "private", plan.private, {"kubernetes.io/role/internal-elb": "1"})
         intra = self._subnets(vpc, "intra", plan.intra, {})
-        self._routes(vpc, public, private)
-        self.outputs = NetworkOutputs(
-            vpc.id, [one.id for one in public], [one.id for one in private], [one.id for one in intra]
-        )
+        out = self._routes(vpc, public, private)
+        self.outputs = NetworkOutputs(vpc.id, [one.id for one in public], out, [one.id for one in intra])
         self.register_outputs({})
 
     def _tags(self, what: str) -> dict[str, str]:
@@ -81,7 +79,9 @@ class Network(pulumi.ComponentResource):
             for zone, cidr in zip(self._spec.availability_zones, ranges, strict=True)
         ]
 
-    def _routes(self, vpc: ec2.Vpc, public: Sequence[ec2.Subnet], private: Sequence[ec2.Subnet]) -> None:
+    def _routes(
+        self, vpc: ec2.Vpc, public: Sequence[ec2.Subnet], private: Sequence[ec2.Subnet]
+    ) -> list[pulumi.Output[str]]:
         gateway = ec2.InternetGateway(
             f"{self._name}-internet", vpc_id=vpc.id, tags=self._tags("internet"), opts=self._child
         )
@@ -95,27 +95,30 @@ class Network(pulumi.ComponentResource):
         )
         zones = self._spec.availability_zones
         for zone, subnet in zip(zones, public, strict=True):
-            self._associate(f"public-{zone}", subnet, table)
+            self._associate(f"public-{zone}", subnet, table.id)
         ways = zones if self._spec.nat == "per_zone" else zones[:1]
         nats = [self._nat(zone, subnet) for zone, subnet in zip(ways, public, strict=False)]
+        found: list[pulumi.Output[str]] = []
         for number, (zone, subnet) in enumerate(zip(zones, private, strict=True)):
             own = self._table(vpc, f"private-{zone}")
-            ec2.Route(
+            route = ec2.Route(
                 f"{self._name}-private-{zone}-out",
                 route_table_id=own.id,
                 destination_cidr_block=_ANYWHERE,
                 nat_gateway_id=nats[number % len(nats)].id,
                 opts=self._child,
             )
-            self._associate(f"private-{zone}", subnet, own)
+            # By way of the route, so that no node starts in a subnet that leads nowhere yet.
+            found.append(self._associate(f"private-{zone}", subnet, route.route_table_id).subnet_id)
         # The intra subnets keep the VPC's main table, which leads nowhere.
+        return found
 
     def _table(self, vpc: ec2.Vpc, what: str) -> ec2.RouteTable:
         return ec2.RouteTable(f"{self._name}-{what}", vpc_id=vpc.id, tags=self._tags(what), opts=self._child)
 
-    def _associate(self, what: str, subnet: ec2.Subnet, table: ec2.RouteTable) -> None:
-        ec2.RouteTableAssociation(
-            f"{self._name}-{what}-routes", subnet_id=subnet.id, route_table_id=table.id, opts=self._child
+    def _associate(self, what: str, subnet: ec2.Subnet, table_id: pulumi.Input[str]) -> ec2.RouteTableAssociation:
+        return ec2.RouteTableAssociation(
+            f"{self._name}-{what}-routes", subnet_id=subnet.id, route_table_id=table_id, opts=self._child
         )
 
     def _nat(self, zone: str, subnet: ec2.Subnet) -> ec2.NatGateway:

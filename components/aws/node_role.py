@@ -12,25 +12,22 @@ __all__ = ["NodeRole", "node_role_name"]
 
 # To join the cluster and to pull images. What the CNI needs, its pods have.
 _POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
-_NAME = "node"
 
 
 def node_role_name(environment: EnvironmentSpec) -> str:
     """Returns the name of the nodes' role and of their instance profile."""
-    return f"{cluster_name(environment)}-{_NAME}"
+    return f"{cluster_name(environment)}-node"
 
 
 class NodeRole(pulumi.ComponentResource):
     """The role of all nodes, by whatever they are added."""
 
     arn: pulumi.Output[str]
-    # What nodes wait for: without their rights they would never join.
-    ready: pulumi.Resource
 
     def __init__(self, name: str, environment: EnvironmentSpec, opts: pulumi.ResourceOptions) -> None:
         super().__init__("shipway:aws:NodeRole", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        role = service_role(_NAME, "ec2", environment, child)
+        role = service_role(name, "ec2", environment, child, role_name=node_role_name(environment))
         joined = [
             iam.RolePolicyAttachment(
                 f"{name}-{policy}", role=role.name, policy_arn=f"arn:aws:iam::aws:policy/{policy}", opts=child
@@ -38,12 +35,13 @@ class NodeRole(pulumi.ComponentResource):
             for policy in _POLICIES
         ]
         # Managed node groups make their own; Karpenter takes this one.
-        self.ready = iam.InstanceProfile(
+        profile = iam.InstanceProfile(
             f"{name}-profile",
             name=node_role_name(environment),
             role=role.name,
             tags=tags(environment),
             opts=pulumi.ResourceOptions(parent=self, depends_on=joined),
         )
-        self.arn = role.arn
+        # Known when the role has its rights: without them a node would never join.
+        self.arn = pulumi.Output.all(role.arn, profile.arn).apply(lambda arns: arns[0])
         self.register_outputs({})

@@ -1,5 +1,7 @@
 """The cluster of an environment: the one its file names, or what follows from the cloud that the platform makes."""
 
+import ipaddress
+
 from shipway.contract.aws import AwsSpec
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import (
@@ -56,7 +58,8 @@ def _on_aws(environment: EnvironmentSpec, region: str, aws: AwsSpec) -> Kubernet
     return KubernetesSpec(
         context=cluster_name(environment),
         cluster_identifier=f"{aws.account_id}-{region}-{cluster_name(environment)}",
-        api_server_range=within,
+        # Its ClusterIP: the CNI judges a pod's packets before their address is translated.
+        api_server_range=f"{ipaddress.ip_network(aws.service_cidr)[1]}/32",
         api_server_port=_HTTPS_PORT,
         pod_security_version=f"v{environment.cluster_version}",
         image_registry=f"{image_registry(environment, aws)}/models",
