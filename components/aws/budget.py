@@ -30,7 +30,7 @@ class Budget(pulumi.ComponentResource):
         told = [("ACTUAL", percent) for percent in _SPENT_PERCENT]
         told += [("FORECASTED", percent) for percent in _FORECAST_PERCENT]
         budgets.Budget(
-            name,
+            f"{name}-month",
             name=identifier,
             budget_type="COST",
             time_unit="MONTHLY",

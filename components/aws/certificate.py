@@ -21,7 +21,7 @@ class Certificate(pulumi.ComponentResource):
         super().__init__("shipway:aws:Certificate", name, {}, opts)
         gateway, child = Account.of(environment).spec.gateway, pulumi.ResourceOptions(parent=self)
         certificate = acm.Certificate(
-            name,
+            f"{name}-gateway",
             domain_name=gateway.hostname,
             validation_method="DNS",
             key_algorithm="EC_prime256v1",

@@ -78,7 +78,7 @@ class Database(pulumi.ComponentResource):
         keeps, (role, attached) = keeps_data(self._environment), self._monitoring()
         ready = [*self._logs(key_arn), attached]
         return rds.Instance(
-            self._name,
+            f"{self._name}-instance",
             identifier=self._identifier,
             engine="postgres",
             engine_version=_MAJOR,

@@ -63,7 +63,7 @@ class OnlineStore(pulumi.ComponentResource):
             opts=self._child,
         )
         group = elasticache.ReplicationGroup(
-            name,
+            f"{name}-group",
             replication_group_id=self._identifier,
             description=f"Feature values of {environment.name}",
             engine="valkey",

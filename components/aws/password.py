@@ -44,7 +44,7 @@ class StorePassword(pulumi.ComponentResource):
         self._name, self._environment, self._account = name, environment, Account.of(environment)
         self._tags, self._child = tags(environment), pulumi.ResourceOptions(parent=self)
         secret = secretsmanager.Secret(
-            name,
+            f"{name}-secret",
             name=f"shipway-{environment.name}/online-store",
             description="The online store's user and password",
             kms_key_id=key_arn,
