@@ -293,3 +293,13 @@ class KubernetesSpec(Spec):
         if self.kubeconfig is None and self.context is None:
             raise ValueError(f"kubeconfig or context, not {self.kubeconfig} and {self.context}")
         return self
+
+    @model_validator(mode="after")
+    def _reads_secrets_of_installed_stores(self) -> Self:
+        stores = {"mlflow_postgres": self.mlflow_postgres, "feast_postgres": self.feast_postgres, "redis": self.redis}
+        brought = [name for name, store in stores.items() if store.installed is None]
+        if self.secrets_by_csi and brought:
+            raise ValueError(
+                f"secrets_by_csi with installed stores alone, not with {', '.join(brought)}: it takes Secrets"
+            )
+        return self

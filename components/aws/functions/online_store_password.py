@@ -86,12 +86,13 @@ def _password(manager: Any, secret: str, stage: str, token: str | None = None) -
 
 
 def _active(cache: Any, user: str, wait_seconds: Callable[[float], None]) -> Mapping[str, Any]:
+    status = ""
     for _ in range(_POLLS):
         (found,) = cache.describe_users(UserId=user)["Users"]
-        if found["Status"] == "active":
+        if (status := str(found["Status"])) == "active":
             return cast(Mapping[str, Any], found)
         wait_seconds(_POLL_SECONDS)
-    raise TimeoutError(f"user {user} is {found['Status']} after {_POLLS * _POLL_SECONDS} s, expected active")
+    raise TimeoutError(f"user {user} is {status} after {_POLLS * _POLL_SECONDS} s, expected active")
 
 
 def _finish(manager: Any, secret: str, token: str) -> None:

@@ -73,6 +73,8 @@ class _Cloud(Mocks):
             return f"{args.name}-id", dict(args.inputs)
         given = plain(args.inputs)
         assert list(problems(kind, given)) == [], args.name
+        # The engine names what the program does not.
+        given = {kind.autonamed: args.name, **given} if kind.autonamed else given
         place, fresh = Place(REGION, ACCOUNT), sha256(args.name.encode()).hexdigest()[:40]
         key = identity(args.typ, given, fresh, kind, place)
         return key, computed(kind, given, key, fresh, place)
