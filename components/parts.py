@@ -95,6 +95,7 @@ class PlatformOutputs:
 
     Args:
         handover: what a stack that holds the models alone is told by reference, and cannot know from the environment.
+        cloud: the provider of what a model has outside the cluster, on a target where it has any.
     """
 
     root: Path
@@ -108,6 +109,7 @@ class PlatformOutputs:
     delivery: DeliveryOutputs
     routing: RoutingOutputs
     handover: Mapping[str, pulumi.Input[str]] = field(default_factory=dict[str, pulumi.Input[str]])
+    cloud: pulumi.ProviderResource | None = None
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from components.kubernetes.labels import labels
 from components.kubernetes.names import DELIVERY_METRICS_PORT, HTTPS_PORT, ClusterNames
 from components.kubernetes.places import (
     monitoring_namespace,
+    object_storage_edges,
     object_storage_environment,
     object_storage_files,
-    object_store,
     port_of,
 )
 from components.kubernetes.pods import config_files, pod_template, resources
@@ -102,7 +102,7 @@ class Delivery(pulumi.ComponentResource):
         )
 
     def _edges(self, monitoring: MonitoringOutputs, alerting: AlertingOutputs) -> None:
-        cluster, storage = self._cluster, object_store(self._cluster)
+        cluster = self._cluster
         watchers = edges.pods(monitoring_namespace(self._names, cluster))
         ports = (port_of(monitoring.url), port_of(f"http://{alerting.address}"))
         edges.allow(
@@ -115,7 +115,7 @@ class Delivery(pulumi.ComponentResource):
                 edges.to_peer(edges.addresses(cluster.api_server_range), HTTPS_PORT, cluster.api_server_port),
                 edges.to_peer(watchers, *ports),
                 # The ledger.
-                edges.to_peer(storage.peer, storage.port),
+                *object_storage_edges(cluster),
             ],
             opts=self._child,
         )
@@ -198,7 +198,7 @@ def _configuration(
         "lease": {"namespace": names.platform, "name": DELIVERY_JOB},
         "prometheus_url": monitoring.url,
         "alertmanager": alerting.address,
-        "records": cluster.object_storage.url,
+        "records": cluster.object_storage.records,
         "scrape_interval_seconds": environment.scrape_interval_seconds,
     }
     return json.dumps(told, indent=2) + "\n"
@@ -224,7 +224,7 @@ def _pod(given: dict[str, str], cluster: KubernetesSpec) -> PodTemplateSpecArgs:
         variables=object_storage_environment(cluster),
         mounts=[
             config_files(f"{DELIVERY_JOB}", _CONFIGURATION),
-            object_storage_files(cluster),
+            *object_storage_files(cluster),
         ],
     )
 

@@ -4,8 +4,14 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgs
 
 from components.kubernetes import edges
 from components.kubernetes.names import ClusterNames
-from components.kubernetes.places import CREDENTIALS, export_postgres, feast_database, online_store
-from components.kubernetes.pods import Mount, config_files, secret_files
+from components.kubernetes.places import (
+    CREDENTIALS,
+    credential_files,
+    export_postgres,
+    feast_database,
+    online_store,
+)
+from components.kubernetes.pods import Mount, config_files
 from shipway.contract.kubernetes import KubernetesSpec
 
 __all__ = [
@@ -27,17 +33,18 @@ REDIS_AUTHORITY = f"{_REDIS_TLS}/ca.crt"
 
 def feature_mounts(cluster: KubernetesSpec) -> list[Mount]:
     """Returns the volumes with the repository's file and the credentials it needs."""
+    authority = cluster.redis.tls_secret
     return [
         config_files(FEATURE_STORE, REPOSITORY),
-        secret_files(cluster.feast_postgres.secret, _POSTGRES),
-        secret_files(cluster.redis.secret, _REDIS),
-        secret_files(cluster.redis.tls_secret, _REDIS_TLS, only=("ca.crt",)),
+        credential_files(cluster, cluster.feast_postgres.secret, _POSTGRES),
+        credential_files(cluster, cluster.redis.secret, _REDIS),
+        *([credential_files(cluster, authority, _REDIS_TLS, only=("ca.crt",))] if authority else []),
     ]
 
 
-def export_feature_credentials() -> str:
+def export_feature_credentials(cluster: KubernetesSpec) -> str:
     """Returns the shell command that hands the credentials to Feast, which reads variables and no files."""
-    return f'{export_postgres(_POSTGRES)} REDIS_PASSWORD="$(cat {_REDIS}/password)"'
+    return f'{export_postgres(cluster, _POSTGRES)} REDIS_PASSWORD="$(cat {_REDIS}/password)"'
 
 
 def feature_edges(names: ClusterNames, cluster: KubernetesSpec) -> list[NetworkPolicyEgressRuleArgs]:

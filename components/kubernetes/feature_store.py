@@ -10,6 +10,7 @@ from pulumi_kubernetes.core.v1 import ConfigMap, ContainerArgs, PodTemplateSpecA
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.kubernetes import edges
+from components.kubernetes.beneath import Beneath
 from components.kubernetes.charts import VALKEY, install
 from components.kubernetes.feature_files import (
     FEATURE_STORE,
@@ -25,9 +26,11 @@ from components.kubernetes.places import (
     FEAST,
     ONLINE_STORE,
     feast_database,
+    feast_host,
+    object_storage_edges,
     object_storage_environment,
     object_storage_files,
-    object_store,
+    online_host,
     online_store,
 )
 from components.kubernetes.pods import pod_template, resources
@@ -58,6 +61,7 @@ class FeatureStore(pulumi.ComponentResource):
         name: str,
         environment: EnvironmentSpec,
         cluster: KubernetesSpec,
+        beneath: Beneath,
         *,
         platform: Sequence[pulumi.Resource],
         models: pulumi.Resource,
@@ -78,12 +82,20 @@ class FeatureStore(pulumi.ComponentResource):
             metadata=ObjectMetaArgs(
                 name=FEATURE_STORE, namespace=self._names.models, labels=labels(environment, FEATURE_STORE)
             ),
-            data={"feature_store.yaml": _feature_store_yaml(self._names, cluster)},
+            data={"feature_store.yaml": self._repository_file(beneath)},
             opts=pulumi.ResourceOptions(parent=self, depends_on=[models]),
         )
         self._materialise(repository, monitors)
         self.outputs = FeatureStoreOutputs(FEATURE_STORE, repository)
         self.register_outputs({})
+
+    def _repository_file(self, beneath: Beneath) -> pulumi.Output[str]:
+        names, cluster = self._names, self._cluster
+        database, online = feast_database(names, cluster), online_store(names, cluster)
+        hosts = pulumi.Output.all(feast_host(names, cluster, beneath), online_host(names, cluster, beneath))
+        return hosts.apply(
+            lambda at: _feature_store_yaml(cluster, f"{at[0]}:{database.port}", f"{at[1]}:{online.port}")
+        )
 
     def _online_store(self, space: pulumi.Resource) -> None:
         names, cluster = self._names, self._cluster
@@ -111,7 +123,7 @@ class FeatureStore(pulumi.ComponentResource):
         names, cluster, every = self._names, self._cluster, self._cluster.materialise_every_minutes
         given = {**labels(self._environment, MATERIALISE_JOB), **_SELECTOR}
         metadata = ObjectMetaArgs(name=MATERIALISE_JOB, namespace=names.models, labels=given)
-        child, storage = pulumi.ResourceOptions(parent=self, depends_on=[repository]), object_store(cluster)
+        child = pulumi.ResourceOptions(parent=self, depends_on=[repository])
         ServiceAccount(f"{self._name}-account", metadata=metadata, automount_service_account_token=False, opts=child)
         edges.allow(
             f"{self._name}-edges",
@@ -121,7 +133,7 @@ class FeatureStore(pulumi.ComponentResource):
             egress=[
                 edges.name_service(),
                 *feature_edges(names, cluster),
-                edges.to_peer(storage.peer, storage.port),
+                *object_storage_edges(cluster),
             ],
             opts=child,
         )
@@ -152,12 +164,12 @@ class FeatureStore(pulumi.ComponentResource):
         )
 
 
-def _feature_store_yaml(names: ClusterNames, cluster: KubernetesSpec) -> str:
-    database, online = feast_database(names, cluster), online_store(names, cluster)
+def _feature_store_yaml(cluster: KubernetesSpec, database: str, online: str) -> str:
     redis = [
-        f"{online.host}:{online.port}",
+        online,
         "ssl=true",
-        f"ssl_ca_certs={REDIS_AUTHORITY}",
+        *([f"ssl_ca_certs={REDIS_AUTHORITY}"] if cluster.redis.tls_secret else []),
+        *([f"username={cluster.redis.user}"] if cluster.redis.user else []),
         # Feast puts the process's own variable here when it reads the file.
         "password=${REDIS_PASSWORD}",
     ]
@@ -168,7 +180,7 @@ def _feature_store_yaml(names: ClusterNames, cluster: KubernetesSpec) -> str:
             "registry": {
                 "registry_type": "sql",
                 # User and password come to libpq by its own variables.
-                "path": f"postgresql+psycopg://{database.host}:{database.port}/{FEAST}?sslmode=require",
+                "path": f"postgresql+psycopg://{database}/{FEAST}?sslmode=require",
                 "cache_ttl_seconds": 600,
             },
             "online_store": {"type": "redis", "connection_string": ",".join(redis)},
@@ -201,7 +213,7 @@ def _valkey(cluster: KubernetesSpec, given: dict[str, str]) -> dict[str, object]
 
 def _pod(given: dict[str, str], cluster: KubernetesSpec) -> PodTemplateSpecArgs:
     until = '"$(date -u +%Y-%m-%dT%H:%M:%S)"'
-    command = f"{export_feature_credentials()}; exec feast --chdir {REPOSITORY} materialize-incremental {until}"
+    command = f"{export_feature_credentials(cluster)}; exec feast --chdir {REPOSITORY} materialize-incremental {until}"
     return pod_template(
         labels=given,
         selector=_SELECTOR,
@@ -216,7 +228,7 @@ def _pod(given: dict[str, str], cluster: KubernetesSpec) -> PodTemplateSpecArgs:
         temporary_mib=1024,
         mounts=[
             *feature_mounts(cluster),
-            object_storage_files(cluster),
+            *object_storage_files(cluster),
         ],
         restart_policy="Never",
     )

@@ -46,9 +46,9 @@ from components.kubernetes.names import SLOT_PORT, ClusterNames
 from components.kubernetes.places import (
     gateway_namespace,
     monitoring_namespace,
+    object_storage_edges,
     object_storage_environment,
     object_storage_files,
-    object_store,
 )
 from components.kubernetes.pods import Mount, pod_template, resources, scratch
 from components.parts import ModelOutputs, PlatformOutputs, SlotOutputs
@@ -210,7 +210,7 @@ class _Model:
             )
 
     def _edges(self, metadata: ObjectMetaArgs) -> None:
-        names, cluster, storage = self.names, self.cluster, object_store(self.cluster)
+        names, cluster = self.names, self.cluster
         reads = feature_edges(names, cluster) if self.spec.features.reads else []
         edges.allow(
             f"{self.spec.name}-edges",
@@ -221,7 +221,7 @@ class _Model:
                 edges.from_peer(edges.pods(monitoring_namespace(names, cluster)), SLOT_PORT),
             ],
             # The prediction log.
-            egress=[edges.name_service(), *reads, edges.to_peer(storage.peer, storage.port)],
+            egress=[edges.name_service(), *reads, *object_storage_edges(cluster)],
             opts=self._opts(),
         )
 
@@ -282,7 +282,7 @@ def _pod(
         container=ContainerArgs(
             name="model",
             image=f"{cluster.image_registry}/{spec.name}@{service.release.image(slot)}",
-            command=_command(spec, slot, digest, environment),
+            command=_command(spec, slot, digest, environment, cluster),
             ports=[ContainerPortArgs(name="http", container_port=SLOT_PORT)],
             resources=resources(
                 spec.resources.cpu_millicores,
@@ -303,7 +303,9 @@ def _pod(
     )
 
 
-def _command(spec: ModelSpec, slot: Slot, digest: str, environment: EnvironmentSpec) -> list[str]:
+def _command(
+    spec: ModelSpec, slot: Slot, digest: str, environment: EnvironmentSpec, cluster: KubernetesSpec
+) -> list[str]:
     serve = [
         *("python", "-m", "shipway.serving", "--host", "0.0.0.0", "--port", str(SLOT_PORT)),  # noqa: S104 - a pod's own
         *("--bundle", f"/bundles/{digest.replace(':', '/')}", "--slot", str(slot), "--tier", str(environment.tier)),
@@ -312,14 +314,14 @@ def _command(spec: ModelSpec, slot: Slot, digest: str, environment: EnvironmentS
     ]
     if not spec.features.reads:
         return serve
-    return ["/bin/sh", "-ec", f'{export_feature_credentials()}; exec "$@"', "serve", *serve]
+    return ["/bin/sh", "-ec", f'{export_feature_credentials(cluster)}; exec "$@"', "serve", *serve]
 
 
 def _mounts(spec: ModelSpec, cluster: KubernetesSpec) -> list[Mount]:
     return [
         scratch("state", "/var/lib/shipway/state", _STATE_MIB),
         scratch("predictions", "/var/lib/shipway/predictions", _PREDICTIONS_MIB),
-        object_storage_files(cluster),
+        *object_storage_files(cluster),
         *(feature_mounts(cluster) if spec.features.reads else []),
     ]
 

@@ -7,6 +7,7 @@ from pulumi_kubernetes.core.v1 import (
     CapabilitiesArgs,
     ConfigMapVolumeSourceArgs,
     ContainerArgs,
+    CSIVolumeSourceArgs,
     EmptyDirVolumeSourceArgs,
     EnvVarArgs,
     KeyToPathArgs,
@@ -27,6 +28,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 __all__ = [
     "Mount",
     "config_files",
+    "csi_files",
     "pod_template",
     "resources",
     "scratch",
@@ -67,6 +69,19 @@ def secret_files(secret: str, path: str, only: Sequence[str] = ()) -> Mount:
     return Mount(
         VolumeArgs(name=secret, secret=source),
         VolumeMountArgs(name=secret, mount_path=path, read_only=True),
+    )
+
+
+def csi_files(provider_class: str, path: str) -> Mount:
+    """Returns what a SecretProviderClass of the pod's namespace names, as files."""
+    source = CSIVolumeSourceArgs(
+        driver="secrets-store.csi.k8s.io",
+        read_only=True,
+        volume_attributes={"secretProviderClass": provider_class},
+    )
+    return Mount(
+        VolumeArgs(name=provider_class, csi=source),
+        VolumeMountArgs(name=provider_class, mount_path=path, read_only=True),
     )
 
 

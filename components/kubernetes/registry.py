@@ -18,18 +18,21 @@ from pulumi_kubernetes.core.v1 import (
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from components.kubernetes import edges
+from components.kubernetes.beneath import Beneath
 from components.kubernetes.labels import labels
 from components.kubernetes.names import MLFLOW_PORT, ClusterNames
 from components.kubernetes.places import (
     CREDENTIALS,
     MLFLOW,
+    credential_files,
     export_postgres,
     mlflow_database,
+    mlflow_host,
+    object_storage_edges,
     object_storage_environment,
     object_storage_files,
-    object_store,
 )
-from components.kubernetes.pods import pod_template, resources, secret_files
+from components.kubernetes.pods import pod_template, resources
 from components.kubernetes.postgres import postgres_cluster
 from components.kubernetes.told import registry_outputs
 from components.parts import RegistryOutputs
@@ -52,6 +55,7 @@ class Registry(pulumi.ComponentResource):
         name: str,
         environment: EnvironmentSpec,
         cluster: KubernetesSpec,
+        beneath: Beneath,
         waits: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions,
     ) -> None:
@@ -72,7 +76,7 @@ class Registry(pulumi.ComponentResource):
             spec=DeploymentSpecArgs(
                 replicas=1,
                 selector=LabelSelectorArgs(match_labels=_SELECTOR),
-                template=_pod(given, names, cluster),
+                template=_pod(given, names, cluster, beneath),
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
         )
@@ -90,7 +94,7 @@ class Registry(pulumi.ComponentResource):
 def _edges(
     name: str, metadata: ObjectMetaArgs, names: ClusterNames, cluster: KubernetesSpec, opts: pulumi.ResourceOptions
 ) -> None:
-    database, storage = mlflow_database(names, cluster), object_store(cluster)
+    database = mlflow_database(names, cluster)
     edges.allow(
         f"{name}-edges",
         metadata,
@@ -100,24 +104,25 @@ def _edges(
         egress=[
             edges.name_service(),
             edges.to_peer(database.peer, database.port),
-            edges.to_peer(storage.peer, storage.port),
+            *object_storage_edges(cluster),
         ],
         opts=opts,
     )
 
 
-def _pod(given: dict[str, str], names: ClusterNames, cluster: KubernetesSpec) -> PodTemplateSpecArgs:
-    database = mlflow_database(names, cluster)
-    backend = f"postgresql+psycopg2://{database.host}:{database.port}/{MLFLOW}?sslmode=require"
+def _pod(given: dict[str, str], names: ClusterNames, cluster: KubernetesSpec, beneath: Beneath) -> PodTemplateSpecArgs:
+    database, credentials = mlflow_database(names, cluster), f"{CREDENTIALS}/postgres"
+    host = mlflow_host(names, cluster, beneath)
+    backend = pulumi.Output.concat("postgresql+psycopg2://", host, f":{database.port}/{MLFLOW}?sslmode=require")
     server = [
         *("mlflow", "server", "--host", "0.0.0.0", "--port", str(MLFLOW_PORT)),  # noqa: S104 - a pod's own address
-        *("--backend-store-uri", f"'{backend}'", "--serve-artifacts"),
+        *("--backend-store-uri", "'{}'", "--serve-artifacts"),
         *("--artifacts-destination", f"'{cluster.object_storage.url}/mlflow'"),
         # It answers to no other Host header: a page in somebody's browser must not reach it by a name of its own.
         # `localhost` is who trains outside the cluster, through a forwarded port.
         *("--allowed-hosts", f"'{names.service(MLFLOW, names.platform)}*,localhost:*'"),
     ]
-    credentials = f"{CREDENTIALS}/postgres"
+    start = f"{export_postgres(cluster, credentials)}; exec {' '.join(server)}"
     return pod_template(
         labels=given,
         selector=_SELECTOR,
@@ -125,7 +130,7 @@ def _pod(given: dict[str, str], names: ClusterNames, cluster: KubernetesSpec) ->
         container=ContainerArgs(
             name=MLFLOW,
             image=cluster.images.mlflow,
-            command=["/bin/sh", "-ec", f"{export_postgres(credentials)}; exec {' '.join(server)}"],
+            command=["/bin/sh", "-ec", pulumi.Output.format(start, backend)],
             ports=[ContainerPortArgs(name="http", container_port=MLFLOW_PORT)],
             resources=resources(_CPU_MILLICORES, _MEMORY_MIB),
             # Its first start creates the tables.
@@ -136,8 +141,8 @@ def _pod(given: dict[str, str], names: ClusterNames, cluster: KubernetesSpec) ->
         variables=object_storage_environment(cluster),
         temporary_mib=512,
         mounts=[
-            secret_files(cluster.mlflow_postgres.secret, credentials),
-            object_storage_files(cluster),
+            credential_files(cluster, cluster.mlflow_postgres.secret, credentials),
+            *object_storage_files(cluster),
         ],
     )
 

@@ -59,7 +59,7 @@ class Routing(pulumi.ComponentResource):
             kind="Gateway",
             metadata=ObjectMetaArgs(name=names.gateway, namespace=names.gateway_namespace, labels=given),
             spec=_gateway(cluster, names.gateway if installed is None else installed.class_name, names, beneath),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=waits),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*waits, *beneath.balancers]),
         )
         self.outputs = routing_outputs(cluster)
         self.register_outputs({})

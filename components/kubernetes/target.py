@@ -55,8 +55,10 @@ def served(root: Path, environment: EnvironmentSpec) -> Mapping[str, tuple[Slot,
 
 def build_parts(parent: pulumi.Resource, root: Path, environment: EnvironmentSpec) -> PlatformOutputs:
     """Builds the parts in order; each is told of those before it that it needs."""
-    provider = cluster_provider("cluster", root, environment, parent)
-    return build_on(parent, root, environment, cluster_of(root, environment), provider, GIVEN)
+    provider, cluster = cluster_provider("cluster", root, environment, parent), cluster_of(root, environment)
+    namespaces = Namespaces("namespaces", environment, cluster, _parts(parent, provider))
+    platform, models = namespaces.platform, namespaces.models
+    return build_on(parent, root, environment, cluster, provider, GIVEN, platform=platform, models=models)
 
 
 def build_on(
@@ -66,20 +68,31 @@ def build_on(
     cluster: KubernetesSpec,
     provider: pulumi.ProviderResource,
     beneath: Beneath,
+    *,
+    platform: pulumi.Resource,
+    models: pulumi.Resource,
 ) -> PlatformOutputs:
-    """Builds the parts on a cluster that is there already or that another target has just made."""
-    part = pulumi.ResourceOptions(parent=parent, providers=[provider])
-    namespaces = Namespaces("namespaces", environment, cluster, part)
-    platform, models = namespaces.platform, namespaces.models
+    """Builds the parts on a cluster that is there already or that another target has just made.
+
+    Args:
+        parent: the platform.
+        root: the project's folder.
+        environment, cluster: what to build, and on what.
+        provider: leads to the cluster.
+        beneath: what made the cluster.
+        platform, models: what pods of the platform's and of the models' namespace wait for.
+    """
+    part = _parts(parent, provider)
     gpu_pool = GpuPool("gpu-pool", environment, cluster, beneath, part).outputs
     monitoring = Monitoring("monitoring", environment, cluster, platform, part)
     monitors = monitoring.ready
     postgres = PostgresOperator("postgres-operator", environment, cluster, part).ready
-    registry = Registry("registry", environment, cluster, [*postgres, platform], part).outputs
+    registry = Registry("registry", environment, cluster, beneath, [*postgres, platform], part).outputs
     feature_store = FeatureStore(
         "feature-store",
         environment,
         cluster,
+        beneath,
         platform=[*postgres, platform],
         models=models,
         monitors=monitors,
@@ -111,6 +124,10 @@ def build_on(
         delivery=delivery,
         routing=routing.outputs,
     )
+
+
+def _parts(parent: pulumi.Resource, provider: pulumi.ProviderResource) -> pulumi.ResourceOptions:
+    return pulumi.ResourceOptions(parent=parent, providers=[provider])
 
 
 def attach_parts(root: Path, environment: EnvironmentSpec, platform: pulumi.StackReference) -> PlatformOutputs:

@@ -36,7 +36,8 @@ _BILLED = (
 )
 _TAGS = ("shipway/owner", "shipway/env", "shipway/cost-center")
 _POD_LABELS = ("shipway/owner", "shipway/cost-center")
-_EXPIRES = "shipway/expires"
+# Among an environment's tags, which every resource carries below `shipway/`.
+_EXPIRES = "expires"
 
 
 @rule(

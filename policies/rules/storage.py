@@ -16,6 +16,7 @@ _ENCRYPTION = tuple(
     f"aws:s3/bucketServerSideEncryptionConfiguration{v}:BucketServerSideEncryptionConfiguration{v}" for v in ("", "V2")
 )
 _POLICY = "aws:s3/bucketPolicy:BucketPolicy"
+_LOGGING = "aws:s3/bucketLogging:BucketLogging"
 _NONE: Mapping[str, Any] = {}
 _TLS = {
     "Effect": "Deny",
@@ -50,7 +51,7 @@ def _bucket(status: str) -> tuple[Resource, ...]:
     failing=_bucket("Suspended"),
 )
 def buckets_closed(resource: Resource, context: Context) -> Iterator[str]:
-    """Every bucket is private, versioned, encrypted with KMS and reached over TLS only."""
+    """Every bucket is private, versioned, reached over TLS only and encrypted with KMS, or S3's own key for logs."""
 
     def related(*kinds: str) -> list[Resource]:
         return [one for kind in kinds for one in context.stack.related(resource, kind, "bucket", "bucket", "id", "arn")]
@@ -68,7 +69,9 @@ def buckets_closed(resource: Resource, context: Context) -> Iterator[str]:
     algorithms = [at(row, "applyServerSideEncryptionByDefault", "sseAlgorithm") for row in rules]
     own = at(resource.props, "serverSideEncryptionConfiguration", "rule", "applyServerSideEncryptionByDefault")
     algorithms += [at(own, "sseAlgorithm")] if own else []
-    if not any(str(one).startswith("aws:kms") for one in algorithms):
+    # S3 delivers the access logs of other buckets to none with a key of the account's own.
+    logs = "AES256" in algorithms and context.stack.related(resource, _LOGGING, "targetBucket", "bucket", "id")
+    if not logs and not any(str(one).startswith("aws:kms") for one in algorithms):
         yield f"encryption is {algorithms[0] if algorithms else None!r}, expected 'aws:kms'"
     documents = [one.props.get("policy") for one in related(_POLICY)] + [resource.props.get("policy")]
     found = [statement for document in documents if document for statement in statements(document)]

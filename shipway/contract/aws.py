@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from shipway.contract.aws_data import BudgetSpec, DatabaseSpec, OnlineStoreSpec
 from shipway.contract.documents import Spec
 from shipway.contract.kubernetes import AddressRange, HostName, ImagesSpec, ObjectName
 
@@ -158,6 +159,8 @@ class AwsSpec(Spec):
         log_retention_days: how long control plane, flow and build logs are kept.
         gateway: the one way in.
         images: the platform's own, by digest.
+        mlflow_database, feast_database, online_store: the sizes of what keeps data.
+        budget: who hears what it costs.
     """
 
     account_id: Annotated[str, Field(pattern=r"^\d{12}$")]
@@ -175,6 +178,10 @@ class AwsSpec(Spec):
     log_retention_days: Literal[90, 120, 150, 180, 365, 400, 545, 731] = 365
     gateway: AwsGatewaySpec
     images: ImagesSpec
+    mlflow_database: DatabaseSpec = DatabaseSpec()
+    feast_database: DatabaseSpec = DatabaseSpec()
+    online_store: OnlineStoreSpec = OnlineStoreSpec()
+    budget: BudgetSpec
 
     @property
     def subnets(self) -> SubnetPlan:

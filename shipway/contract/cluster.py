@@ -1,5 +1,7 @@
 """The cluster of an environment: the one its file names, or what follows from the cloud that the platform makes."""
 
+import ipaddress
+
 from shipway.contract.aws import AwsSpec
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import (
@@ -11,7 +13,7 @@ from shipway.contract.kubernetes import (
     RedisSpec,
 )
 
-__all__ = ["bucket_name", "cluster_name", "image_registry", "kubernetes_spec"]
+__all__ = ["bucket_name", "cluster_name", "image_registry", "kubernetes_spec", "online_store_user"]
 
 # What pods know their secrets by.
 _MLFLOW, _FEAST, _ONLINE = "mlflow-postgres", "feast-postgres", "online-store"
@@ -44,13 +46,20 @@ def bucket_name(environment: EnvironmentSpec, aws: AwsSpec, what: str) -> str:
     return f"shipway-{environment.name}-{what}-{aws.account_id}"
 
 
+def online_store_user(environment: EnvironmentSpec) -> str:
+    """Returns whom the online store of an environment on AWS knows the pods as."""
+    return f"shipway-{environment.name}-feast"
+
+
 def _on_aws(environment: EnvironmentSpec, region: str, aws: AwsSpec) -> KubernetesSpec:
     # Everything that pods ask lies in the subnets without a way out, the endpoints of AWS's own services too.
-    within, artifacts = aws.subnets.intra_range, bucket_name(environment, aws, "artifacts")
+    within = aws.subnets.intra_range
+    artifacts, ledger = (f"s3://{bucket_name(environment, aws, what)}" for what in ("artifacts", "ledger"))
     return KubernetesSpec(
         context=cluster_name(environment),
         cluster_identifier=f"{aws.account_id}-{region}-{cluster_name(environment)}",
-        api_server_range=within,
+        # Its ClusterIP: the CNI judges a pod's packets before their address is translated.
+        api_server_range=f"{ipaddress.ip_network(aws.service_cidr)[1]}/32",
         api_server_port=_HTTPS_PORT,
         pod_security_version=f"v{environment.cluster_version}",
         image_registry=f"{image_registry(environment, aws)}/models",
@@ -59,8 +68,9 @@ def _on_aws(environment: EnvironmentSpec, region: str, aws: AwsSpec) -> Kubernet
         gateway=GatewaySpec(hostname=aws.gateway.hostname, tls_secret=aws.gateway.backend_tls_secret),
         mlflow_postgres=PostgresSpec(secret=_MLFLOW, installed=_store(_POSTGRES_PORT, within)),
         feast_postgres=PostgresSpec(secret=_FEAST, installed=_store(_POSTGRES_PORT, within)),
-        redis=RedisSpec(secret=_ONLINE, tls_secret=_ONLINE, installed=_store(_REDIS_PORT, within)),
-        object_storage=ObjectStorageSpec(url=f"s3://{artifacts}", address_range=within),
+        redis=RedisSpec(secret=_ONLINE, user=online_store_user(environment), installed=_store(_REDIS_PORT, within)),
+        object_storage=ObjectStorageSpec(url=artifacts, records_url=ledger, address_range=within),
+        secrets_by_csi=True,
     )
 
 

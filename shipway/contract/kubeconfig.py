@@ -49,6 +49,9 @@ def find_kubeconfig(root: Path, environment: EnvironmentSpec) -> Path:
             return file
     known = ", ".join(sorted(name for names in contexts.values() for name in names))
     expected = f"one of the kubeconfig's contexts: {known or 'it has none'}"
+    if environment.aws is not None:
+        made = f"`aws eks update-kubeconfig --name {cluster.context} --alias {cluster.context}` writes it"
+        raise SpecError(path, "name", cluster.context, f"{expected}; {made}")
     raise SpecError(path, "kubernetes.context", cluster.context, expected)
 
 

@@ -68,6 +68,7 @@ def _range(value: str) -> str:
 Repository = Annotated[str, AfterValidator(_repository)]
 Image = Annotated[str, AfterValidator(_image)]
 AddressRange = Annotated[str, AfterValidator(_range)]
+S3Folder = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[\w.-]+)*$")]
 
 
 def platform_namespace(environment: str) -> str:
@@ -155,18 +156,27 @@ class RedisSpec(Spec):
     """The online store, brought as Valkey unless it is installed.
 
     Args:
-        secret: name of the Secret with the default user's `password`.
+        secret: name of the Secret with the user's `password`.
+        user: whose it is; the default one by default.
         tls_secret: name of the Secret with `ca.crt`; with `server.crt` and `server.key` too, when it is brought.
+            Without one an installed store is trusted as any web site is.
         installed: where it is, when it is not for the platform to bring.
         memory_mib: all values must fit into it.
         storage_gib: the volume that values come back from after a restart.
     """
 
     secret: ObjectName
-    tls_secret: ObjectName
+    user: ObjectName | None = None
+    tls_secret: ObjectName | None = None
     installed: InstalledStore | None = None
     memory_mib: Positive = 1024
     storage_gib: Positive = 10
+
+    @model_validator(mode="after")
+    def _brought_with_certificate_and_default_user(self) -> Self:
+        if self.installed is None and (self.tls_secret is None or self.user is not None):
+            raise ValueError(f"tls_secret and no user without installed, not {self.tls_secret} and {self.user}")
+        return self
 
 
 class ObjectStorageSpec(Spec):
@@ -174,16 +184,23 @@ class ObjectStorageSpec(Spec):
 
     Args:
         url: the folder that all of them lie below.
+        records_url: the folder of delivery's records, where it is another one.
         endpoint_url: of a store that speaks S3 and is not AWS's.
         secret: name of the Secret whose key `credentials` is an AWS credentials file; without one, each pod is known
             to the storage by its own identity.
         address_range: where its addresses lie; network policies let pods through to nothing else.
     """
 
-    url: Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[\w.-]+)*$")]
+    url: S3Folder
+    records_url: S3Folder | None = None
     endpoint_url: Annotated[str, Field(pattern=r"^https://[\w.:-]+$")] | None = None
     secret: ObjectName | None = None
     address_range: AddressRange
+
+    @property
+    def records(self) -> str:
+        """The folder that delivery writes its ledger below."""
+        return self.records_url or self.url
 
 
 class InstalledGateway(Spec):
@@ -242,6 +259,8 @@ class KubernetesSpec(Spec):
         images: the platform's own, and the models' bases.
         admission: which images of models the cluster runs; any, when it is None.
         storage_class: of all volumes; the cluster's default one by default.
+        secrets_by_csi: whether a Secret that is named here is instead a SecretProviderClass of the Secrets Store CSI
+            driver, whose files lie where the Secret's would; its Postgres ones hold a `service` file for libpq too.
         gpu_operator_installed: whether the NVIDIA GPU operator is there already.
         postgres_operator_namespace: where CloudNativePG runs, when it is there already.
         materialise_every_minutes: how often new feature values go online; it divides an hour, as cron needs it.
@@ -263,6 +282,7 @@ class KubernetesSpec(Spec):
     feast_postgres: PostgresSpec
     redis: RedisSpec
     object_storage: ObjectStorageSpec
+    secrets_by_csi: bool = False
     gpu_operator_installed: bool = False
     postgres_operator_namespace: ObjectName | None = None
     materialise_every_minutes: Literal[5, 10, 15, 20, 30, 60] = 60
@@ -272,4 +292,14 @@ class KubernetesSpec(Spec):
         # Whatever context happens to be current must never be the production cluster.
         if self.kubeconfig is None and self.context is None:
             raise ValueError(f"kubeconfig or context, not {self.kubeconfig} and {self.context}")
+        return self
+
+    @model_validator(mode="after")
+    def _reads_secrets_of_installed_stores(self) -> Self:
+        stores = {"mlflow_postgres": self.mlflow_postgres, "feast_postgres": self.feast_postgres, "redis": self.redis}
+        brought = [name for name, store in stores.items() if store.installed is None]
+        if self.secrets_by_csi and brought:
+            raise ValueError(
+                f"secrets_by_csi with installed stores alone, not with {', '.join(brought)}: it takes Secrets"
+            )
         return self

@@ -9,6 +9,8 @@ import pulumi
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.rpc import deserialize_properties
 
+from tests.components import cloud
+
 # By name: resources of several models are registered in no certain order.
 BLUE_PORTS = {
     "first-ports": 20_000,
@@ -27,6 +29,7 @@ class _Outputs(Mocks):
         computed: dict[str, Any] = {"status": "in place"}
         if args.typ.endswith(":PortPair"):
             computed |= {"blue": BLUE_PORTS[args.name], "green": BLUE_PORTS[args.name] + 1}
+        computed |= cloud.computed(args.typ, args.name, args.inputs)
         return f"{args.name}-id", {**args.inputs, **computed}
 
 

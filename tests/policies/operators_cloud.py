@@ -23,9 +23,8 @@ TAGGED = "*:Bucket|* *eks/cluster:Cluster|* *:Repository|* *:Table|* *:Key|* *:R
 
 
 def short_lived(**tags: str) -> Callable[[Any], Any]:
-    """Returns a function that makes an environment a short-lived one; `_` in a tag's name stands for `/`."""
-    written = {name.replace("_", "/"): value for name, value in tags.items()}
-    return lambda old: {**old, "name": "dev-anna", "tier": "nonprod", "tags": written}
+    """Returns a function that makes an environment a short-lived one."""
+    return lambda old: {**old, "name": "dev-anna", "tier": "nonprod", "tags": tags}
 
 
 CLOUD: dict[str, list[Operator]] = {
@@ -230,8 +229,8 @@ MODELS: dict[str, list[Operator]] = {
         op(MODEL, "model>owner>runbook_url", "wiki", "ftp://wiki"),
     ],
     "ML042": [
-        op(PLATFORM, "environment", short_lived(), short_lived(shipway_expires="2026-01-01")),
-        op(PLATFORM, "environment", short_lived(shipway_expires="soon"), short_lived(shipway_ttl="2027-01-01")),
+        op(PLATFORM, "environment", short_lived(), short_lived(expires="2026-01-01")),
+        op(PLATFORM, "environment", short_lived(expires="soon"), short_lived(ttl="2027-01-01")),
     ],
     "ML043": [op(MODEL, "live_changes", ["slot blue"], ["slot green", "slot blue"])],
 }

@@ -218,7 +218,23 @@ def _vpc(_name: str, _given: Mapping[str, Any], fresh: str, place: Place) -> dic
     return {name: f"{prefix}-0{fresh[:16]}" for name, prefix in parts.items()} | {"ownerId": place.account}
 
 
+def _certificate(_name: str, given: Mapping[str, Any], fresh: str, _place: Place) -> dict[str, Any]:
+    # One proof for each name that it is for.
+    names = [given["domainName"], *given.get("subjectAlternativeNames", [])]
+    proofs = [
+        {
+            "domainName": name,
+            "resourceRecordName": f"_{fresh[:32]}.{name}.",
+            "resourceRecordType": "CNAME",
+            "resourceRecordValue": f"_{fresh[8:40]}.acm-validations.aws.",
+        }
+        for name in names
+    ]
+    return {"domainValidationOptions": proofs if given.get("validationMethod") == "DNS" else []}
+
+
 _SPECIAL: Mapping[str, Callable[[str, Mapping[str, Any], str, Place], dict[str, Any]]] = {
+    "aws:acm/certificate:Certificate": _certificate,
     "aws:ec2/eip:Eip": _address,
     "aws:ec2/vpc:Vpc": _vpc,
     "aws:ecr/repository:Repository": _repository,

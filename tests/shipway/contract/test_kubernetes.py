@@ -58,6 +58,14 @@ def test_the_example_is_an_environment(tmp_path: Path) -> None:
         ({"kubernetes.materialise_every_minutes": 7}, "kubernetes.materialise_every_minutes: got 7, expected 5, 10"),
         ({"kubernetes.redis.secret": "Online Store"}, "kubernetes.redis.secret: got 'Online Store'"),
         ({"kubernetes.object_storage.endpoint_url": "http://o.example.com"}, "kubernetes.object_storage.endpoint_url"),
+        (
+            {"kubernetes.secrets_by_csi": True},
+            "installed stores alone, not with mlflow_postgres, feast_postgres, redis",
+        ),
+        (
+            {"kubernetes.redis.tls_secret": None},
+            "kubernetes.redis: .* tls_secret and no user without installed, not None",
+        ),
         ({"kubernetes.kubeconfg": "x"}, "kubernetes.kubeconfg: got 'x', expected no such key"),
     ],
 )

@@ -1,0 +1,84 @@
+"""ImageRegistry: ECR repositories whose tags never move, and copies of what the charts pull."""
+
+import json
+
+import pulumi
+from pulumi_aws import ecr
+
+from components.aws.tags import keeps_data, kept, tags
+from shipway.contract.environment import EnvironmentSpec
+
+__all__ = ["ImageRegistry", "model_repository"]
+
+# The platform's own images; a model's repository comes with the model.
+_PLATFORM_IMAGES = ("delivery", "feast", "mlflow")
+# Upstreams that take no credentials, by the prefix of their copies: nodes that lose the Internet still start pods.
+_UPSTREAMS = {"ecr-public": "public.ecr.aws", "kubernetes": "registry.k8s.io", "quay": "quay.io"}
+_UNTAGGED_DAYS = 14
+
+
+class ImageRegistry(pulumi.ComponentResource):
+    """The repositories of the platform's images, and the rules that copy others when they are first pulled."""
+
+    def __init__(
+        self, name: str, environment: EnvironmentSpec, key_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+    ) -> None:
+        super().__init__("shipway:aws:ImageRegistry", name, {}, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        for image in _PLATFORM_IMAGES:
+            _repository(f"{name}-{image}", f"platform/{image}", environment, key_arn, child)
+        for prefix, upstream in _UPSTREAMS.items():
+            ecr.PullThroughCacheRule(
+                f"{name}-{prefix}",
+                ecr_repository_prefix=f"shipway-{environment.name}/{prefix}",
+                upstream_registry_url=upstream,
+                opts=child,
+            )
+        self.register_outputs({})
+
+
+def model_repository(
+    environment: EnvironmentSpec, model: str, key_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> ecr.Repository:
+    """Returns the repository of one model's images; its name is what a release is looked up under."""
+    return _repository(f"{model}-images", f"models/{model}", environment, key_arn, opts)
+
+
+def _repository(
+    name: str, path: str, environment: EnvironmentSpec, key_arn: pulumi.Input[str], opts: pulumi.ResourceOptions
+) -> ecr.Repository:
+    repository = ecr.Repository(
+        name,
+        name=f"shipway-{environment.name}/{path}",
+        image_tag_mutability="IMMUTABLE",
+        image_scanning_configuration=ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
+        encryption_configurations=[
+            ecr.RepositoryEncryptionConfigurationArgs(encryption_type="KMS", kms_key=key_arn),
+        ],
+        force_delete=not keeps_data(environment),
+        tags=tags(environment),
+        opts=kept(environment, opts),
+    )
+    ecr.LifecyclePolicy(f"{name}-lifecycle", repository=repository.name, policy=_LIFECYCLE, opts=opts)
+    return repository
+
+
+# Only what no tag names goes: the image of a bundle keeps its tag, so a rollback finds it however old it is. Signatures
+# and SBOMs go with the image they refer to.
+_LIFECYCLE = json.dumps(
+    {
+        "rules": [
+            {
+                "rulePriority": 1,
+                "description": f"untagged for {_UNTAGGED_DAYS} days",
+                "selection": {
+                    "tagStatus": "untagged",
+                    "countType": "sinceImagePushed",
+                    "countUnit": "days",
+                    "countNumber": _UNTAGGED_DAYS,
+                },
+                "action": {"type": "expire"},
+            }
+        ]
+    }
+)
