@@ -128,9 +128,20 @@ class _Table:
     def volumes(self, step: Step, what: str, kind: str, size_gib: Any, least: float, most: float) -> Line:
         """Returns a line of disks."""
         price = self.prices.per_gib_month.get(kind)
-        if price is None or not isinstance(size_gib, int | float):
-            return Line(step.name, what, None, None, f"size {size_gib!r} or price of {kind} is not known")
+        if not isinstance(size_gib, int | float):
+            return Line(step.name, what, None, None, "its size is not known")
+        if price is None:
+            return Line(step.name, what, None, None, f"no price of {kind} in {self.prices.region}")
         return Line(step.name, what, least * size_gib * price, most * size_gib * price)
+
+
+def at(value: Any, *path: str) -> Any:
+    """Returns what lies at a path of keys, None where nothing does or what is there is not known yet."""
+    for key in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = cast(Mapping[str, Any], value).get(key)
+    return value
 
 
 Pricing = Callable[[Step, _Table], Iterator[Line]]
@@ -160,8 +171,7 @@ def _endpoint(step: Step, table: _Table) -> Iterator[Line]:
 
 
 def _node_group(step: Step, table: _Table) -> Iterator[Line]:
-    sizes = cast(Mapping[str, Any], step.inputs.get("scalingConfig") or {})
-    least, most = sizes.get("minSize"), sizes.get("maxSize")
+    least, most = (at(step.inputs, "scalingConfig", key) for key in ("minSize", "maxSize"))
     types = cast(list[str], step.inputs.get("instanceTypes") or ["of the launch template"])
     what = f"nodes, {types[0]}" + (" (spot: billed below this)" if step.inputs.get("capacityType") == "SPOT" else "")
     if not isinstance(least, int | float) or not isinstance(most, int | float):
@@ -183,10 +193,10 @@ def _disk(step: Step, table: _Table) -> tuple[Any, str]:
             for one in table.steps
             if one.type == "aws:ec2/launchTemplate:LaunchTemplate" and one.part == step.part and one.name == step.name
         ]
-        mappings = cast(list[Mapping[str, Any]], beside[0].inputs.get("blockDeviceMappings") or []) if beside else []
-        # The first is the one that pods' data lies on; a second one is a read-only system volume of a few GiB.
-        volume = cast(Mapping[str, Any], mappings[-1].get("ebs") or {}) if mappings else {}
-        return volume.get("volumeSize"), str(volume.get("volumeType", "gp2"))
+        mappings = at(beside[0].inputs, "blockDeviceMappings") if beside else None
+        # The last is the one that pods' data lies on; before it may be a system volume that is never written.
+        volume = at(cast(list[Any], mappings)[-1], "ebs") if isinstance(mappings, list) and mappings else None
+        return at(volume, "volumeSize"), str(at(volume, "volumeType") or "gp2")
     return step.inputs.get("diskSize", 20), "gp2"
 
 

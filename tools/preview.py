@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shipway.contract.environment import GpuType, Target, environment_path
-from shipway.contract.errors import ShipwayError
 from shipway.contract.stack import StackSpec, load_stack
 from tools import cost, environment, locks, offline, report, summary
 from tools.engine import Stack
@@ -60,7 +59,12 @@ def preview_offline(root: Path, name: str, *, base: str | None, policies: bool) 
     stacks = stacks_of(root, name)
     with locks.exclusive(root / ".shipway" / "preview" / f"{name}.lock", f"`make preview ENV={name}`"):
         place = offline.prepare(root, name, stacks)
-        compared_with = _deploy_base(root, place, stacks, base)
+        compared_with, problem = _NOTHING, ""
+        if base is not None:
+            compared_with, problem = _deploy_base(root, place, stacks, base)
+        if problem:
+            # What half a deployment left behind compares with nothing.
+            place, compared_with = offline.prepare(root, name, stacks), f"{_NOTHING}, because {problem}"
         pack = ("--policy-pack", str(root / "policies")) if policies else ()
         reports: list[summary.StackReport] = []
         for stack in stacks:
@@ -100,17 +104,13 @@ def _refuse_silence(code: int, errors: Sequence[str], findings: Sequence[object]
         raise CommandError(["pulumi"], code, events.with_suffix(".txt").read_text(encoding="utf-8"))
 
 
-def _deploy_base(root: Path, place: offline.Offline, stacks: Sequence[StackSpec], base: str | None) -> str:
-    """Deploys the commit `base` on the stand-ins, and returns in words what is in place now."""
-    if base is None:
-        return _NOTHING
+def _deploy_base(root: Path, place: offline.Offline, stacks: Sequence[StackSpec], base: str) -> tuple[str, str]:
+    """Deploys the commit `base` on the stand-ins; returns in words what is in place then, and why nothing is."""
     checkout = place.folder / "base"
     git = ["git", "-C", str(root)]
     commit = report.run([*git, "rev-parse", "--short", f"{base}^{{commit}}"], subject="git").strip()
-    shutil.rmtree(checkout, ignore_errors=True)
-    checkout.mkdir()
     archive = place.folder / "base.tar"
-    report.run([*git, "archive", "--output", archive, commit], subject="git")
+    report.run([*git, "archive", "--output", str(archive), commit], subject="git")
     shutil.unpack_archive(archive, checkout, filter="data")
     archive.unlink()
     done: list[str] = []
@@ -123,13 +123,15 @@ def _deploy_base(root: Path, place: offline.Offline, stacks: Sequence[StackSpec]
         with report.step(stack.name, f"deploying {commit} on the stand-ins"):
             code = there.recorded("up", events, "--yes", "--skip-preview")
         if code:
-            told = "; ".join(read_events(events).errors) or events.with_suffix(".txt").read_text(encoding="utf-8")
-            raise ShipwayError(
-                f"{base} itself cannot be deployed on the stand-ins, so nothing compares with it: {told}"
-            )
+            told = [*read_events(events).errors, *_last_words(events)]
+            return "", f"{base} ({commit}) itself cannot be deployed on the stand-ins: {told[0]}"
         done.append(stack.name)
     missing = ", ".join(stack.name for stack in stacks if stack.name not in done)
-    return f"{base} ({commit})" + (f", which has no {missing}" if missing else "")
+    return f"{base} ({commit})" + (f", which has no {missing}" if missing else ""), ""
+
+
+def _last_words(events: Path) -> list[str]:
+    return events.with_suffix(".txt").read_text(encoding="utf-8").strip().splitlines()[-1:] or ["it printed nothing"]
 
 
 def _gpu_prices(target: Target) -> dict[str, float]:
