@@ -13,6 +13,7 @@ from typing import cast
 
 import yaml
 
+from shipway.contract.cluster import kubernetes_spec
 from shipway.contract.errors import ShipwayError
 from shipway.contract.stack import StackSpec
 from tools import environment
@@ -125,8 +126,8 @@ def _place_programs(folder: Path, root: Path) -> None:
 
 def _write_kubeconfig(path: Path, stacks: Sequence[StackSpec]) -> None:
     """Writes a kubeconfig with every context that the stacks name and a server that nobody is."""
-    contexts = {stack.environment.kubernetes.context for stack in stacks if stack.environment.kubernetes}
-    names = sorted(name for name in contexts if name) or ["offline"]
+    clusters = [kubernetes_spec(stack.environment) for stack in stacks]
+    names = sorted({one.context for one in clusters if one and one.context}) or ["offline"]
     document: dict[str, object] = {
         "apiVersion": "v1",
         "kind": "Config",
