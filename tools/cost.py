@@ -1,32 +1,15 @@
-"""What a stack's resources cost a month, by a table of list prices; what has no price is said, and is never nothing."""
+"""What a stack's resources cost a month, by AWS's list prices; what has no price is said, and is never nothing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
 from typing import Any, cast
 
-from shipway.contract.documents import Spec, parse, read_yaml
+from components.aws.gpu_types import AWS_GPU_TABLE
+from components.aws.instance_types import CPU_TYPES
+from components.aws.price_list import PriceList
 from tools.foreseen import Change, Foreseen, Step
 
-__all__ = ["Bill", "Line", "Prices", "bill_of", "load_prices"]
-
-PRICES = Path(__file__).with_name("prices.yaml")
-
-
-class Prices(Spec):
-    """List prices of one region in USD; prices.yaml says where each is from."""
-
-    region: str
-    as_of: date
-    source: str
-    hours_per_month: float
-    per_hour: dict[str, float]
-    per_month: dict[str, float]
-    per_gib_month: dict[str, float]
-    instances_per_hour: dict[str, float]
-    databases_per_hour: dict[str, float]
-    caches_per_hour: dict[str, float]
+__all__ = ["Bill", "Line", "bill_of"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +19,8 @@ class Line:
     Args:
         resource: its name.
         what: what is paid for.
-        least_usd, most_usd: a month, with as few and as many of it as may be; None where the table has no price.
-        unpriced: why there is none, empty where there is one.
+        least_usd, most_usd: a month, with as few and as many of it as may be; None where nobody knows it beforehand.
+        unpriced: why one of them is not known, empty where both are.
     """
 
     resource: str
@@ -53,13 +36,11 @@ class Bill:
 
     Args:
         lines: each of them, the dearest first.
-        region: whose prices these are.
-        as_of: and of which day.
+        prices: the list that they are reckoned by.
     """
 
     lines: tuple[Line, ...]
-    region: str
-    as_of: date
+    prices: PriceList
 
     @property
     def least_usd(self) -> float:
@@ -88,51 +69,44 @@ class Bill:
         return f"within {said}" + (", without what has no price" if self.unpriced else "")
 
 
-def load_prices(path: Path = PRICES) -> Prices:
-    """Returns the price table.
-
-    Raises:
-        SpecError: when the document is wrong.
-    """
-    document = read_yaml(path)
-    return parse(Prices, {**document, "as_of": str(document.get("as_of"))}, path)
-
-
-def bill_of(previews: Sequence[Foreseen], prices: Prices, gpu_usd_per_hour: Mapping[str, float]) -> Bill:
+def bill_of(previews: Sequence[Foreseen], prices: PriceList) -> Bill:
     """Returns what the resources will cost once the previews have been carried out.
 
     Args:
         previews: one for each stack of an environment.
-        prices: the table.
-        gpu_usd_per_hour: instance type -> price, of the target's GPU types.
+        prices: the list.
     """
     steps = [step for one in previews for step in one.steps if step.change is not Change.DELETE]
-    table = _Table(prices, {**prices.instances_per_hour, **gpu_usd_per_hour}, steps)
+    table = _Table(prices, steps)
     lines = [line for step in steps if step.type in _PRICED for line in _PRICED[step.type](step, table)]
-    return Bill(tuple(sorted(lines, key=lambda line: -(line.most_usd or 0.0))), prices.region, prices.as_of)
+    return Bill(tuple(sorted(lines, key=lambda line: -(line.most_usd or 0.0))), prices)
+
+
+# Instance type -> price of an hour on demand.
+_MACHINES: Mapping[str, float] = {
+    **{name: kind.usd_per_hour for name, kind in CPU_TYPES.items()},
+    **{row.instance_type: row.usd_per_hour for row in AWS_GPU_TABLE.rows.values()},
+}
 
 
 @dataclass(frozen=True)
 class _Table:
-    prices: Prices
-    instances_per_hour: Mapping[str, float]
+    prices: PriceList
     steps: Sequence[Step]
 
-    def hourly(self, step: Step, what: str, usd_per_hour: float | None, least: float, most: float, no: str) -> Line:
+    def hourly(self, step: Step, what: str, usd_per_hour: float | None, least: float, most: float) -> Line:
         """Returns a line of something that is paid for by the hour, `least` to `most` of it."""
         if usd_per_hour is None:
-            return Line(step.name, what, None, None, f"no price of {no} in {self.prices.region}")
+            return Line(step.name, what, None, None, "the list has no price of it")
         month = usd_per_hour * self.prices.hours_per_month
         return Line(step.name, what, least * month, most * month)
 
-    def volumes(self, step: Step, what: str, kind: str, size_gib: Any, least: float, most: float) -> Line:
-        """Returns a line of disks."""
-        price = self.prices.per_gib_month.get(kind)
-        if not isinstance(size_gib, int | float):
-            return Line(step.name, what, None, None, "its size is not known")
-        if price is None:
-            return Line(step.name, what, None, None, f"no price of {kind} in {self.prices.region}")
-        return Line(step.name, what, least * size_gib * price, most * size_gib * price)
+    def volumes(self, step: Step, what: str, usd_per_gib_month: float | None, size_gib: Any, count: int) -> Line:
+        """Returns a line of `count` disks."""
+        if usd_per_gib_month is None or not isinstance(size_gib, int | float):
+            return Line(step.name, what, None, None, "its size or its price is not known")
+        month = count * size_gib * usd_per_gib_month
+        return Line(step.name, what, month, month)
 
 
 def at(value: Any, *path: str) -> Any:
@@ -147,86 +121,94 @@ def at(value: Any, *path: str) -> Any:
 Pricing = Callable[[Step, _Table], Iterator[Line]]
 
 
-def _fixed(what: str, key: str) -> Pricing:
-    def price(step: Step, table: _Table) -> Iterator[Line]:
-        yield table.hourly(step, what, table.prices.per_hour[key], 1, 1, key)
+def _fixed(what: str, price: Callable[[PriceList], float]) -> Pricing:
+    def lines(step: Step, table: _Table) -> Iterator[Line]:
+        yield table.hourly(step, what, price(table.prices), 1, 1)
 
-    return price
+    return lines
 
 
-def _key(step: Step, table: _Table) -> Iterator[Line]:
-    month = table.prices.per_month["kms_key"]
-    yield Line(step.name, "KMS key", month, month)
+def _monthly(what: str, price: Callable[[PriceList], float]) -> Pricing:
+    def lines(step: Step, table: _Table) -> Iterator[Line]:
+        yield Line(step.name, what, price(table.prices), price(table.prices))
+
+    return lines
 
 
 def _endpoint(step: Step, table: _Table) -> Iterator[Line]:
     if step.inputs.get("vpcEndpointType") != "Interface":
         return  # a gateway's is free
     zones = step.inputs.get("subnetIds")
-    count = len(cast(list[Any], zones)) if isinstance(zones, list) else None
-    if count is None:
-        yield Line(step.name, "interface endpoint", None, None, "its number of zones is not known")
+    if isinstance(zones, list):
+        count = len(cast(list[Any], zones))
+        yield table.hourly(step, "interface endpoint", table.prices.endpoint_hour, count, count)
     else:
-        yield table.hourly(step, "interface endpoint", table.prices.per_hour["interface_endpoint"], count, count, "")
+        yield Line(step.name, "interface endpoint", None, None, "its number of zones is not known")
 
 
 def _node_group(step: Step, table: _Table) -> Iterator[Line]:
     least, most = (at(step.inputs, "scalingConfig", key) for key in ("minSize", "maxSize"))
     types = cast(list[str], step.inputs.get("instanceTypes") or ["of the launch template"])
-    what = f"nodes, {types[0]}" + (" (spot: billed below this)" if step.inputs.get("capacityType") == "SPOT" else "")
-    if not isinstance(least, int | float) or not isinstance(most, int | float):
+    what = f"nodes, {' or '.join(types)}"
+    if not isinstance(least, int) or not isinstance(most, int):
         yield Line(step.name, what, None, None, "its number of nodes is not known")
         return
     # Of several types AWS takes what it has: the dearest is what it may cost.
-    known = [table.instances_per_hour.get(each) for each in types]
-    dearest = None if None in known else max(cast(list[float], known))
-    yield table.hourly(step, what, dearest, least, most, ", ".join(types))
+    known = [_MACHINES.get(each) for each in types]
+    machines = table.hourly(step, what, None if None in known else max(cast(list[float], known)), least, most)
+    if step.inputs.get("capacityType") == "SPOT" and least and not machines.unpriced:
+        machines = Line(step.name, what, None, machines.most_usd, "on spot; the most is the price on demand")
+    yield machines
     size_gib, kind = _disk(step, table)
-    yield table.volumes(step, "node volumes", kind, size_gib, least, most)
+    one = table.volumes(step, "node volumes", table.prices.volume_gib_month.get(kind), size_gib, 1)
+    yield one if one.most_usd is None else Line(step.name, one.what, least * one.most_usd, most * one.most_usd)
 
 
 def _disk(step: Step, table: _Table) -> tuple[Any, str]:
-    """Returns size and type of each node's volume: of its launch template, found by its part and name, or its own."""
-    if step.inputs.get("launchTemplate"):
-        beside = [
-            one
-            for one in table.steps
-            if one.type == "aws:ec2/launchTemplate:LaunchTemplate" and one.part == step.part and one.name == step.name
-        ]
-        mappings = at(beside[0].inputs, "blockDeviceMappings") if beside else None
-        # The last is the one that pods' data lies on; before it may be a system volume that is never written.
-        volume = at(cast(list[Any], mappings)[-1], "ebs") if isinstance(mappings, list) and mappings else None
-        return at(volume, "volumeSize"), str(at(volume, "volumeType") or "gp2")
-    return step.inputs.get("diskSize", 20), "gp2"
+    """Returns size and type of each node's volume: its launch template's, or its own."""
+    if (template := at(step.inputs, "launchTemplate", "id")) is None:
+        return step.inputs.get("diskSize", 20), "gp2"
+    named = [one for one in table.steps if one.id == template]
+    mappings = at(named[0].inputs, "blockDeviceMappings") if named else None
+    # The last is the one that pods' data lies on; before it may be a system volume that is never written.
+    volume = at(cast(list[Any], mappings)[-1], "ebs") if isinstance(mappings, list) and mappings else None
+    return at(volume, "volumeSize"), str(at(volume, "volumeType") or "gp2")
 
 
 def _database(step: Step, table: _Table) -> Iterator[Line]:
-    kind = str(step.inputs.get("instanceClass"))
-    engine, copies = step.inputs.get("engine"), 2 if step.inputs.get("multiAz") else 1
-    price = table.prices.databases_per_hour.get(kind) if engine == "postgres" else None
-    yield table.hourly(step, f"database, {kind}", price, copies, copies, f"{engine} on {kind}")
-    disk = f"database_{step.inputs.get('storageType', 'gp2')}"
-    smallest, largest = step.inputs.get("allocatedStorage"), step.inputs.get("maxAllocatedStorage")
-    grown = largest / smallest if isinstance(largest, int) and isinstance(smallest, int) and smallest else 1
-    yield table.volumes(step, "database volume", disk, smallest, copies, copies * max(grown, 1))
+    kind, engine = str(step.inputs.get("instanceClass")), step.inputs.get("engine")
+    copies = 2 if step.inputs.get("multiAz") else 1
+    price = table.prices.database_hour.get(kind) if engine == "postgres" else None
+    yield table.hourly(step, f"database, {engine} on {kind}", price, copies, copies)
+    prices = table.prices.database_gib_month
+    smallest = table.volumes(step, "database volume", prices, step.inputs.get("allocatedStorage"), copies)
+    largest = table.volumes(step, "database volume", prices, step.inputs.get("maxAllocatedStorage"), copies)
+    yield smallest if largest.unpriced else Line(step.name, smallest.what, smallest.least_usd, largest.most_usd)
+    if step.inputs.get("manageMasterUserPassword"):
+        yield Line(step.name, "secret of its owner", table.prices.secret_month, table.prices.secret_month)
 
 
 def _cache(step: Step, table: _Table) -> Iterator[Line]:
-    kind = str(step.inputs.get("nodeType"))
+    kind, engine = str(step.inputs.get("nodeType")), step.inputs.get("engine")
     nodes = step.inputs.get("numCacheClusters")
     if nodes is None:
         nodes = step.inputs.get("numNodeGroups", 1) * (1 + step.inputs.get("replicasPerNodeGroup", 0))
-    yield table.hourly(step, f"online store, {kind}", table.prices.caches_per_hour.get(kind), nodes, nodes, kind)
+    price = table.prices.cache_hour.get(kind) if engine == "valkey" else None
+    yield table.hourly(step, f"online store, {engine} on {kind}", price, nodes, nodes)
 
 
 # Type -> what it costs. Anything else is free, or is paid for by use, which no preview knows.
 _PRICED: Mapping[str, Pricing] = {
-    "aws:ec2/natGateway:NatGateway": _fixed("NAT gateway", "nat_gateway"),
+    "aws:ec2/eip:Eip": _fixed("public address", lambda prices: prices.public_address_hour),
+    "aws:ec2/natGateway:NatGateway": _fixed("NAT gateway", lambda prices: prices.nat_hour),
     "aws:ec2/vpcEndpoint:VpcEndpoint": _endpoint,
-    "aws:eks/cluster:Cluster": _fixed("EKS control plane", "eks_cluster"),
+    "aws:eks/cluster:Cluster": _fixed("EKS control plane", lambda prices: prices.cluster_hour),
     "aws:eks/nodeGroup:NodeGroup": _node_group,
     "aws:elasticache/replicationGroup:ReplicationGroup": _cache,
-    "aws:kms/key:Key": _key,
-    "aws:lb/loadBalancer:LoadBalancer": _fixed("load balancer", "load_balancer"),
+    "aws:kms/key:Key": _monthly("KMS key", lambda prices: prices.key_month),
+    "aws:lb/loadBalancer:LoadBalancer": _fixed("load balancer", lambda prices: prices.balancer_hour),
     "aws:rds/instance:Instance": _database,
+    "aws:secretsmanager/secret:Secret": _monthly("secret", lambda prices: prices.secret_month),
+    # What stands before it is made by a controller in the cluster, and paid for all the same.
+    "kubernetes:gateway.networking.k8s.io/v1:Gateway": _fixed("load balancer", lambda prices: prices.balancer_hour),
 }

@@ -53,6 +53,7 @@ class Step:
         part: the part of the platform, or the model, that it belongs to.
         keys: the properties that change; of a replacement, those that force it.
         inputs: what it will be made of; of a resource that goes, what it was made of.
+        id: what the provider calls it, empty before it is made.
     """
 
     urn: str
@@ -62,6 +63,7 @@ class Step:
     part: str
     keys: tuple[str, ...] = ()
     inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ def _step(one: Mapping[str, Any], all_of_them: Mapping[str, Mapping[str, Any]]) 
         part=_part(str(one["urn"]), all_of_them),
         keys=tuple(cast(list[str], keys or [])),
         inputs=cast(Mapping[str, Any], state.get("inputs") or {}),
+        id=str(state.get("id") or ""),
     )
 
 

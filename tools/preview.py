@@ -4,14 +4,13 @@ An environment on a cluster or in a cloud is previewed offline, on stand-ins, un
 """
 
 import argparse
-import importlib
-import importlib.util
 import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from shipway.contract.environment import GpuType, Target, environment_path
+from components.aws.price_list import PRICES
+from shipway.contract.environment import Target, environment_path
 from shipway.contract.stack import StackSpec, load_stack
 from tools import cost, environment, locks, offline, report, summary
 from tools.engine import Stack
@@ -75,7 +74,7 @@ def preview_offline(root: Path, name: str, *, base: str | None, policies: bool) 
     bill = None
     if platform.target is Target.AWS:
         last = [one.rehearsal or one.preview for one in reports]
-        bill = cost.bill_of(last, cost.load_prices(), _gpu_prices(platform.target))
+        bill = cost.bill_of(last, PRICES)
     return summary.Summary(name, compared_with, tuple(reports), bill, platform.budget_usd_per_month, policies)
 
 
@@ -132,15 +131,6 @@ def _deploy_base(root: Path, place: offline.Offline, stacks: Sequence[StackSpec]
 
 def _last_words(events: Path) -> list[str]:
     return events.with_suffix(".txt").read_text(encoding="utf-8").strip().splitlines()[-1:] or ["it printed nothing"]
-
-
-def _gpu_prices(target: Target) -> dict[str, float]:
-    """Returns instance type -> price of the target's GPU types."""
-    module = f"components.{target}.gpu_types"
-    if importlib.util.find_spec(module) is None:
-        return {}
-    rows: dict[str, GpuType] = importlib.import_module(module).GPU_TYPES
-    return {row.instance_type: row.usd_per_hour for row in rows.values()}
 
 
 def main() -> int:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tools.cost import Bill
+from tools.cost import Bill, Line
 from tools.foreseen import Change, Finding, Foreseen, Step
 
 __all__ = ["StackReport", "Summary", "as_document", "as_markdown", "as_text"]
@@ -112,7 +112,7 @@ def as_document(summary: Summary) -> dict[str, object]:
             "least_usd_per_month": round(bill.least_usd, 2),
             "most_usd_per_month": round(bill.most_usd, 2),
             "budget_usd_per_month": summary.budget_usd,
-            "prices": {"region": bill.region, "as_of": bill.as_of.isoformat()},
+            "prices": {"region": bill.prices.region, "as_of": bill.prices.as_of.isoformat()},
             "unpriced": [
                 {"resource": line.resource, "what": line.what, "why": line.unpriced} for line in bill.unpriced
             ],
@@ -194,13 +194,14 @@ def _policy_lines(findings: Sequence[Finding]) -> Iterator[str]:
 
 def _bill_lines(bill: Bill, budget_usd: float | None) -> Iterator[str]:
     yield f"cost: {bill.least_usd:,.0f} to {bill.most_usd:,.0f} USD a month, {bill.against(budget_usd)}"
-    yield f"  list prices of {bill.region}, {bill.as_of}; without what is paid by use (traffic, requests, stored data)"
+    listed = f"{bill.prices.source}, {bill.prices.region}, {bill.prices.as_of:%Y-%m}"
+    yield f"  {listed}; without what is paid by use (traffic, requests, stored data)"
+    alike: dict[str, list[Line]] = {}
     for line in bill.lines:
-        if line.least_usd is not None and line.most_usd is not None:
-            span = (
-                f"{line.least_usd:,.0f}"
-                if line.least_usd == line.most_usd
-                else f"{line.least_usd:,.0f} to {line.most_usd:,.0f}"
-            )
-            yield f"  {line.resource}: {line.what}: {span}"
+        if line.most_usd is not None:
+            alike.setdefault(line.what, []).append(line)
+    for what, lines in sorted(alike.items(), key=lambda one: -sum(line.most_usd or 0.0 for line in one[1])):
+        least, most = (sum(line.least_usd or 0.0 for line in lines), sum(line.most_usd or 0.0 for line in lines))
+        span = f"{least:,.2f}" if least == most else f"{least:,.2f} to {most:,.2f}"
+        yield f"  {what}: {span} ({lines[0].resource if len(lines) == 1 else f'{len(lines)} of them'})"
     yield from (f"  not known: {line.resource}: {line.what}: {line.unpriced}" for line in bill.unpriced)

@@ -60,6 +60,13 @@ _KNOWN_BY_ARN = frozenset(
         "aws:sns/topic:Topic",
     }
 )
+# Type -> the inputs that its id is made of: what it lies in, and its name there.
+_WITHIN: Mapping[str, tuple[str, str]] = {
+    "aws:eks/accessEntry:AccessEntry": ("clusterName", "principalArn"),
+    "aws:eks/addon:Addon": ("clusterName", "addonName"),
+    "aws:eks/nodeGroup:NodeGroup": ("clusterName", "nodeGroupName"),
+    "aws:iam/rolePolicy:RolePolicy": ("role", "name"),
+}
 # Outputs inside an object that the program gives in part.
 _INSIDE: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "aws:eks/cluster:Cluster": {"vpcConfig": {"clusterSecurityGroupId": "sg-", "vpcId": "vpc-"}},
@@ -72,8 +79,8 @@ def identity(kind: str, inputs: Mapping[str, Any], fresh: str, known: ResourceTy
         return f"{_PREFIXES[kind]}-0{fresh[:16]}"
     if kind == "aws:kms/key:Key":
         return _uuid(fresh)
-    if kind == "aws:eks/nodeGroup:NodeGroup":
-        return f"{inputs['clusterName']}:{inputs['nodeGroupName']}"
+    if kind in _WITHIN:
+        return ":".join(str(inputs[part]) for part in _WITHIN[kind])
     if kind in _KNOWN_BY_ARN:
         return _arn(kind, str(inputs.get(known.autonamed) or fresh[:17]), fresh, place)
     if known.autonamed:

@@ -44,7 +44,9 @@ class AwsProvider(OfflineProvider):
         return [key for key in ("region",) if olds.get(key) != news.get(key)]
 
     def configure(self, given: Mapping[str, Any]) -> None:
-        self._place = Place(region=str(given.get("region") or Place.region))
+        # Of the accounts that the program lets itself work in, it is in the first.
+        allowed = json.loads(str(given.get("allowedAccountIds") or "[]"))
+        self._place = Place(str(given.get("region") or Place.region), str(allowed[0] if allowed else Place.account))
         tags = json.loads(str(given.get("defaultTags") or "{}"))
         self._tags = cast(Mapping[str, str], tags.get("tags") or {})
 

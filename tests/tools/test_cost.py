@@ -8,36 +8,60 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipway.contract.errors import SpecError
-from tools.cost import Bill, Line, Prices, bill_of, load_prices
+from components.aws.gpu_types import AWS_GPU_TABLE
+from components.aws.instance_types import CPU_TYPES
+from components.aws.price_list import PriceList
+from tools.cost import Bill, Line, bill_of
 from tools.foreseen import Change, Foreseen, Step
 
-PRICES = Prices(
+PRICES = PriceList(
     region="us-east-1",
     as_of=date(2026, 1, 1),
     source="a list",
     hours_per_month=730,
-    per_hour={"eks_cluster": 0.1, "nat_gateway": 0.05, "interface_endpoint": 0.01, "load_balancer": 0.02},
-    per_month={"kms_key": 1.0},
-    per_gib_month={"gp2": 0.1, "gp3": 0.08, "database_gp3": 0.2},
-    instances_per_hour={"m5.large": 0.1, "m5.xlarge": 0.2},
-    databases_per_hour={"db.t3.large": 0.1},
-    caches_per_hour={"cache.m4.large": 0.1},
+    cluster_hour=0.1,
+    nat_hour=0.05,
+    balancer_hour=0.02,
+    endpoint_hour=0.01,
+    public_address_hour=0.005,
+    key_month=1.0,
+    secret_month=0.4,
+    volume_gib_month={"gp2": 0.1, "gp3": 0.08},
+    database_gib_month=0.1,
+    database_hour={"db.t4g.small": 0.1},
+    cache_hour={"cache.t4g.micro": 0.1},
 )
-GPU = {"g6.xlarge": 0.8}
-GROUP = {"scalingConfig": {"minSize": 1, "desiredSize": 1, "maxSize": 3}, "instanceTypes": ["m5.large"], "diskSize": 50}
+MACHINE, LARGER, GPU = "m7i.large", "m7i.xlarge", "g4dn.xlarge"
+HOUR = {MACHINE: CPU_TYPES[MACHINE].usd_per_hour, LARGER: CPU_TYPES[LARGER].usd_per_hour} | {
+    row.instance_type: row.usd_per_hour for row in AWS_GPU_TABLE.rows.values()
+}
+GROUP = {"scalingConfig": {"minSize": 1, "desiredSize": 1, "maxSize": 3}, "instanceTypes": [MACHINE], "diskSize": 50}
 
 
-def step(kind: str, inputs: Mapping[str, Any], *, name: str = "one", change: Change = Change.CREATE) -> Step:
-    return Step(f"urn::{kind}::{name}", kind, name, change, "part", (), inputs)
+def step(kind: str, inputs: Mapping[str, Any], *, id: str = "", change: Change = Change.CREATE) -> Step:
+    return Step(f"urn::{kind}::one", kind, "one", change, "part", (), inputs, id)
 
 
 def bill(*steps: Step) -> Bill:
-    return bill_of([Foreseen(steps, (), (), ())], PRICES, GPU)
+    return bill_of([Foreseen(steps, (), (), ())], PRICES)
 
 
 def group(**inputs: Any) -> Step:
     return step("aws:eks/nodeGroup:NodeGroup", {**GROUP, **inputs})
+
+
+def database(**inputs: Any) -> Step:
+    given = {"instanceClass": "db.t4g.small", "engine": "postgres", "allocatedStorage": 20, **inputs}
+    return step("aws:rds/instance:Instance", given)
+
+
+def cache(**inputs: Any) -> Step:
+    given = {"engine": "valkey", "nodeType": "cache.t4g.micro", "numCacheClusters": 2, **inputs}
+    return step("aws:elasticache/replicationGroup:ReplicationGroup", given)
+
+
+def endpoint(**inputs: Any) -> Step:
+    return step("aws:ec2/vpcEndpoint:VpcEndpoint", inputs)
 
 
 @pytest.mark.parametrize(
@@ -45,39 +69,20 @@ def group(**inputs: Any) -> Step:
     [
         (step("aws:eks/cluster:Cluster", {}), 73, 73),
         (step("aws:ec2/natGateway:NatGateway", {}), 36.5, 36.5),
+        (step("aws:ec2/eip:Eip", {}), 3.65, 3.65),
         (step("aws:kms/key:Key", {}), 1, 1),
-        (
-            step("aws:ec2/vpcEndpoint:VpcEndpoint", {"vpcEndpointType": "Interface", "subnetIds": ["a", "b"]}),
-            14.6,
-            14.6,
-        ),
-        (step("aws:ec2/vpcEndpoint:VpcEndpoint", {"vpcEndpointType": "Gateway"}), 0, 0),
-        (group(), 73 + 5, 3 * (73 + 5)),
-        (group(instanceTypes=["m5.large", "m5.xlarge"]), 146 + 5, 3 * (146 + 5)),
-        (group(instanceTypes=["g6.xlarge"], scalingConfig={"minSize": 0, "maxSize": 1}), 0, 584 + 5),
-        (
-            step(
-                "aws:rds/instance:Instance",
-                {
-                    "instanceClass": "db.t3.large",
-                    "engine": "postgres",
-                    "multiAz": True,
-                    "storageType": "gp3",
-                    "allocatedStorage": 20,
-                    "maxAllocatedStorage": 100,
-                },
-            ),
-            2 * (73 + 4),
-            2 * (73 + 20),
-        ),
-        (
-            step(
-                "aws:elasticache/replicationGroup:ReplicationGroup",
-                {"nodeType": "cache.m4.large", "numCacheClusters": 2},
-            ),
-            146,
-            146,
-        ),
+        (step("aws:secretsmanager/secret:Secret", {}), 0.4, 0.4),
+        (step("kubernetes:gateway.networking.k8s.io/v1:Gateway", {}), 14.6, 14.6),
+        (endpoint(vpcEndpointType="Interface", subnetIds=["a", "b"]), 14.6, 14.6),
+        (endpoint(vpcEndpointType="Gateway"), 0, 0),
+        (group(), 730 * HOUR[MACHINE] + 5, 3 * (730 * HOUR[MACHINE] + 5)),
+        (group(instanceTypes=[MACHINE, LARGER]), 730 * HOUR[LARGER] + 5, 3 * (730 * HOUR[LARGER] + 5)),
+        (group(instanceTypes=[GPU], scalingConfig={"minSize": 0, "maxSize": 1}), 0, 730 * HOUR[GPU] + 5),
+        (database(), 73 + 2, 73 + 2),
+        (database(multiAz=True, maxAllocatedStorage=100), 2 * (73 + 2), 2 * (73 + 10)),
+        (database(manageMasterUserPassword=True), 75.4, 75.4),
+        (cache(), 146, 146),
+        (cache(numCacheClusters=None, numNodeGroups=2, replicasPerNodeGroup=1), 292, 292),
         (step("aws:iam/role:Role", {}), 0, 0),
     ],
 )
@@ -91,16 +96,13 @@ def test_each_resource_costs_what_the_list_says(priced: Step, least: float, most
 @pytest.mark.parametrize(
     ("priced", "why"),
     [
-        (group(instanceTypes=["p9.large"]), "no price of p9.large in us-east-1"),
+        (group(instanceTypes=["p9.large"]), "the list has no price of it"),
         (group(scalingConfig="unknown"), "its number of nodes is not known"),
-        (group(launchTemplate={"id": "unknown"}), "its size is not known"),
-        (
-            step(
-                "aws:rds/instance:Instance", {"instanceClass": "db.t3.large", "engine": "mysql", "allocatedStorage": 1}
-            ),
-            "no price of mysql on db.t3.large in us-east-1",
-        ),
-        (step("aws:ec2/vpcEndpoint:VpcEndpoint", {"vpcEndpointType": "Interface"}), "its number of zones is not known"),
+        (group(launchTemplate={"id": "unknown"}), "its size or its price is not known"),
+        (database(engine="mysql"), "the list has no price of it"),
+        (database(allocatedStorage="unknown"), "its size or its price is not known"),
+        (cache(engine="redis"), "the list has no price of it"),
+        (endpoint(vpcEndpointType="Interface"), "its number of zones is not known"),
     ],
 )
 def test_what_has_no_price_is_said_and_is_not_nothing(priced: Step, why: str) -> None:
@@ -111,11 +113,20 @@ def test_what_has_no_price_is_said_and_is_not_nothing(priced: Step, why: str) ->
     assert found.against(1e9).endswith("without what has no price")
 
 
+def test_spot_costs_no_more_than_on_demand_and_nobody_knows_how_much_less() -> None:
+    """The most is known and counted, the least is not and is said; a pool that may be empty costs nothing then."""
+    on_demand, spot = bill(group()), bill(group(capacityType="SPOT"))
+    assert spot.most_usd == on_demand.most_usd
+    assert spot.least_usd == pytest.approx(5)
+    assert [line.unpriced for line in spot.unpriced] == ["on spot; the most is the price on demand"]
+    assert bill(group(capacityType="SPOT", scalingConfig={"minSize": 0, "maxSize": 1})).unpriced == ()
+
+
 def test_a_launch_templates_volume_is_its_node_groups() -> None:
     """A node group whose volume is its template's costs that volume for each node."""
     mappings = [{"deviceName": "/dev/xvda", "ebs": {"volumeSize": 100, "volumeType": "gp3"}}]
-    template = step("aws:ec2/launchTemplate:LaunchTemplate", {"blockDeviceMappings": mappings})
-    found = bill(group(launchTemplate={"id": "unknown"}), template)
+    template = step("aws:ec2/launchTemplate:LaunchTemplate", {"blockDeviceMappings": mappings}, id="lt-1")
+    found = bill(group(launchTemplate={"id": "lt-1"}), template)
     assert [(line.least_usd, line.most_usd) for line in found.lines if line.what == "node volumes"] == [(8.0, 24.0)]
 
 
@@ -141,17 +152,6 @@ def test_a_bill_is_compared_with_the_budget(budget: float | None, said: str) -> 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)).map(sorted), max_size=20))
 def test_a_bill_is_the_sum_of_its_lines(spans: list[list[float]]) -> None:
     """Least and most add up, and the least is never more than the most."""
-    found = Bill(tuple(Line("one", "what", low, high) for low, high in spans), "us-east-1", date(2026, 1, 1))
+    found = Bill(tuple(Line("one", "what", low, high) for low, high in spans), PRICES)
     assert found.least_usd == pytest.approx(sum(low for low, _ in spans))
     assert found.least_usd <= found.most_usd or found.least_usd == pytest.approx(found.most_usd)
-
-
-def test_the_table_says_where_and_when_its_prices_are_from(tmp_path: Any) -> None:
-    """A table without a source or a day is refused."""
-    prices = load_prices()
-    assert prices.source.startswith("https://")
-    assert prices.as_of <= date.today()
-    path = tmp_path / "prices.yaml"
-    path.write_text("region: us-east-1\n")
-    with pytest.raises(SpecError, match="as_of"):
-        load_prices(path)

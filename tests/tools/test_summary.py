@@ -1,7 +1,9 @@
 """A preview in words."""
 
+from dataclasses import replace
 from datetime import date
 
+from components.aws.price_list import PRICES
 from tools.cost import Bill, Line
 from tools.foreseen import Change, Finding, Foreseen, Step
 from tools.summary import StackReport, Summary, as_document, as_markdown, as_text
@@ -30,8 +32,7 @@ FORESEEN = Foreseen(
 )
 BILL = Bill(
     (Line("eks", "EKS control plane", 73.0, 73.0), Line("gpu", "nodes, p9", None, None, "no price of p9")),
-    "us-east-1",
-    date(2026, 1, 2),
+    replace(PRICES, as_of=date(2026, 1, 2)),
 )
 SUMMARY = Summary("prod", "main (0123456)", (StackReport("prod", FORESEEN, None, failed=True),), BILL, 50, True)
 
@@ -65,7 +66,8 @@ def test_the_bill_names_its_prices_and_what_it_lacks() -> None:
     """Region and day of the prices, the budget, and every resource without a price are said."""
     text = as_text(SUMMARY)
     assert "cost: 73 to 73 USD a month, above the budget of 50 USD with the fewest nodes already" in text
-    assert "list prices of us-east-1, 2026-01-02" in text
+    assert "us-east-1, 2026-01; without what is paid by use" in text
+    assert "EKS control plane: 73.00 (eks)" in text
     assert "not known: gpu: nodes, p9: no price of p9" in text
 
 
