@@ -75,7 +75,15 @@ def preview_offline(root: Path, name: str, *, base: str | None, policies: bool) 
     if platform.target is Target.AWS:
         last = [one.rehearsal or one.preview for one in reports]
         bill = cost.bill_of(last, PRICES)
-    return summary.Summary(name, compared_with, tuple(reports), bill, platform.budget_usd_per_month, policies)
+    return summary.Summary(
+        name,
+        compared_with,
+        tuple(reports),
+        bill,
+        platform.budget_usd_per_month,
+        policies,
+        left_out=tuple(stack.name for stack in stacks[len(reports) :]),
+    )
 
 
 def _look_ahead(place: offline.Offline, name: str, root: Path, pack: Sequence[str]) -> summary.StackReport:

@@ -55,6 +55,7 @@ class Summary:
         bill: what they cost together; None where the target has no price list.
         budget_usd: what the environment may cost a month.
         policies: whether the pack judged them.
+        left_out: stacks that were not looked at, because one that they are built on fails.
     """
 
     environment: str
@@ -63,6 +64,7 @@ class Summary:
     bill: Bill | None
     budget_usd: float | None
     policies: bool
+    left_out: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -76,6 +78,7 @@ def as_text(summary: Summary) -> str:
     for stack in summary.stacks:
         lines += ["", f"{stack.name}: {_verdict(stack)}"]
         lines += [f"  {line}" for line in _stack_lines(stack, policies=summary.policies)]
+    lines += [f"{name}: not previewed, because what it is built on fails" for name in summary.left_out]
     if summary.bill:
         lines += ["", *_bill_lines(summary.bill, summary.budget_usd)]
     return "\n".join(lines)
@@ -93,6 +96,7 @@ def as_markdown(summary: Summary) -> str:
     for stack in summary.stacks:
         lines += ["", f"#### `{stack.name}`: {_verdict(stack)}", "", *_change_table(stack.preview.steps)]
         lines += ["", *(f"- {line}" for line in _stack_lines(stack, policies=summary.policies))]
+    lines += [f"\n`{name}` is not previewed, because what it is built on fails." for name in summary.left_out]
     if summary.bill:
         head, *rest = _bill_lines(summary.bill, summary.budget_usd)
         lines += ["", f"#### {head}", "", *(f"- {line.strip()}" for line in rest)]
@@ -106,6 +110,7 @@ def as_document(summary: Summary) -> dict[str, object]:
         "environment": summary.environment,
         "compared_with": summary.compared_with,
         "failed": summary.failed,
+        "left_out": list(summary.left_out),
         "stacks": {stack.name: _stack_document(stack) for stack in summary.stacks},
         "cost": bill
         and {

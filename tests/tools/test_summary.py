@@ -62,6 +62,13 @@ def test_a_pack_that_was_not_asked_is_no_pass() -> None:
     assert "no violation" not in text
 
 
+def test_a_stack_that_was_not_looked_at_is_named() -> None:
+    """Where the platform fails, the models on it are not previewed, which must not read as nothing to change."""
+    found = replace(SUMMARY, left_out=("prod-models",))
+    assert "prod-models: not previewed, because what it is built on fails" in as_text(found)
+    assert "`prod-models` is not previewed" in as_markdown(found)
+
+
 def test_the_bill_names_its_prices_and_what_it_lacks() -> None:
     """Region and day of the prices, the budget, and every resource without a price are said."""
     text = as_text(SUMMARY)
