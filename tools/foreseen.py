@@ -152,6 +152,9 @@ def _later(before: dict[str, Any] | None, now: dict[str, Any]) -> dict[str, Any]
 def _step(one: Mapping[str, Any], all_of_them: Mapping[str, Mapping[str, Any]]) -> Step:
     change = _CHANGES.get(str(one["op"]), Change.SAME)
     state = cast(Mapping[str, Any], one.get("new") or one.get("old") or {})
+    if change is Change.UPDATE and not state.get("custom"):
+        # A component has nothing of its own: its inputs are told for the policies, and its children are steps too.
+        change = Change.SAME
     keys = one.get("keys") if change is Change.REPLACE else one.get("diffs")
     return Step(
         urn=str(one["urn"]),

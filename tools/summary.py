@@ -178,7 +178,7 @@ def _stack_lines(stack: StackReport, *, policies: bool) -> Iterator[str]:
     else:
         yield "policies: not asked"
     if stack.rehearsal and not stack.failed:
-        yield f"rehearsed: `up` made {len(stack.rehearsal.steps)} resources on the stand-ins"
+        yield f"rehearsed: `up` succeeds on the stand-ins, with {len(stack.rehearsal.steps)} resources"
 
 
 def _policy_lines(findings: Sequence[Finding]) -> Iterator[str]:

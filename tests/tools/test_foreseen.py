@@ -67,6 +67,12 @@ def test_a_resource_that_goes_is_told_by_what_it_was() -> None:
     assert (step.change, step.inputs) == (Change.DELETE, {"cidrBlock": "10.0.0.0/16"})
 
 
+def test_a_component_itself_never_changes() -> None:
+    """What changes is among its children; its own inputs are there to be judged."""
+    found = parsed(event("update", MODEL), event("update", SLOT, MODEL, new={"parent": MODEL, "custom": True}))
+    assert {step.name: step.change for step in found.steps} == {"digits": Change.SAME, "digits-blue": Change.UPDATE}
+
+
 def test_a_rule_and_its_advising_twin_are_one_rule() -> None:
     """The message that every violation of a rule begins with is left out, and so is a repetition."""
     said = "title: what holds.\nthe tag is missing. Add it.\n"
