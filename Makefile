@@ -25,8 +25,9 @@ up: setup ## train what has no release, start the platform, send a first request
 down: ## stop everything `make up` started and remove what it made; bundles stay (ENV=local)
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m tools.down --env $(ENV); else $(PYTHON) -m tools.down --env $(ENV); fi
 
-preview: setup ## show what the next deployment would change (ENV=local; JSON=1: the engine's JSON alone; POLICIES=1)
-	@$(VENV)/python -m tools.preview --env $(ENV) $(if $(JSON),--json) $(if $(POLICIES),--policies)
+preview: setup ## show what the next deployment would change (ENV=local; JSON=1, POLICIES=1; elsewhere offline: BASE=main, LIVE=1)
+	@$(VENV)/python -m tools.preview --env $(ENV) $(if $(JSON),--json) $(if $(LIVE),--live) $(if $(BASE),--base $(BASE)) \
+	  $(if $(MARKDOWN),--markdown $(MARKDOWN)) $(if $(POLICIES),$(if $(filter 0,$(POLICIES)),--no-policies,--policies))
 
 test: setup ## lint, types, layers, unit tests, tests with real processes (ONLY="lint unit" for some)
 	@$(VENV)/python -m tools.checks $(ONLY)

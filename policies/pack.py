@@ -39,20 +39,28 @@ class Seen:
 
     Args:
         tier: the strictest tier that a component has named; None, before any did, is judged as prod.
-        inputs: URN -> inputs of the components; at the end a stack shows outputs only, and theirs are few.
+        inputs: URN -> inputs; at the end a stack shows outputs only. A component's are few, and an object has none in a
+            preview whose cluster is yet to come.
     """
 
     tier: Tier | None = None
     inputs: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
 
     def note(self, args: ResourceValidationArgs) -> None:
-        """Remembers a component; anything else is not needed again."""
-        if not args.resource_type.startswith(_COMPONENTS) or args.urn in self.inputs:
+        """Remembers a resource, and the tier that a component names."""
+        if args.urn in self.inputs:
             return
         props = self.inputs[args.urn] = _plain(args.props)
+        if not args.resource_type.startswith(_COMPONENTS):
+            return
         named = at(props, "environment", "tier") if args.resource_type == PLATFORM else at(props, "tier")
         if named in _STRICTNESS:
             self.tier = max(Tier(named), self.tier or Tier(named), key=_STRICTNESS.index)
+
+    def whole(self, one: PolicyResource) -> Mapping[str, Any]:
+        """Returns a resource's properties at the end: what came of it, or what it was given where nothing is said."""
+        given, come = self.inputs.get(one.urn, {}), _plain(one.props)
+        return {**come, **given} if one.resource_type.startswith(_COMPONENTS) else {**given, **come}
 
 
 def policies(rules: Sequence[Rule], context: Context, waivers: Sequence[Waiver] = ()) -> list[Policy]:
@@ -96,7 +104,7 @@ def _policy(rule: Rule, context: Context, waivers: list[Waiver], seen: Seen, *, 
             _refuse_to_pass(rule, [judge(_resource(args, args.props), here(), report)])
 
     def validate_stack(args: StackValidationArgs, report: ReportViolation) -> None:
-        found = [_resource(one, {**_plain(one.props), **seen.inputs.get(one.urn, {})}) for one in args.resources]
+        found = [_resource(one, seen.whole(one)) for one in args.resources]
         whole = replace(here(), siblings=Stack(found))
         _refuse_to_pass(rule, [judge(one, whole, report) for one in found if rule.judges(one.type)])
 

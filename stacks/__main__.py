@@ -14,7 +14,8 @@ from shipway.contract.stack import load_stack
 gc.set_threshold(200_000)
 
 try:
-    root = find_root(Path(__file__).parent)
+    # Resolved: a rehearsal reaches this folder by a link from a project of its own.
+    root = find_root(Path(__file__).resolve().parent)
     deploy(root, load_stack(root, pulumi.get_stack()))
 except (ShipwayError, OSError) as error:
     # Pulumi prints the sentence of a RunError and the traceback of anything else.

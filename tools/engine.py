@@ -93,6 +93,18 @@ class Stack:
             env=self.variables,
         )
 
+    def recorded(self, verb: str, events: Path, *options: str) -> int:
+        """Runs `preview` or `up`, keeps the engine's events in a file and its words beside it; returns its status."""
+        with events.with_suffix(".txt").open("w", encoding="utf-8") as words:
+            return report.attend(
+                ["pulumi", verb, "-s", self.name, "--non-interactive", "--event-log", str(events), *options],
+                cwd=self.root,
+                # The engine knows the option only where commands for finding its own mistakes are wanted.
+                env={**self.variables, "PULUMI_DEBUG_COMMANDS": "true"},
+                stdout=words,
+                stderr=words,
+            )
+
     def _locks(self) -> list[Path]:
         backend = self.variables.get("PULUMI_BACKEND_URL", "")
         if not backend.startswith("file://"):

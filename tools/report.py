@@ -89,14 +89,23 @@ def run(
     return output
 
 
-def attend(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdout: IO[Any] | int | None = None) -> int:
+def attend(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdout: IO[Any] | int | None = None,
+    stderr: IO[Any] | int | None = None,
+) -> int:
     """Runs `command` in the open and returns its exit status; Ctrl-C lets it end in order, and is raised after that.
 
     A terminal sends Ctrl-C to a whole group of processes. The command gets a group of its own and is told once, by us:
     told twice, `pulumi` drops what it has under way and leaves its stack locked.
     """
     try:
-        process = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, process_group=0)
+        process = subprocess.Popen(
+            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, process_group=0
+        )
     except OSError as error:
         raise CommandError(command, 127, str(error)) from None
     interrupted: KeyboardInterrupt | None = None

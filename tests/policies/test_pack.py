@@ -223,6 +223,20 @@ def test_the_tier_is_the_strictest_that_a_component_names() -> None:
     assert told == [None, None, None, Tier.LOCAL, Tier.NONPROD, Tier.NONPROD]
 
 
+def test_an_object_of_a_cluster_to_come_is_judged_by_what_it_is_given() -> None:
+    """The engine knows no outputs of it at the end of a preview, which is no missing NetworkPolicy."""
+    seen, options = Seen(), PolicyResourceOptions(False, [], None, [], PolicyCustomTimeouts(0, 0, 0), [])
+    given = {"metadata": {"name": "models"}, "spec": {"podSelector": {}}}
+    kind = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+    seen.note(ResourceValidationArgs(kind, unknown_checking_proxy(dict(given)), "urn", "x", options, None, {}, {}))
+
+    def at_the_end(**come: Any) -> PolicyResource:
+        return PolicyResource(kind, unknown_checking_proxy(come), "urn", "x", options, None, None, [], {})
+
+    assert seen.whole(at_the_end()) == given
+    assert seen.whole(at_the_end(spec={"podSelector": None})) == {**given, "spec": {"podSelector": None}}
+
+
 def test_a_setting_moves_where_a_rule_stops() -> None:
     """An organisation that wants two replicas in staging too says so; the other rules stay as they are."""
     settings = Settings(mandatory_on={"ML012": (Tier.NONPROD, Tier.PROD)})

@@ -60,6 +60,13 @@ _KNOWN_BY_ARN = frozenset(
         "aws:sns/topic:Topic",
     }
 )
+# Type -> the inputs that its id is made of: what it lies in, and its name there.
+_WITHIN: Mapping[str, tuple[str, str]] = {
+    "aws:eks/accessEntry:AccessEntry": ("clusterName", "principalArn"),
+    "aws:eks/addon:Addon": ("clusterName", "addonName"),
+    "aws:eks/nodeGroup:NodeGroup": ("clusterName", "nodeGroupName"),
+    "aws:iam/rolePolicy:RolePolicy": ("role", "name"),
+}
 # Outputs inside an object that the program gives in part.
 _INSIDE: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "aws:eks/cluster:Cluster": {"vpcConfig": {"clusterSecurityGroupId": "sg-", "vpcId": "vpc-"}},
@@ -72,8 +79,8 @@ def identity(kind: str, inputs: Mapping[str, Any], fresh: str, known: ResourceTy
         return f"{_PREFIXES[kind]}-0{fresh[:16]}"
     if kind == "aws:kms/key:Key":
         return _uuid(fresh)
-    if kind == "aws:eks/nodeGroup:NodeGroup":
-        return f"{inputs['clusterName']}:{inputs['nodeGroupName']}"
+    if kind in _WITHIN:
+        return ":".join(str(inputs[part]) for part in _WITHIN[kind])
     if kind in _KNOWN_BY_ARN:
         return _arn(kind, str(inputs.get(known.autonamed) or fresh[:17]), fresh, place)
     if known.autonamed:
@@ -81,9 +88,7 @@ def identity(kind: str, inputs: Mapping[str, Any], fresh: str, known: ResourceTy
     return f"{kind.rpartition(':')[2].lower()}-{fresh[:17]}"
 
 
-def computed(
-    known: ResourceType, inputs: Mapping[str, Any], key: str, fresh: str, place: Place
-) -> dict[str, Any]:
+def computed(known: ResourceType, inputs: Mapping[str, Any], key: str, fresh: str, place: Place) -> dict[str, Any]:
     """Returns the properties of a new object: what was given, and what AWS adds.
 
     Args:
@@ -171,7 +176,9 @@ def _database(name: str, given: Mapping[str, Any], fresh: str, place: Place) -> 
     address = f"{name}.{fresh[:12]}.{place.region}.rds.amazonaws.com"
     port = given.get("port") or {"postgres": 5432, "mysql": 3306}.get(str(given.get("engine")), 5432)
     secret = f"arn:aws:secretsmanager:{place.region}:{place.account}:secret:rds!db-{_uuid(fresh)}-{fresh[:6]}"
-    own = [{"secretArn": secret, "secretStatus": "active", "kmsKeyId": str(given.get("masterUserSecretKmsKeyId") or "")}]
+    own = [
+        {"secretArn": secret, "secretStatus": "active", "kmsKeyId": str(given.get("masterUserSecretKmsKeyId") or "")}
+    ]
     return {
         "address": address,
         "port": port,

@@ -14,7 +14,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-import pulumi_aws
 from pulumi.runtime.rpc import UNKNOWN
 
 from tests.standins import checking
@@ -23,7 +22,7 @@ from tests.standins.aws_objects import Place, computed, identity, unknown_parts
 from tests.standins.aws_refusals import refusals, refusals_at_creation
 from tests.standins.aws_replacing import REPLACING
 from tests.standins.offline_provider import Checked, OfflineProvider, Problems, Refused
-from tests.standins.sdk import ResourceType, alternatives, fields, resource_type
+from tests.standins.sdk import ResourceType, alternatives, provider_settings, resource_type
 from tests.standins.wire import has_unknown, serve
 from tests.standins.world import World
 
@@ -39,14 +38,15 @@ class AwsProvider(OfflineProvider):
         self._tags: Mapping[str, str] = {}
 
     def check_provider(self, given: Mapping[str, Any]) -> Problems:
-        known = fields(pulumi_aws.ProviderArgs)
-        return checking.settings(given, known)
+        return checking.settings(given, provider_settings("aws"))
 
     def replaced_by(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Sequence[str]:
         return [key for key in ("region",) if olds.get(key) != news.get(key)]
 
     def configure(self, given: Mapping[str, Any]) -> None:
-        self._place = Place(region=str(given.get("region") or Place.region))
+        # Of the accounts that the program lets itself work in, it is in the first.
+        allowed = json.loads(str(given.get("allowedAccountIds") or "[]"))
+        self._place = Place(str(given.get("region") or Place.region), str(allowed[0] if allowed else Place.account))
         tags = json.loads(str(given.get("defaultTags") or "{}"))
         self._tags = cast(Mapping[str, str], tags.get("tags") or {})
 
@@ -116,7 +116,7 @@ def _given(inputs: Mapping[str, Any]) -> dict[str, Any]:
 def _named(
     known: ResourceType, name: str, inputs: dict[str, Any], olds: Mapping[str, Any], seed: bytes
 ) -> dict[str, Any]:
-    """Returns the inputs with a name made up once, and then for good, as the real provider does; it is marked as such."""
+    """Returns the inputs with a name made up once, and then for good; it is marked as the real provider marks it."""
     key = known.autonamed
     if not key or inputs.get(key) is not None or not any(one is str for one in alternatives(known.inputs[key])):
         return inputs

@@ -5,8 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tools.foreseen import Foreseen, read_events
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STACK = "test"
@@ -34,6 +37,8 @@ class Engine:
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            # Without it the engine does not know the option --event-log.
+            "PULUMI_DEBUG_COMMANDS": "true",
             "SHIPWAY_STANDIN_WORLD": str(self.world),
         }
         (root / "Pulumi.yaml").write_text("name: standins\nruntime: python\n")
@@ -42,7 +47,7 @@ class Engine:
     def run(self, *arguments: str, code: int = 0) -> str:
         """Runs one command and returns what it printed."""
         done = subprocess.run(
-            ["pulumi", *arguments, "-s", STACK, "--non-interactive"] if arguments[0] != "stack" else ["pulumi", *arguments],
+            ["pulumi", *arguments, "--non-interactive"],
             cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -57,16 +62,21 @@ class Engine:
     def program(self, text: str) -> None:
         (self.root / "__main__.py").write_text(text)
 
-    def up(self, code: int = 0) -> str:
-        return self.run("up", "--yes", "--skip-preview", code=code)
+    def foresee(self, verb: str, *options: str, code: int = 0) -> Foreseen:
+        """Runs `preview` or `up` and returns what the engine says of it."""
+        events = self.root / "events.jsonl"
+        events.unlink(missing_ok=True)
+        more = ("--yes", "--skip-preview") if verb == "up" else ()
+        self.run(verb, "-s", STACK, "--event-log", str(events), *more, *options, code=code)
+        return read_events(events)
 
-    def steps(self) -> dict[str, dict]:
-        """Returns resource -> what a preview would do with it, without what stays the same."""
-        printed = self.run("preview", "--json")
-        steps = json.loads(printed[printed.index("{") :])["steps"]
-        return {step["urn"].rpartition("::")[2]: step for step in steps if step["op"] != "same"}
+    def outputs(self, name: str) -> dict[str, Any]:
+        """Returns what the last command said of one resource's properties."""
+        events = map(json.loads, (self.root / "events.jsonl").read_text().splitlines())
+        done = [event["resOutputsEvent"]["metadata"] for event in events if "resOutputsEvent" in event]
+        return next(one["new"]["outputs"] for one in done if one["urn"].endswith(f"::{name}"))
 
-    def objects(self) -> dict[str, dict]:
+    def objects(self) -> dict[str, dict[str, Any]]:
         """Returns everything that the stand-ins hold."""
         return json.loads(self.world.read_text())
 

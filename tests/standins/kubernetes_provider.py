@@ -17,7 +17,7 @@ from pulumi.runtime.proto import provider_pb2 as pb
 
 from tests.standins.api import Api, Refused
 from tests.standins.shape import REPLACING, document_of, settled, shown
-from tests.standins.wire import dump, has_unknown, load, serve, type_and_name
+from tests.standins.wire import dump, has_unknown, load, projected, serve, type_and_name
 
 __all__ = ["KubernetesProvider", "main"]
 
@@ -105,7 +105,7 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         found = self._reached(context).read(inputs or load(request.properties))
         if found is None:
             return pb.ReadResponse()
-        live = _projected(found, inputs) if inputs else found
+        live = projected(found, inputs) if inputs else found
         return pb.ReadResponse(id=request.id, properties=dump(found), inputs=dump(live))
 
     def Delete(self, request: Any, context: Any) -> Any:
@@ -154,18 +154,6 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
     def _id(document: Mapping[str, Any]) -> str:
         metadata = cast(Mapping[str, str], document["metadata"])
         return f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else metadata["name"]
-
-
-def _projected(found: Any, inputs: Any) -> Any:
-    """Returns of what is there the part that the inputs speak of: what a cluster adds by itself is no drift."""
-    if isinstance(inputs, dict) and isinstance(found, dict):
-        given, there = cast(dict[str, Any], inputs), cast(dict[str, Any], found)
-        return {key: _projected(there[key], one) for key, one in given.items() if key in there}
-    if isinstance(inputs, list) and isinstance(found, list):
-        given_list, there_list = cast(list[Any], inputs), cast(list[Any], found)
-        if len(given_list) == len(there_list):
-            return [_projected(one, other) for one, other in zip(there_list, given_list, strict=True)]
-    return found
 
 
 def main() -> None:

@@ -14,14 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-import pulumi_kubernetes
 import yaml
 from pulumi.runtime.rpc import UNKNOWN
-from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from tests.standins import checking, crds
 from tests.standins.offline_provider import Checked, OfflineProvider, Problems, Refused
-from tests.standins.sdk import ResourceType, fields, resource_type
+from tests.standins.sdk import ResourceType, provider_settings, resource_type
 from tests.standins.shape import REPLACING, shown
 from tests.standins.wire import has_unknown, serve
 from tests.standins.world import Objects, World
@@ -54,7 +52,7 @@ class OfflineKubernetes(OfflineProvider):
         self._definitions = definitions
 
     def check_provider(self, given: Mapping[str, Any]) -> Problems:
-        found = checking.settings(given, fields(pulumi_kubernetes.ProviderArgs))
+        found = checking.settings(given, provider_settings("kubernetes"))
         return found or list(_unreachable(given))
 
     def replaced_by(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Sequence[str]:
@@ -118,9 +116,10 @@ class OfflineKubernetes(OfflineProvider):
         for key, value in expected.items():
             if inputs.get(key) != value:
                 yield key, f"is {inputs.get(key)!r}, expected {value!r}"
-        metadata = fields(ObjectMetaArgs)
-        only = ResourceType(kind, {"metadata": ObjectMetaArgs}, frozenset({"metadata"}), {}, frozenset())
-        assert metadata
+        # Any object's metadata are of one type; a ConfigMap's is as good as another's.
+        some = resource_type("kubernetes:core/v1:ConfigMap")
+        assert some is not None
+        only = ResourceType(kind, {"metadata": some.inputs["metadata"]}, frozenset({"metadata"}), {}, frozenset())
         yield from checking.problems(only, {"metadata": inputs.get("metadata")})
         schema = crds.schema_of(self._definitions, group, name) if self._definitions else None
         if schema is not None:
@@ -166,13 +165,20 @@ def _refused(kind: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if isinstance(value, str) and not has_unknown(value) and not _LABEL_VALUE.fullmatch(value):
             yield f"metadata.labels.{key}", f"Invalid value: {value!r}: at most 63 letters, digits, '-', '_' and '.'"
     wanted, given = shown(inputs, "spec.selector.matchLabels"), shown(inputs, "spec.template.metadata.labels")
-    if name in ("Deployment", "StatefulSet", "DaemonSet") and not has_unknown([wanted, given]):
-        if not (wanted or {}).items() <= (given or {}).items():
-            yield "spec.template.metadata.labels", f"Invalid value: {given}: `selector` does not match template `labels`"
+    workload = name in ("Deployment", "StatefulSet", "DaemonSet") and not has_unknown([wanted, given])
+    if workload and not (wanted or {}).items() <= (given or {}).items():
+        yield (
+            "spec.template.metadata.labels",
+            f"Invalid value: {given}: `selector` does not match template `labels`",
+        )
 
 
 def _refuse_missing_namespace(name: str, objects: Objects) -> None:
-    created = {str(one.get("namespace")) for key, one in objects.items() if key.startswith(_RELEASE) and one.get("createNamespace")}
+    created = {
+        str(one.get("namespace"))
+        for key, one in objects.items()
+        if key.startswith(_RELEASE) and one.get("createNamespace")
+    }
     if name not in _NAMESPACES | created and f"{_NAMESPACE}/{name}" not in objects:
         raise Refused(f'namespaces "{name}" not found')
 

@@ -12,10 +12,13 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from tests.standins.wire import dump, load, type_and_name
+from tests.standins.wire import dump, load, projected, type_and_name
 from tests.standins.world import World
 
 __all__ = ["Checked", "OfflineProvider", "Refused"]
+
+# No id is made of fewer of the digits that are fresh.
+_SHORTEST = 12
 
 Problems = Sequence[tuple[str, str]]
 
@@ -187,9 +190,8 @@ class OfflineProvider(provider_pb2_grpc.ResourceProviderServicer):
         if found is None:
             return pb.ReadResponse()
         inputs = load(request.inputs)
-        live = {key: found.get(key) for key in inputs if key in found} | {
-            key: value for key, value in inputs.items() if key not in found
-        }
+        # A property that is given and never told again, such as a password, is taken to be as it was given.
+        live = {**inputs, **projected(found, inputs)} if inputs else found
         return pb.ReadResponse(id=request.id, properties=dump(found), inputs=dump(live))
 
     def Delete(self, request: Any, context: Any) -> Any:
@@ -207,7 +209,7 @@ class OfflineProvider(provider_pb2_grpc.ResourceProviderServicer):
         world = str(self._world.read())
         for number in itertools.count():
             digest = hashlib.sha256(f"{urn}#{number}".encode()).hexdigest()
-            if digest[:17] not in world:
+            if digest[:_SHORTEST] not in world:
                 return digest
         raise AssertionError("unreachable: the numbers do not end")
 

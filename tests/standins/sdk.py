@@ -7,6 +7,8 @@ one are whatever its classes declare.
 import importlib
 import inspect
 import re
+import threading
+import warnings
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,12 +19,16 @@ import pulumi
 from pulumi import _types as sdk_types
 from pulumi.runtime.rpc import get_resource_module
 
-__all__ = ["Fields", "ResourceType", "alternatives", "fields", "resource_type"]
+__all__ = ["Fields", "ResourceType", "alternatives", "fields", "provider_settings", "resource_type"]
 
 # How the SDK's documentation says that the provider makes a name where none is given.
 _AUTONAMED = re.compile(r"(?:if|when) omitted, (?:this provider|the provider|pulumi) will assign a random", re.I)
 # Only what holds without a condition: "if this is true, changing it forces ..." depends on more than the change.
-_REPLACING = re.compile(r"(?:^|[.(] ?)(?:forces (?:a )?(?:new|replacement)|changing this value (?:will )?forces?)", re.I)
+_REPLACING = re.compile(
+    r"(?:^|[.(] ?)(?:forces (?:a )?(?:new|replacement)|changing this value (?:will )?forces?)", re.I
+)
+
+_IMPORTING = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,17 @@ class Fields:
     required: frozenset[str] = field(default_factory=frozenset)
 
 
-@cache
 def resource_type(token: str) -> ResourceType | None:
     """Returns the type that `token` names, None where the SDK has none."""
+    # The SDK imports its modules lazily, and two threads that do it at once find half a module.
+    with _IMPORTING, warnings.catch_warnings():
+        # Modules say when they are imported which of their resources have another name now.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return _resource_type(token)
+
+
+@cache
+def _resource_type(token: str) -> ResourceType | None:
     package, module, _ = token.split(":")
     importlib.import_module(f"pulumi_{package}")
     found: Any = get_resource_module(package, module, "")
@@ -80,6 +94,16 @@ def resource_type(token: str) -> ResourceType | None:
         frozenset(name for name, text in documentation.items() if _REPLACING.search(text)),
         _autonamed(name, inputs, documentation),
     )
+
+
+@cache
+def provider_settings(package: str) -> Fields:
+    """Returns the settings of a package's provider.
+
+    The SDK is imported only now: of the processes that the engine starts, some are never asked anything.
+    """
+    with _IMPORTING:
+        return fields(importlib.import_module(f"pulumi_{package}").ProviderArgs)
 
 
 @cache
@@ -111,10 +135,7 @@ def _flat(declared: Any) -> list[Any]:
 
 
 def _documentation(arguments: type) -> dict[str, str]:
-    return {
-        name: " ".join((one.fget.__doc__ or "").split())
-        for _, name, one in sdk_types._py_properties(arguments)
-    }
+    return {name: " ".join((one.fget.__doc__ or "").split()) for _, name, one in sdk_types._py_properties(arguments)}
 
 
 def _autonamed(resource: str, inputs: Fields, documentation: Mapping[str, str]) -> str:

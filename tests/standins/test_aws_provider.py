@@ -6,7 +6,9 @@ import textwrap
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
-from tests.standins.conftest import Engine
+from tests.standins.aws_objects import Place
+from tests.standins.conftest import STACK, Engine
+from tools.foreseen import Change, Foreseen
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -29,32 +31,14 @@ PROGRAM = textwrap.dedent(
         )
         for number, zone in enumerate("ab")
     ]
-    role = aws.iam.Role(
-        "cluster",
-        assume_role_policy=pulumi.Output.json_dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Action": "sts:AssumeRole",
-                        "Principal": {"Service": "eks.amazonaws.com"},
-                        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-                    }
-                ],
-            }
-        ),
-        opts=opts,
-    )
     cluster = aws.eks.Cluster(
-        "cluster",
-        role_arn=role.arn,
+        "eks",
+        role_arn=account.apply(lambda number: f"arn:aws:iam::{number}:role/eks"),
         version="1.34",
         vpc_config={"subnet_ids": [subnet.id for subnet in subnets]},
         tags={"shipway/owner": "platform"},
         opts=opts,
     )
-    bucket = aws.s3.Bucket("bundles", bucket="bundles-of-test", opts=opts)
     pulumi.export("endpoint", cluster.endpoint)
     pulumi.export("group", cluster.vpc_config.cluster_security_group_id)
     """
@@ -62,35 +46,44 @@ PROGRAM = textwrap.dedent(
 
 
 def test_the_whole_life_of_a_stack(engine: Engine) -> None:
-    """Preview, up, no change, drift, update, replacement and destroy go as they would on AWS, and leave nothing."""
+    """Preview, up, drift, repair, replacement and destroy go as they would on AWS, and leave nothing."""
     engine.program(PROGRAM)
-    foreseen = engine.steps()["cluster"]["newState"]
-    assert foreseen["outputs"]["endpoint"] == UNKNOWN
-    assert foreseen["outputs"]["vpcConfig"]["clusterSecurityGroupId"] == UNKNOWN
-    assert foreseen["outputs"]["tagsAll"] == {"shipway/env": "test", "shipway/owner": "platform"}
+    assert set(changed(engine.foresee("preview")).values()) == {(Change.CREATE, ())}
+    foreseen = engine.outputs("eks")
+    assert foreseen["endpoint"] == UNKNOWN
+    assert foreseen["vpcConfig"]["clusterSecurityGroupId"] == UNKNOWN
+    assert foreseen["tagsAll"] == {"shipway/env": "test", "shipway/owner": "platform"}
 
-    engine.up()
+    engine.foresee("up")
     objects = engine.objects()
-    (name,) = [key.partition("Cluster/")[2] for key in objects if "eks/cluster" in key]
-    assert name.startswith("cluster-")
-    made = objects[f"aws:eks/cluster:Cluster/{name}"]
-    assert made["endpoint"].endswith(".gr7.eu-west-1.eks.amazonaws.com")
-    assert "123456789012" in objects[next(key for key in objects if "iam/role" in key)]["assumeRolePolicy"]
-    assert engine.steps() == {}
+    (key,) = [key for key in objects if key.startswith("aws:eks/cluster:Cluster/eks-")]
+    assert objects[key]["endpoint"].endswith(".gr7.eu-west-1.eks.amazonaws.com")
+    assert objects[key]["roleArn"] == f"arn:aws:iam::{Place.account}:role/eks"
+    assert set(objects[key]["vpcConfig"]["subnetIds"]) == {one.rpartition("/")[2] for one in objects if "Subnet" in one}
 
-    objects[f"aws:eks/cluster:Cluster/{name}"]["version"] = "1.33"
+    objects[key]["version"] = "1.33"
     engine.world.write_text(json.dumps(objects))
-    engine.run("refresh", "--preview-only", "--expect-no-changes", code=7)
-    engine.run("refresh", "--yes", "--skip-preview")
-    assert {key: step["op"] for key, step in engine.steps().items()} == {"cluster": "update"}
-    engine.up()
+    # Nothing but the drift is repaired: what was made is what was asked for.
+    assert changed(engine.foresee("up", "--refresh")) == {"eks": (Change.UPDATE, ("version",))}
+    assert engine.objects()[key]["version"] == "1.34"
 
-    engine.program(PROGRAM.replace("10.0.{number}.0", "10.0.{number + 4}.0").replace("bundles-of-test", "bundles-of-more"))
-    steps = engine.steps()
-    assert steps["subnet-a"]["replaceReasons"] == ["cidrBlock"]
-    assert steps["bundles"]["replaceReasons"] == ["bucket"]
-    engine.up()
-    assert "aws:s3/bucket:Bucket/bundles-of-test" not in engine.objects()
+    engine.program(PROGRAM.replace("10.0.{number}.0", "10.0.{number + 4}.0"))
+    found = changed(engine.foresee("up"))
+    assert found.pop("eks")[0] is Change.UPDATE
+    assert found == dict.fromkeys(("subnet-a", "subnet-b"), (Change.REPLACE, ("cidrBlock",)))
 
-    engine.run("destroy", "--yes", "--skip-preview")
+    engine.run("destroy", "-s", STACK, "--yes", "--skip-preview")
     assert engine.objects() == {}
+
+
+def changed(foreseen: Foreseen) -> dict[str, tuple[Change, tuple[str, ...]]]:
+    """Returns resource -> what happens to it and why, without what stays the same."""
+    return {step.name: (step.change, step.keys) for step in foreseen.steps if step.change is not Change.SAME}
+
+
+def test_a_preview_refuses_what_the_provider_has_no_property_for(engine: Engine) -> None:
+    """A key that is mistyped inside a dictionary, which the SDK hands on untouched, ends the preview by its name."""
+    engine.program(PROGRAM.replace('{"subnet_ids":', '{"endpoint_privat_access": True, "subnet_ids":'))
+    (error,) = engine.foresee("preview", code=1).errors
+    assert error.startswith("eks: aws:eks/cluster:Cluster resource 'eks'")
+    assert error.endswith("is no property of it (did you mean 'endpointPrivateAccess'?)")

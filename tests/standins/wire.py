@@ -13,7 +13,7 @@ from google.protobuf import json_format, struct_pb2
 from pulumi.runtime.proto import provider_pb2_grpc
 from pulumi.runtime.rpc import UNKNOWN
 
-__all__ = ["dump", "has_unknown", "load", "serve", "type_and_name"]
+__all__ = ["dump", "has_unknown", "load", "projected", "serve", "type_and_name"]
 
 
 def load(struct: struct_pb2.Struct) -> dict[str, Any]:
@@ -43,6 +43,18 @@ def has_unknown(value: Any) -> bool:
     if isinstance(value, list):
         return any(has_unknown(one) for one in cast(list[Any], value))
     return value == UNKNOWN
+
+
+def projected(found: Any, inputs: Any) -> Any:
+    """Returns of what is there the part that the inputs speak of: what a service adds by itself is no drift."""
+    if isinstance(inputs, dict) and isinstance(found, dict):
+        given, there = cast(dict[str, Any], inputs), cast(dict[str, Any], found)
+        return {key: projected(there[key], one) for key, one in given.items() if key in there}
+    if isinstance(inputs, list) and isinstance(found, list):
+        given_list, there_list = cast(list[Any], inputs), cast(list[Any], found)
+        if len(given_list) == len(there_list):
+            return [projected(one, other) for one, other in zip(there_list, given_list, strict=True)]
+    return found
 
 
 def type_and_name(urn: str) -> tuple[str, str]:

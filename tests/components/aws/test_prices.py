@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from components.aws import prices
 from components.aws.endpoints import interface_services
-from components.aws.prices import HOURS_PER_MONTH, minimum_usd_per_month, refuse_over_budget
+from components.aws.price_list import PRICES
+from components.aws.prices import minimum_usd_per_month, refuse_over_budget
 from shipway.contract.errors import SpecError
 from tests.components.aws.cloud import environment
 
@@ -34,7 +35,7 @@ def test_what_runs_idle_is_summed_by_hand() -> None:
 def test_a_gpu_node_that_always_runs_counts_and_one_from_nothing_does_not() -> None:
     """The least is what is paid when nobody asks."""
     assert _known(gpu_pools=[{**GPUS, "min_nodes": 2}])["nodes inference"] == pytest.approx(
-        2 * 0.9776 * HOURS_PER_MONTH + 2 * 100 * 0.08
+        2 * 0.9776 * PRICES.hours_per_month + 2 * 100 * 0.08
     )
     assert _known(gpu_pools=[{**GPUS, "min_nodes": 0}])["nodes inference"] == 0
 
