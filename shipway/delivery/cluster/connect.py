@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import weakref
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -60,6 +61,8 @@ class HttpApi:
         self._client = httpx.Client(
             base_url=configuration.host, verify=verify, timeout=TIMEOUT_SECONDS, trust_env=False
         )
+        # For who asks a few things and goes, such as a command.
+        weakref.finalize(self, self._client.close)
 
     def __enter__(self) -> Self:
         return self

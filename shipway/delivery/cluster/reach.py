@@ -1,6 +1,6 @@
 """The way to an environment on a cluster: through its API server, with the rights of whoever asks."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,8 @@ from shipway.contract.rollout import Look
 from shipway.contract.route import RouteSpec
 from shipway.delivery import survey
 from shipway.delivery.cluster import client
-from shipway.delivery.cluster.api import CONFIG_MAPS, Api
-from shipway.delivery.cluster.connect import connect
+from shipway.delivery.cluster.api import CONFIG_MAPS
+from shipway.delivery.cluster.connect import HttpApi, connect
 from shipway.delivery.cluster.settings import SETTINGS_FILE, DeliverySettings
 from shipway.delivery.control import Command
 from shipway.delivery.controller import utc_now
@@ -45,7 +45,7 @@ def cluster_reach(root: Path, environment: EnvironmentSpec) -> "ClusterReach":
     api = connect(way.kubeconfig, way.context)
     cluster = kubernetes_spec(environment)
     endpoint = cluster.object_storage.endpoint_url if cluster else None
-    return ClusterReach(api, environment.name, way.namespace, api.get, endpoint)
+    return ClusterReach(api, environment.name, way.namespace, endpoint)
 
 
 def service_path(url: str) -> str:
@@ -72,14 +72,12 @@ class ClusterReach:
         api: the API server.
         environment: the environment's name.
         namespace: the models' own.
-        get: returns the JSON at a path of the API server, None where it gives none.
         endpoint_url: of the object store, where it is not AWS's own.
     """
 
-    api: Api
+    api: HttpApi
     environment: str
     namespace: str
-    get: Callable[[str], Any]
     endpoint_url: str | None = None
 
     @cached_property
@@ -163,4 +161,4 @@ class ClusterReach:
         path = service_path(url)
         if not path:
             return survey.web(url)
-        return lambda asked: self.get(f"{path}{asked}")
+        return lambda asked: self.api.get(f"{path}{asked}")

@@ -2,16 +2,22 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from shipway.bundle.manifest import Manifest, covered_files
 from shipway.bundle.store import ArtifactStore
+from shipway.cli.main import main
 from shipway.contract.errors import Retryable
 from shipway.contract.metrics import Slot
+from shipway.contract.model import load_model
+from shipway.contract.record import load_record
 from shipway.contract.release import Release, load_release, save_release
 from shipway.contract.route import RolloutState
 from shipway.delivery.ledger import Ledger
+from shipway.training.registry import Registry
+from tests.components.conftest import REPOSITORY
 from tests.shipway.cli.project import run, serve
 from tests.shipway.delivery.stack import ENVIRONMENT, Stack
 
@@ -165,3 +171,52 @@ def test_promote_and_rollback_move_the_traffic(
         assert (result["model"], result["live"], result["changed"]) == ("digits", live, changed)
         assert load_release(release_file(project)).live == live
         assert project.call().slot == live
+
+
+def test_a_release_on_a_cluster_names_the_image_and_leaves_a_record(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file holds bundle and image, git the bundle's record; who submitted it cannot approve it."""
+    digest, image = bundle(project, "one"), "sha256:" + "e" * 64
+    stacks = project.root / "stacks"
+    document = (REPOSITORY / "stacks" / "Pulumi.onprem.yaml").read_text()
+    (stacks / "Pulumi.onprem.yaml").write_text(document)
+    way = SimpleNamespace(served=dict, problems=dict[str, str], declared=dict)
+    monkeypatch.setattr("shipway.cli.release.reach", lambda *_: way)
+    monkeypatch.setattr("shipway.images.find.image_for_release", lambda *_: image)
+    spec = load_model(project.root / "services" / "digits" / "model.yaml")
+    arguments = ["release", "digits", digest, "--reason", "start", "--from", ENVIRONMENT, "--env", "onprem"]
+
+    def release(*more: str) -> int:
+        monkeypatch.setattr("sys.argv", ["shipway", *arguments, *more])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0)
+
+    assert release() == 1
+    assert f"found no version of {digest}; `shipway train` registers it" in capsys.readouterr().err
+    assert not release_file(project).with_name("onprem.yaml").exists()
+    Registry(project.layout.registry).register(
+        spec, digest, project.layout.artifacts, {"accuracy": 0.9}, {}, {"data_version": "d1"}
+    )
+    assert release() == 0
+    written = load_release(release_file(project).with_name("onprem.yaml"))
+    assert (written.blue, written.image(Slot.BLUE)) == (digest, image)
+    assert release("--approved-by", "ada") == 2
+    assert "--approved-by: got 'ada', expected another person than ada, who submitted it" in capsys.readouterr().err
+    assert release("--approved-by", "grace") == 0
+    record = load_record(project.root / "services" / "digits", digest)
+    assert (record.data_version, dict(record.metrics), record.owner) == ("d1", {"accuracy": 0.9}, "vision")
+    assert (record.submitted_by, record.approved_by, record.files) == ("ada", "grace", ("model.json",))
+
+
+def test_a_route_that_cannot_be_read_stops_a_release(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody knows which slot is live then, so none is written."""
+    digest = bundle(project, "one")
+    way = SimpleNamespace(served=dict, problems=lambda: {"digits": "HTTPRoute digits: torn"}, declared=dict)
+    monkeypatch.setattr("shipway.cli.release.reach", lambda *_: way)
+    assert run(monkeypatch, "release", "digits", digest, "--reason", "start") == 1
+    assert capsys.readouterr().err == "error: which slot of digits is live is not known: HTTPRoute digits: torn\n"
+    assert not release_file(project).exists()
