@@ -16,7 +16,10 @@ SHARED = {
         *("beneath", "charts", "edges", "feature_files", "gpu_types", "labels"),
         *("names", "namespaces", "places", "pods", "postgres", "told"),
     },
-    "aws": {"account", "gpu_types", "grants", "identity", "instance_types", "node_groups", "tags"},
+    "aws": {
+        *("account", "cluster_grants", "gpu_types", "grant", "grants"),
+        *("identity", "instance_types", "node_groups", "tags"),
+    },
     "local": {"programs", "rendering"},
 }
 COMPOSER = "target"
