@@ -115,7 +115,7 @@ class Cluster(pulumi.ComponentResource):
     ) -> eks.Cluster:
         environment = self._environment
         return eks.Cluster(
-            self._name,
+            f"{self._name}-eks",
             name=cluster_name(environment),
             version=environment.cluster_version,
             role_arn=role.arn,

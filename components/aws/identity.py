@@ -7,7 +7,8 @@ import pulumi
 from pulumi_aws import eks, iam
 
 from components.aws.account import Account
-from components.aws.grants import Grant, document, grants_of, names_in
+from components.aws.grant import Grant
+from components.aws.grants import document, grants_of, names_in
 from components.aws.tags import tags
 from shipway.contract.cluster import cluster_name
 from shipway.contract.environment import EnvironmentSpec

@@ -200,11 +200,10 @@ def _disks(node_ami: str, disk_gib: int, key_arn: pulumi.Input[str]) -> list[dic
 
 def _gpu_pool(pool: GpuPoolSpec) -> dict[str, object]:
     row = AWS_GPU_TABLE.rows[pool.gpu_type]
-    template = _template(pool.name, [row.instance_type], pool.capacity)
-    template["metadata"]["labels"] |= AWS_GPU_TABLE.labels(pool.gpu_type)
-    template["spec"]["taints"] = [{"key": row.taint_key, "value": "present", "effect": "NoSchedule"}]
+    taint = {"key": row.taint_key, "value": "present", "effect": "NoSchedule"}
+    found, machines = AWS_GPU_TABLE.labels(pool.gpu_type), [row.instance_type]
     return {
-        "template": template,
+        "template": _template(pool.name, machines, pool.capacity, labels=found, taints=[taint]),
         "limits": {row.resource_name: pool.max_nodes * row.gpus_per_node},
         # Moving a model to another GPU means loading it anew: a node goes when nothing is left on it.
         "disruption": {"consolidationPolicy": "WhenEmpty", "consolidateAfter": "10m"},
@@ -214,24 +213,32 @@ def _gpu_pool(pool: GpuPoolSpec) -> dict[str, object]:
 def _cpu_pool(pool: CpuNodesSpec) -> dict[str, object]:
     most = max(CPU_TYPES[one].cpus for one in pool.instance_types)
     return {
-        "template": _template(pool.name, pool.instance_types, pool.capacity),
+        "template": _template(pool.name, pool.instance_types, pool.capacity, labels={}, taints=[]),
         # The managed nodes count too.
         "limits": {"cpu": (pool.max_nodes - pool.min_nodes) * most},
         "disruption": {"consolidationPolicy": "WhenEmptyOrUnderutilized", "consolidateAfter": "5m"},
     }
 
 
-def _template(pool: str, instance_types: Sequence[str], capacity: str) -> dict[str, dict[str, object]]:
+def _template(
+    pool: str,
+    instance_types: Sequence[str],
+    capacity: str,
+    *,
+    labels: Mapping[str, str],
+    taints: Sequence[Mapping[str, str]],
+) -> dict[str, object]:
     wanted = {
         "node.kubernetes.io/instance-type": list(instance_types),
         "karpenter.sh/capacity-type": [capacity.replace("_", "-")],
         "kubernetes.io/arch": ["amd64"],
     }
     return {
-        "metadata": {"labels": {POOL_LABEL: pool}},
+        "metadata": {"labels": {POOL_LABEL: pool, **labels}},
         "spec": {
             "nodeClassRef": {"group": "karpenter.k8s.aws", "kind": "EC2NodeClass", "name": pool},
             "requirements": [{"key": key, "operator": "In", "values": values} for key, values in wanted.items()],
+            "taints": list(taints),
             "expireAfter": _LIFETIME,
         },
     }

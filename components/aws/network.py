@@ -109,7 +109,8 @@ class Network(pulumi.ComponentResource):
                 opts=self._child,
             )
             # By way of the route, so that no node starts in a subnet that leads nowhere yet.
-            found.append(self._associate(f"private-{zone}", subnet, route.route_table_id).subnet_id)
+            way = self._associate(f"private-{zone}", subnet, route.route_table_id)
+            found.append(pulumi.Output.all(subnet.id, way.id).apply(lambda ids: str(ids[0])))
         # The intra subnets keep the VPC's main table, which leads nowhere.
         return found
 

@@ -11,7 +11,7 @@ from components.aws.tags import tags
 from shipway.contract.cluster import cluster_name
 from shipway.contract.environment import EnvironmentSpec
 
-__all__ = ["POOL_LABEL", "Ground", "Pool", "node_group"]
+__all__ = ["CAPACITY_LABEL", "POOL_LABEL", "Ground", "Pool", "node_group"]
 
 POOL_LABEL = "shipway/pool"
 CAPACITY_LABEL = "shipway/capacity"
@@ -75,7 +75,6 @@ def node_group(
         opts: the parent, and what nodes need before they can be ready.
     """
     template = _template(name, pool, environment, ground, opts)
-    taints = [eks.NodeGroupTaintArgs(key=pool.taint_key, value="present", effect="NO_SCHEDULE")]
     return eks.NodeGroup(
         name,
         cluster_name=cluster_name(environment),
@@ -91,13 +90,19 @@ def node_group(
             min_size=pool.min_nodes, max_size=pool.max_nodes, desired_size=pool.min_nodes
         ),
         labels={POOL_LABEL: pool.name, CAPACITY_LABEL: pool.capacity, **pool.labels},
-        taints=taints if pool.taint_key else None,
+        taints=_taints(pool),
         update_config=eks.NodeGroupUpdateConfigArgs(max_unavailable=1),
         node_repair_config=eks.NodeGroupNodeRepairConfigArgs(enabled=True),
         tags={**tags(environment), "Name": f"{cluster_name(environment)}-{pool.name}"},
         # How many there are at the moment is the autoscaler's.
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=["scalingConfig.desiredSize"])),
     )
+
+
+def _taints(pool: Pool) -> list[eks.NodeGroupTaintArgs] | None:
+    if pool.taint_key is None:
+        return None
+    return [eks.NodeGroupTaintArgs(key=pool.taint_key, value="present", effect="NO_SCHEDULE")]
 
 
 def _template(

@@ -74,13 +74,7 @@ def build_on(
 ) -> PlatformOutputs:
     """Builds the parts on a cluster that is there already or that another target has just made.
 
-    Args:
-        parent: the platform.
-        root: the project's folder.
-        environment, cluster: what to build, and on what.
-        provider: leads to the cluster.
-        beneath: what made the cluster.
-        platform, models: what pods of the platform's and of the models' namespace wait for.
+    Pods of the platform's and of the models' namespace wait for `platform` and for `models`.
     """
     part = _parts(parent, provider)
     gpu_pool = GpuPool("gpu-pool", environment, cluster, beneath, part).outputs

@@ -33,7 +33,7 @@ AddonVersion = Annotated[str, Field(pattern=r"^v\d+\.\d+\.\d+-eksbuild\.\d+$")]
 _ZONES = 3
 # Smaller than /22 leaves a zone's pods fewer than 256 addresses; AWS takes nothing larger than /16.
 _LARGEST, _SMALLEST = 16, 22
-_PRIVATE_NETWORKS = tuple(ipaddress.ip_network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+_PRIVATE_NETWORKS = tuple(ipaddress.IPv4Network(one) for one in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 
 @dataclass(frozen=True)

@@ -1,62 +1,36 @@
-"""What AWS would answer when something is made, as far as the program reads it; the rest is what was asked for."""
+"""AWS as the recording monitor meets it: inputs are of the SDK's types, and outputs are what AWS would answer."""
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
-__all__ = ["HANDOVER", "computed"]
+from tests.components.wire import plain
+from tests.standins.aws_objects import Place, computed, identity
+from tests.standins.checking import problems
+from tests.standins.sdk import resource_type
 
-ACCOUNT, REGION = "111122223333", "us-east-1"
+__all__ = ["HANDOVER", "PLACE", "made"]
 
-# What the stack of a platform tells the stack of its models.
+PLACE = Place("us-east-1", "111122223333")
+
+# What the stack of a platform on AWS tells the stack of its models.
 HANDOVER = {
     "cluster_endpoint": "https://0123456789ABCDEF.gr7.us-east-1.eks.amazonaws.com",
     "cluster_certificate_authority": "Y2VydGlmaWNhdGU=",
-    "data_key": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/data",
-    "feast_secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:feast",
-    "online_store_secret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:online-store",
+    "data_key": "arn:aws:kms:us-east-1:111122223333:key/data",
+    "feast_secret": "arn:aws:secretsmanager:us-east-1:111122223333:secret:feast",
+    "online_store_secret": "arn:aws:secretsmanager:us-east-1:111122223333:secret:online-store",
 }
 
 
-def computed(token: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the outputs of a resource that are none of its inputs; nothing for what is not AWS's."""
-    package, module, kind = (token.split(":") * 3)[:3]
-    if token == "pulumi:pulumi:StackReference":
-        return {"outputs": {"handover": HANDOVER}}
-    if package != "aws":
-        return {}
-    service = module.partition("/")[0]
-    own = {
-        "arn": f"arn:aws:{service}:{REGION}:{ACCOUNT}:{name}",
-        "name": inputs.get("name", name),
-        "latestVersion": 1,
-        "allocationId": f"eipalloc-{name}",
-        "url": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/{name}",
-        "keyId": f"key-{name}",
-    }
-    return {**own, **_of_kind(kind, name, inputs)}
-
-
-def _of_kind(kind: str, name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    if kind == "Cluster":
-        return {
-            "endpoint": HANDOVER["cluster_endpoint"],
-            "certificateAuthority": {"data": HANDOVER["cluster_certificate_authority"]},
-            "vpcConfig": {**inputs["vpcConfig"], "clusterSecurityGroupId": "sg-nodes"},
-        }
-    if kind == "Instance":
-        secret = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:rds!{name}"
-        return {
-            "address": f"{name}.rds.example.com",
-            "masterUserSecrets": [{"secretArn": secret, "secretStatus": "active", "kmsKeyId": "key"}],
-        }
-    if kind == "ReplicationGroup":
-        return {"primaryEndpointAddress": f"{name}.cache.example.com"}
-    if kind == "Certificate":
-        option = {
-            "domainName": inputs["domainName"],
-            "resourceRecordName": f"_proof.{inputs['domainName']}",
-            "resourceRecordType": "CNAME",
-            "resourceRecordValue": "_proof.acm-validations.aws",
-        }
-        return {"domainValidationOptions": [option]}
-    return {}
+def made(token: str, name: str, inputs: Mapping[str, Any], place: Place = PLACE) -> tuple[str, dict[str, Any]]:
+    """Returns the id and the outputs of a resource of AWS that was asked for."""
+    kind = resource_type(token)
+    assert kind is not None, token
+    given = plain(inputs)
+    assert list(problems(kind, given)) == [], name
+    # The engine names what the program does not.
+    given = {kind.autonamed: name, **given} if kind.autonamed else given
+    fresh = sha256(name.encode()).hexdigest()[:40]
+    key = identity(token, given, fresh, kind, place)
+    return key, computed(kind, given, key, fresh, place)

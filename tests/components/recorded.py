@@ -17,23 +17,13 @@ from shipway.contract.environment import EnvironmentSpec, Tier
 from shipway.contract.stack import StackSpec, load_stack
 from tests.components.conftest import REPOSITORY, Project, make_project
 from tests.components.recording import Recorder, run
+from tests.components.wire import plain
 
-__all__ = ["STACKS", "RecordedStack", "Registration", "plain", "recorded_stacks", "registrations", "sdk_types"]
+__all__ = ["STACKS", "RecordedStack", "Registration", "recorded_stacks", "registrations", "sdk_types"]
 
 STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (REPOSITORY / "stacks").glob("Pulumi.*.yaml"))
 
 FIRST, SECOND = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-
-
-def plain(value: Any) -> Any:
-    """Returns a value of the wire as a document has it: whole numbers are whole, nothing is left out but None."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, Mapping):
-        return {key: plain(one) for key, one in value.items() if one is not None}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    return value
 
 
 @dataclass(frozen=True)

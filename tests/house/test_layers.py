@@ -9,11 +9,16 @@ from pathlib import Path
 
 ENGINE_PACKAGES = {"components", "policies", "pulumi", "pulumi_aws", "pulumi_kubernetes", "pulumi_policy", "stacks"}
 # What is the same for every file of a target, and no part of the platform. Locally: how a program is found and a
-# template filled. On a cluster: what things are called, where they are, how a pod, an edge or a database is made.
+# template filled. On a cluster: what things are called, where they are, how a pod, an edge or a database is made. On
+# AWS: what there is to buy, who may do what, how a node group or an identity is made.
 SHARED = {
     "kubernetes": {
-        *("charts", "edges", "feature_files", "gpu_types", "labels"),
-        *("names", "namespaces", "places", "pods", "postgres"),
+        *("beneath", "charts", "edges", "feature_files", "gpu_types", "labels"),
+        *("names", "namespaces", "places", "pods", "postgres", "told"),
+    },
+    "aws": {
+        *("account", "cluster_grants", "gpu_types", "grant", "grants"),
+        *("identity", "instance_types", "node_groups", "tags"),
     },
     "local": {"programs", "rendering"},
 }

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,10 @@ from policies.resource import Resource
 from shipway.contract.aws import AddonsSpec
 from shipway.contract.documents import parse
 from shipway.contract.environment import EnvironmentSpec
-from tests.components.recorded import Registration, plain, registrations
+from tests.components.cloud import made
+from tests.components.recorded import Registration, registrations
 from tests.components.recording import Recorder
-from tests.standins.aws_objects import Place, computed, identity
-from tests.standins.checking import problems
-from tests.standins.sdk import resource_type
+from tests.standins.aws_objects import Place
 
 __all__ = ["KEY", "TODAY", "Part", "environment", "register"]
 
@@ -68,16 +66,9 @@ class _Cloud(Mocks):
         raise AssertionError(f"the program calls {args.token}")
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        kind = resource_type(args.typ) if args.typ.startswith("aws:") else None
-        if kind is None:
+        if not args.typ.startswith("aws:"):
             return f"{args.name}-id", dict(args.inputs)
-        given = plain(args.inputs)
-        assert list(problems(kind, given)) == [], args.name
-        # The engine names what the program does not.
-        given = {kind.autonamed: args.name, **given} if kind.autonamed else given
-        place, fresh = Place(REGION, ACCOUNT), sha256(args.name.encode()).hexdigest()[:40]
-        key = identity(args.typ, given, fresh, kind, place)
-        return key, computed(kind, given, key, fresh, place)
+        return made(args.typ, args.name, args.inputs, Place(REGION, ACCOUNT))
 
 
 class Part:
