@@ -1,7 +1,7 @@
 """One model on a cluster: pods for each filled slot, one route, one monitor, its rules and the edges it may use."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
@@ -51,6 +51,7 @@ from components.kubernetes.places import (
     object_storage_files,
 )
 from components.kubernetes.pods import Mount, pod_template, resources, scratch
+from components.kubernetes.scraping import MOST_SAMPLES, without_own
 from components.parts import ModelOutputs, PlatformOutputs, SlotOutputs
 from components.services import Service as ModelFolder
 from shipway.contract.documents import load_yaml
@@ -58,11 +59,12 @@ from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import MODELS_JOB, Slot
 from shipway.contract.model import ModelSpec, ResourceSpec
+from shipway.contract.record import load_record
 from shipway.contract.route import RouteSpec
 from shipway.observability.rendering import seconds
 from shipway.observability.rules import model_rules
 
-__all__ = ["build_model"]
+__all__ = ["build_model", "refuse_unknown_bundles"]
 
 # How long a pod that is to end still takes requests: until every gateway has heard that it is no longer ready.
 _DRAIN_SECONDS = 10
@@ -72,6 +74,18 @@ _PROBE_SECONDS = 5
 # Above it a replica is added. CPU also moves with a GPU model's requests, and no cluster needs an adapter for it.
 _CPU_PERCENT = 70
 _STATE_MIB, _PREDICTIONS_MIB = 256, 1024
+
+
+def refuse_unknown_bundles(services: Sequence[ModelFolder]) -> None:
+    """Refuses the first filled slot of whose bundle nothing is known: who made it, from what, and who approved it.
+
+    Raises:
+        SpecError: naming the file that is missing or wrong.
+    """
+    for service in services:
+        for slot in Slot:
+            if digest := service.release.digest(slot):
+                load_record(service.folder, digest)
 
 
 def build_model(
@@ -242,14 +256,15 @@ class _Model:
                         "path": "/metrics",
                         "interval": seconds(environment.scrape_interval_seconds),
                         "scrapeTimeout": seconds(environment.scrape_interval_seconds),
-                        # A service names its own model, version and slot.
-                        "honorLabels": True,
                         "relabelings": [
                             slot,
                             *({"targetLabel": name, "replacement": value} for name, value in fixed.items()),
                         ],
+                        # A service names its model and slot too; whose series these are is not for it to say.
+                        "metricRelabelings": without_own("model", "slot"),
                     }
                 ],
+                "sampleLimit": MOST_SAMPLES,
             },
             opts=self._opts(),
         )
@@ -277,6 +292,11 @@ def _pod(
     probe_count = math.ceil(spec.rollout.prepare_seconds / _PROBE_SECONDS)
     return pod_template(
         labels=labels,
+        annotations={
+            # The longest that either may take; the policies hold probes and grace period against them.
+            "shipway/load-seconds": f"{spec.rollout.prepare_seconds:g}",
+            "shipway/request-timeout-seconds": f"{spec.serving.timeout_seconds:g}",
+        },
         selector=selector,
         service_account=spec.name,
         container=ContainerArgs(

@@ -46,6 +46,7 @@ def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]
     refuse_unheard_alerts(root, environment, cluster)
     refuse_missing_gpus(root, environment, services, GIVEN.gpu_table)
     refuse_missing_images(environment, services)
+    model_service.refuse_unknown_bundles(services)
 
 
 def served(root: Path, environment: EnvironmentSpec) -> Mapping[str, tuple[Slot, str]]:

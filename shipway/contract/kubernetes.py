@@ -217,11 +217,14 @@ class GatewaySpec(Spec):
         hostname: what callers name.
         tls_secret: name of the Secret with the certificate, in the gateway's namespace; without one, what stands before
             the gateway ends TLS.
+        client_ranges: where requests come from, those of a load balancer's own addresses too; private networks by
+            default. Network policies let nothing else through to a gateway that the platform brings.
         installed: the class to use, when it is not for the platform to bring one.
     """
 
     hostname: HostName
     tls_secret: ObjectName | None = None
+    client_ranges: tuple[AddressRange, ...] = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
     installed: InstalledGateway | None = None
 
 

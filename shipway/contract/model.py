@@ -174,11 +174,34 @@ class FeatureRead(Spec):
         name: `view:feature`, as the feature store knows it.
         default: the value served, and counted, when the feature is missing or stale.
         ttl_seconds: the greatest age at which the value still counts as fresh.
+        freshness_slo_seconds: how old the served values may typically be before somebody is told; half of the ttl by
+            default, for then there is as much time again before requests get the default value.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*:[a-z][a-z0-9_]*$")]
     default: float
     ttl_seconds: Annotated[float, Field(gt=0)]
+    freshness_slo_seconds: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_objective(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        written = cast(dict[str, object], value)
+        ttl = written.get("ttl_seconds")
+        if "freshness_slo_seconds" in written or not isinstance(ttl, int | float):
+            return written
+        return written | {"freshness_slo_seconds": ttl / 2}
+
+    @model_validator(mode="after")
+    def _told_in_time(self) -> Self:
+        if self.freshness_slo_seconds > self.ttl_seconds:
+            raise ValueError(
+                f"freshness_slo_seconds ({self.freshness_slo_seconds:g}) to be at most ttl_seconds "
+                f"({self.ttl_seconds:g}): an older value is not served"
+            )
+        return self
 
 
 class FeaturesSpec(Spec):

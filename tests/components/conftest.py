@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from shipway.contract.record import BundleRecord, save_record
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 MODEL = """\
@@ -17,6 +19,17 @@ owner: {{team: pricing, contact: a@example.com, escalation: b@example.com, runbo
 resources: {{cpu_millicores: {cpu}, memory_mib: 512}}
 evaluation: {{gates: [{{metric: auc, minimum: 0.5}}]}}
 """
+
+
+RECORD = BundleRecord(
+    digest="sha256:" + "0" * 64,
+    files=("model/model.skops", "schema.json"),
+    data_version="2026-11-01",
+    metrics={"auc": 0.71},
+    owner="pricing",
+    submitted_by="anna@example.com",
+    approved_by="ben@example.com",
+)
 
 
 def image_of(bundle: str) -> str:
@@ -47,6 +60,9 @@ class Project:
             images = {slots[slot]: image_of(slots[slot]) for slot in ("blue", "green") if slots.get(slot)}
             text += f"images: {json.dumps(images)}\n"
         (service / "releases" / f"{environment}.yaml").write_text(text)
+        for digest in slots.values():
+            if digest.startswith("sha256:"):
+                save_record(service, RECORD.model_copy(update={"digest": digest}))
 
     def add_service(self, name: str, environment: str, **slots: str) -> Path:
         """Adds one of the repository's own services, with a release."""

@@ -42,7 +42,9 @@ class Engine:
     def run(self, *arguments: str, code: int = 0) -> str:
         """Runs one command and returns what it printed."""
         done = subprocess.run(
-            ["pulumi", *arguments, "-s", STACK, "--non-interactive"] if arguments[0] != "stack" else ["pulumi", *arguments],
+            ["pulumi", *arguments, "-s", STACK, "--non-interactive"]
+            if arguments[0] != "stack"
+            else ["pulumi", *arguments],
             cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,

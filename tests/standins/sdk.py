@@ -22,7 +22,9 @@ __all__ = ["Fields", "ResourceType", "alternatives", "fields", "resource_type"]
 # How the SDK's documentation says that the provider makes a name where none is given.
 _AUTONAMED = re.compile(r"(?:if|when) omitted, (?:this provider|the provider|pulumi) will assign a random", re.I)
 # Only what holds without a condition: "if this is true, changing it forces ..." depends on more than the change.
-_REPLACING = re.compile(r"(?:^|[.(] ?)(?:forces (?:a )?(?:new|replacement)|changing this value (?:will )?forces?)", re.I)
+_REPLACING = re.compile(
+    r"(?:^|[.(] ?)(?:forces (?:a )?(?:new|replacement)|changing this value (?:will )?forces?)", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,7 @@ def _flat(declared: Any) -> list[Any]:
 
 
 def _documentation(arguments: type) -> dict[str, str]:
-    return {
-        name: " ".join((one.fget.__doc__ or "").split())
-        for _, name, one in sdk_types._py_properties(arguments)
-    }
+    return {name: " ".join((one.fget.__doc__ or "").split()) for _, name, one in sdk_types._py_properties(arguments)}
 
 
 def _autonamed(resource: str, inputs: Fields, documentation: Mapping[str, str]) -> str:

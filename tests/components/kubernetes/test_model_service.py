@@ -24,7 +24,7 @@ def _own(registered: Registered, model: str) -> set[str]:
 
 def test_an_idle_slot_is_nothing(cluster: Cluster) -> None:
     """A slot without a digest has no pods, no Service, no budget; nothing but its model says that it could be there."""
-    assert _own(cluster.register(), "digits") == SHARED | {"blue", "blue-service", "blue-budget"}
+    assert _own(cluster.register(), "digits") == SHARED | {"blue", "blue-autoscaler", "blue-service", "blue-budget"}
 
 
 def test_a_model_that_was_never_released_runs_nothing(cluster: Cluster) -> None:
@@ -70,6 +70,8 @@ def test_delivery_reads_the_same_declaration_as_locally(cluster: Cluster) -> Non
 
 def test_one_owner_of_the_number_of_replicas(cluster: Cluster) -> None:
     """Without room to scale Pulumi says the number; with it the autoscaler does, and its minimum is delivery's."""
+    cluster.resources("digits", min_replicas=1, max_replicas=1)
+    cluster.resources("flight_delay", min_replicas=3, max_replicas=3)
     fixed = cluster.register()
     assert fixed.one("Deployment", "digits-blue")["spec"]["replicas"] == 1
     assert fixed.all("HorizontalPodAutoscaler") == {}
@@ -172,7 +174,10 @@ def test_a_slot_is_scraped_under_the_names_that_rules_and_delivery_read(cluster:
         "sourceLabels": ["__meta_kubernetes_service_label_shipway_slot"],
         "targetLabel": "slot",
     } in endpoint["relabelings"]
-    assert (endpoint["interval"], endpoint["path"], endpoint["honorLabels"]) == ("5s", "/metrics", True)
+    assert (endpoint["interval"], endpoint["path"]) == ("5s", "/metrics")
+    # What a slot says of itself under these names gives way.
+    assert "honorLabels" not in endpoint
+    assert endpoint["metricRelabelings"] == [{"action": "labeldrop", "regex": "exported_(model|slot)"}]
 
 
 def test_a_new_digest_changes_its_slot_and_its_declaration_only(cluster: Cluster) -> None:
@@ -182,7 +187,7 @@ def test_a_new_digest_changes_its_slot_and_its_declaration_only(cluster: Cluster
     cluster.project.release(digits, STACK, blue=SECOND, green=FIRST)
     after = cluster.register()
     added = {request.name for urn, request in after.requests.items() if urn not in before.requests}
-    assert added == {"digits-green", "digits-green-service", "digits-green-budget"}
+    assert added == {"digits-green", "digits-green-autoscaler", "digits-green-service", "digits-green-budget"}
     changed = {one.name for urn, one in before.requests.items() if one.object != after.requests[urn].object}
     # The route's inputs change and are ignored: its rules are delivery's.
     assert changed == {"digits", "digits-declared", "digits-route"}

@@ -56,7 +56,7 @@ def test_more_gpus_than_a_node_has(cluster: Cluster) -> None:
 
 def test_more_gpus_than_the_pools_have(cluster: Cluster) -> None:
     """Both slots and every replica count, and so do the models before it."""
-    cluster.resources("digits", gpu_type="l4", gpus=1)
+    cluster.resources("digits", gpu_type="l4", gpus=1, min_replicas=1)
     cluster.resources("flight_delay", gpu_type="l4", gpus=1, min_replicas=2, max_replicas=2)
     error = _refused(cluster)
     assert error.path.endswith("services/flight_delay/model.yaml")
