@@ -1,5 +1,7 @@
 """ModelService: one model's blue and green slot, route, targets and rules; the same call on every target."""
 
+import shutil
+from dataclasses import asdict
 from typing import Any
 
 import pulumi
@@ -8,9 +10,12 @@ from components.parts import ModelOutputs, PlatformOutputs
 from components.preflight import live_changes
 from components.services import Service
 from components.target import target_of
+from shipway.contract.environment import EnvironmentSpec, Tier
 from shipway.contract.errors import SpecError
 from shipway.contract.metrics import LOG_FIELDS, Slot
 from shipway.contract.record import load_record, record_path
+from shipway.observability.alert_tests import run_alert_tests
+from shipway.observability.rules import model_rules
 
 __all__ = ["ModelService"]
 
@@ -18,8 +23,9 @@ __all__ = ["ModelService"]
 class ModelService(pulumi.ComponentResource):
     """All that belongs to one model and to nothing else.
 
-    Its inputs carry what the policies judge: the model's spec, its release, what is known of the released bundles, and
-    whether a live slot would change. What cannot be told is left out, so that nobody takes it for good.
+    Its inputs carry what the policies judge: the model's spec, its release, what is known of the released bundles,
+    whether a live slot would change and, in production, what the tests of its alerts said. What cannot be told is left
+    out, so that nobody takes it for good.
 
     Args:
         service: the model, its folder and its release.
@@ -46,7 +52,16 @@ def _judged(service: Service, platform: PlatformOutputs) -> dict[str, Any]:
         "release": {"blue": service.release.blue, "green": service.release.green},
         "bundles": _bundles(service),
         **live,
+        **_alert_tests(service, platform.environment),
     }
+
+
+def _alert_tests(service: Service, environment: EnvironmentSpec) -> dict[str, Any]:
+    promtool = shutil.which("promtool")
+    if environment.tier is not Tier.PROD or promtool is None:
+        return {}
+    rules = model_rules(service.spec, environment, released=any(service.release.digest(slot) for slot in Slot))
+    return {"alert_tests": asdict(run_alert_tests(promtool, rules))}
 
 
 def _bundles(service: Service) -> dict[str, Any]:
