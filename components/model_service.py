@@ -51,6 +51,7 @@ def _judged(service: Service, platform: PlatformOutputs) -> dict[str, Any]:
         "model": service.spec.model_dump(mode="json") | {"logging": {"payload": False, "fields": [*LOG_FIELDS]}},
         "release": {"blue": service.release.blue, "green": service.release.green},
         "bundles": _bundles(service),
+        **({} if service.room is None else {"headroom": asdict(service.room)}),
         **live,
         **_alert_tests(service, platform.environment),
     }

@@ -54,11 +54,12 @@ from components.kubernetes.pods import Mount, pod_template, resources, scratch
 from components.kubernetes.scraping import MOST_SAMPLES, without_own
 from components.parts import ModelOutputs, PlatformOutputs, SlotOutputs
 from components.services import Service as ModelFolder
+from components.services import Way
 from shipway.contract.documents import load_yaml
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import MODELS_JOB, Slot
-from shipway.contract.model import ModelSpec, ResourceSpec
+from shipway.contract.model import ModelSpec
 from shipway.contract.record import load_record
 from shipway.contract.route import RouteSpec
 from shipway.observability.rendering import seconds
@@ -155,6 +156,8 @@ class _Model:
         )
         self._edges(metadata)
         declared = RouteSpec.declared(self.spec, self.release, dict.fromkeys(Slot, SLOT_PORT))
+        declared = RouteSpec.declared(self.spec, self.release, dict.fromkeys(Slot, SLOT_PORT))
+        declared = declared.model_copy(update={"candidate_replicas": self._candidate_replicas})
         ConfigMap(
             f"{model}-declared",
             metadata=self._meta(f"{model}-route", model_labels(self.environment, self.service)),
@@ -173,12 +176,21 @@ class _Model:
         self._monitoring(metadata, released=bool(filled))
         return account
 
+    @property
+    def _candidate_replicas(self) -> int | None:
+        """As many as fit beside the version that serves; None where there is room for all."""
+        room = self.service.room
+        # One that has to wait for the place of the version before is there and waits.
+        return None if room is None or room.way is Way.CANARY else max(room.candidate_replicas, 1)
+
     def slot(self, slot: Slot, account: ServiceAccount) -> None:
         """Builds what runs the digest in `slot`."""
         spec, resource = self.spec, self.spec.resources
         name, labels = self.names.slot(spec.name, slot), slot_labels(self.environment, self.service, slot)
         selector = {"shipway/model": spec.name, "shipway/slot": str(slot)}
-        metadata, scales = self._meta(name, labels), resource.max_replicas > resource.min_replicas
+        metadata, least = self._meta(name, labels), self._candidate_replicas or resource.min_replicas
+        # A version that begins with fewer replicas grows when there is room.
+        scales = resource.max_replicas > least
         # A version that does not get ready is delivery's to judge, at the same time as `up` gives up on it.
         waiting = {"pulumi.com/timeoutSeconds": str(math.ceil(spec.rollout.prepare_seconds))}
         Deployment(
@@ -218,7 +230,7 @@ class _Model:
             HorizontalPodAutoscaler(
                 f"{name}-autoscaler",
                 metadata=metadata,
-                spec=_autoscaler(name, resource),
+                spec=_autoscaler(name, least, resource.max_replicas),
                 # Delivery keeps the idle slot as warm as the live one.
                 opts=self._opts(ignore=["spec.minReplicas"]),
             )
@@ -355,12 +367,12 @@ def _probe(path: str, failure_threshold: int) -> ProbeArgs:
     )
 
 
-def _autoscaler(name: str, resource: ResourceSpec) -> HorizontalPodAutoscalerSpecArgs:
+def _autoscaler(name: str, min_replicas: int, max_replicas: int) -> HorizontalPodAutoscalerSpecArgs:
     target = MetricTargetArgs(type="Utilization", average_utilization=_CPU_PERCENT)
     return HorizontalPodAutoscalerSpecArgs(
         scale_target_ref=CrossVersionObjectReferenceArgs(api_version="apps/v1", kind="Deployment", name=name),
-        min_replicas=resource.min_replicas,
-        max_replicas=resource.max_replicas,
+        min_replicas=min_replicas,
+        max_replicas=max_replicas,
         metrics=[MetricSpecArgs(type="Resource", resource=ResourceMetricSourceArgs(name="cpu", target=target))],
     )
 

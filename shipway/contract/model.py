@@ -3,7 +3,7 @@
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Self, cast
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
@@ -108,6 +108,8 @@ class RolloutSpec(Spec):
         prepare_seconds: how long a version may take to be ready before it has failed.
         guard_seconds: how long a version is judged on after its promotion, the one before it warm.
         manual_gate_before_percent: the first share that waits for a person; none by default, 50 at high risk.
+        drain_and_swap: whether a version may wait for the GPUs of the one that serves, where no pool holds both: that
+            one has to end first, and nothing answers meanwhile.
         gates: what a gate does when it fails (rollback, pause or off), by its name.
     """
 
@@ -124,6 +126,7 @@ class RolloutSpec(Spec):
     prepare_seconds: Annotated[float, Field(gt=0)] = 300
     guard_seconds: Annotated[float, Field(ge=0)] = 3600
     manual_gate_before_percent: Annotated[int, Field(gt=0, le=100)] | None = None
+    drain_and_swap: Literal["refused", "allowed"] = "refused"
     gates: dict[Gate, GateAction] = Field(default_factory=dict[Gate, GateAction])
 
     def action(self, gate: Gate) -> GateAction:

@@ -12,8 +12,8 @@ ENGINE_PACKAGES = {"components", "policies", "pulumi", "pulumi_aws", "pulumi_kub
 # template filled. On a cluster: what things are called, where they are, how a pod, an edge or a database is made.
 SHARED = {
     "kubernetes": {
-        *("charts", "edges", "feature_files", "gpu_types", "labels"),
-        *("names", "namespaces", "places", "pods", "postgres"),
+        *("beneath", "charts", "edges", "feature_files", "gpu_types", "labels"),
+        *("names", "namespaces", "places", "pods", "postgres", "scraping", "told"),
     },
     "local": {"programs", "rendering"},
 }

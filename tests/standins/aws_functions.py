@@ -22,13 +22,7 @@ def _partition(_arguments: Mapping[str, Any], place: Place) -> Answer:
 
 def _region(_arguments: Mapping[str, Any], place: Place) -> Answer:
     region = place.region
-    return {
-        "id": region,
-        "name": region,
-        "region": region,
-        "endpoint": f"ec2.{region}.amazonaws.com",
-        "description": "",
-    }
+    return {"id": region, "name": region, "region": region, "endpoint": f"ec2.{region}.amazonaws.com", "description": ""}
 
 
 def _zones(_arguments: Mapping[str, Any], place: Place) -> Answer:
@@ -40,15 +34,7 @@ def _parameter(arguments: Mapping[str, Any], place: Place) -> Answer:
     name = str(arguments["name"])
     image = "ami-0123456789abcdef0"
     arn = f"arn:aws:ssm:{place.region}::parameter{name}"
-    return {
-        "id": name,
-        "name": name,
-        "arn": arn,
-        "type": "String",
-        "value": image,
-        "version": 1,
-        "insecureValue": image,
-    }
+    return {"id": name, "name": name, "arn": arn, "type": "String", "value": image, "version": 1, "insecureValue": image}
 
 
 def _policy_document(arguments: Mapping[str, Any], _place: Place) -> Answer:

@@ -81,7 +81,9 @@ def identity(kind: str, inputs: Mapping[str, Any], fresh: str, known: ResourceTy
     return f"{kind.rpartition(':')[2].lower()}-{fresh[:17]}"
 
 
-def computed(known: ResourceType, inputs: Mapping[str, Any], key: str, fresh: str, place: Place) -> dict[str, Any]:
+def computed(
+    known: ResourceType, inputs: Mapping[str, Any], key: str, fresh: str, place: Place
+) -> dict[str, Any]:
     """Returns the properties of a new object: what was given, and what AWS adds.
 
     Args:
@@ -169,9 +171,7 @@ def _database(name: str, given: Mapping[str, Any], fresh: str, place: Place) -> 
     address = f"{name}.{fresh[:12]}.{place.region}.rds.amazonaws.com"
     port = given.get("port") or {"postgres": 5432, "mysql": 3306}.get(str(given.get("engine")), 5432)
     secret = f"arn:aws:secretsmanager:{place.region}:{place.account}:secret:rds!db-{_uuid(fresh)}-{fresh[:6]}"
-    own = [
-        {"secretArn": secret, "secretStatus": "active", "kmsKeyId": str(given.get("masterUserSecretKmsKeyId") or "")}
-    ]
+    own = [{"secretArn": secret, "secretStatus": "active", "kmsKeyId": str(given.get("masterUserSecretKmsKeyId") or "")}]
     return {
         "address": address,
         "port": port,

@@ -24,15 +24,10 @@ _NAMES: Mapping[str, Mapping[str, tuple[str, str]]] = {
         )
     },
     "aws:eks/cluster:Cluster": {
-        "name": (
-            r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}",
-            "1 to 100 letters, digits, - and _, beginning with none of these two",
-        ),
+        "name": (r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}", "1 to 100 letters, digits, - and _, beginning with none of these two"),
         "version": (r"1\.\d\d", "a Kubernetes version such as 1.34"),
     },
-    "aws:eks/nodeGroup:NodeGroup": {
-        "nodeGroupName": (r"[0-9A-Za-z][0-9A-Za-z_-]{0,62}", "1 to 63 letters, digits, - and _")
-    },
+    "aws:eks/nodeGroup:NodeGroup": {"nodeGroupName": (r"[0-9A-Za-z][0-9A-Za-z_-]{0,62}", "1 to 63 letters, digits, - and _")},
     "aws:elasticache/replicationGroup:ReplicationGroup": {
         "replicationGroupId": (
             r"(?=.{1,40}$)[a-z][a-z0-9]*(-[a-z0-9]+)*",
@@ -43,10 +38,7 @@ _NAMES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "aws:iam/role:Role": {"name": (r"[\w+=,.@-]{1,64}", "1 to 64 characters of A-Z a-z 0-9 + = , . @ _ -")},
     "aws:kms/alias:Alias": {"name": (r"alias/(?!aws/)[\w/-]{1,250}", "alias/NAME, not alias/aws/...")},
     "aws:lb/loadBalancer:LoadBalancer": {
-        "name": (
-            r"(?!internal-)[0-9A-Za-z]([0-9A-Za-z-]{0,30}[0-9A-Za-z])?",
-            "1 to 32 letters, digits and inner hyphens",
-        )
+        "name": (r"(?!internal-)[0-9A-Za-z]([0-9A-Za-z-]{0,30}[0-9A-Za-z])?", "1 to 32 letters, digits and inner hyphens")
     },
     "aws:rds/instance:Instance": {
         "identifier": (
@@ -70,9 +62,7 @@ _POLICIES: Mapping[str, Mapping[str, int]] = {
     "aws:kms/key:Key": {"policy": 32_768},
     "aws:s3/bucketPolicy:BucketPolicy": {"policy": 20_480},
 }
-_INSTANCE_TYPE = re.compile(
-    r"[a-z][a-z0-9-]*\d[a-z0-9-]*\.(nano|micro|small|medium|large|xlarge|\d+xlarge|metal(-\d+xl)?)"
-)
+_INSTANCE_TYPE = re.compile(r"[a-z][a-z0-9-]*\d[a-z0-9-]*\.(nano|micro|small|medium|large|xlarge|\d+xlarge|metal(-\d+xl)?)")
 _TAG = re.compile(r"[\w\s.:/=+@-]*")
 
 
@@ -148,10 +138,7 @@ def _bad_tags(inputs: Mapping[str, Any]) -> Iterator[Problem]:
         yield "tags", f"TooManyTags: {len(tags)} tags, the most are 50"
     for key, value in cast(Mapping[str, Any], tags).items():
         if key.lower().startswith("aws:") or not 0 < len(key) <= 128 or not _TAG.fullmatch(key):
-            yield (
-                f"tags.{key}",
-                "InvalidTag: a key has 1 to 128 characters of A-Z a-z 0-9 space . : / = + - @ _, not aws:",
-            )
+            yield f"tags.{key}", "InvalidTag: a key has 1 to 128 characters of A-Z a-z 0-9 space . : / = + - @ _, not aws:"
         if isinstance(value, str) and not has_unknown(value) and (len(value) > 256 or not _TAG.fullmatch(value)):
             yield f"tags.{key}", "InvalidTag: a value has at most 256 characters of A-Z a-z 0-9 space . : / = + - @ _"
 
@@ -187,10 +174,7 @@ def _instance_types(inputs: Mapping[str, Any], _place: Place) -> Iterator[Proble
     """An instance type has the form FAMILY.SIZE."""
     for value in _known(inputs, "instanceTypes") or []:
         if not _INSTANCE_TYPE.fullmatch(str(value)):
-            yield (
-                "instanceTypes",
-                f"InvalidParameterException: The following supplied instance types do not exist: [{value}]",
-            )
+            yield "instanceTypes", f"InvalidParameterException: The following supplied instance types do not exist: [{value}]"
 
 
 def _scaling(inputs: Mapping[str, Any], _place: Place) -> Iterator[Problem]:
@@ -213,10 +197,7 @@ def _cluster_subnets(inputs: Mapping[str, Any], _place: Place) -> Iterator[Probl
     """A cluster spans two zones, so it needs two subnets at least."""
     subnets = (_known(inputs, "vpcConfig") or {}).get("subnetIds")
     if subnets is not None and len(set(subnets)) < 2:
-        yield (
-            "vpcConfig.subnetIds",
-            "InvalidParameterException: Subnets specified must be in at least two different AZs",
-        )
+        yield "vpcConfig.subnetIds", "InvalidParameterException: Subnets specified must be in at least two different AZs"
 
 
 def _failover(inputs: Mapping[str, Any], _place: Place) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,7 @@ class Engine:
     def run(self, *arguments: str, code: int = 0) -> str:
         """Runs one command and returns what it printed."""
         done = subprocess.run(
-            ["pulumi", *arguments, "-s", STACK, "--non-interactive"]
-            if arguments[0] != "stack"
-            else ["pulumi", *arguments],
+            ["pulumi", *arguments, "-s", STACK, "--non-interactive"] if arguments[0] != "stack" else ["pulumi", *arguments],
             cwd=self.root,
             env=self.environment,
             stdin=subprocess.DEVNULL,

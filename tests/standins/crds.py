@@ -52,10 +52,7 @@ def problems(value: Any, schema: Mapping[str, Any], path: str) -> Iterator[tuple
             yield path, f"must be a whole number or a string, not {type(value).__name__}"
         return
     declared = schema.get("type")
-    if declared is not None and (
-        not isinstance(value, _TYPES[declared])
-        or (declared != "boolean" and value in (True, False) and isinstance(value, bool))
-    ):
+    if declared is not None and (not isinstance(value, _TYPES[declared]) or (declared != "boolean" and value in (True, False) and isinstance(value, bool))):
         yield path, f"must be of type {declared}, not {type(value).__name__}"
         return
     if "enum" in schema and value not in schema["enum"]:

@@ -168,18 +168,11 @@ def _refused(kind: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     wanted, given = shown(inputs, "spec.selector.matchLabels"), shown(inputs, "spec.template.metadata.labels")
     if name in ("Deployment", "StatefulSet", "DaemonSet") and not has_unknown([wanted, given]):
         if not (wanted or {}).items() <= (given or {}).items():
-            yield (
-                "spec.template.metadata.labels",
-                f"Invalid value: {given}: `selector` does not match template `labels`",
-            )
+            yield "spec.template.metadata.labels", f"Invalid value: {given}: `selector` does not match template `labels`"
 
 
 def _refuse_missing_namespace(name: str, objects: Objects) -> None:
-    created = {
-        str(one.get("namespace"))
-        for key, one in objects.items()
-        if key.startswith(_RELEASE) and one.get("createNamespace")
-    }
+    created = {str(one.get("namespace")) for key, one in objects.items() if key.startswith(_RELEASE) and one.get("createNamespace")}
     if name not in _NAMESPACES | created and f"{_NAMESPACE}/{name}" not in objects:
         raise Refused(f'namespaces "{name}" not found')
 

@@ -7,7 +7,7 @@ one are whatever its classes declare.
 import importlib
 import inspect
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import NoneType
@@ -22,9 +22,7 @@ __all__ = ["Fields", "ResourceType", "alternatives", "fields", "resource_type"]
 # How the SDK's documentation says that the provider makes a name where none is given.
 _AUTONAMED = re.compile(r"(?:if|when) omitted, (?:this provider|the provider|pulumi) will assign a random", re.I)
 # Only what holds without a condition: "if this is true, changing it forces ..." depends on more than the change.
-_REPLACING = re.compile(
-    r"(?:^|[.(] ?)(?:forces (?:a )?(?:new|replacement)|changing this value (?:will )?forces?)", re.I
-)
+_REPLACING = re.compile(r"(?:^|[.(] ?)(?:forces (?:a )?(?:new|replacement)|changing this value (?:will )?forces?)", re.I)
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,10 @@ def _flat(declared: Any) -> list[Any]:
 
 
 def _documentation(arguments: type) -> dict[str, str]:
-    return {name: " ".join((one.fget.__doc__ or "").split()) for _, name, one in sdk_types._py_properties(arguments)}
+    return {
+        name: " ".join((one.fget.__doc__ or "").split())
+        for _, name, one in sdk_types._py_properties(arguments)
+    }
 
 
 def _autonamed(resource: str, inputs: Fields, documentation: Mapping[str, str]) -> str:

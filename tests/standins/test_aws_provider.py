@@ -85,9 +85,7 @@ def test_the_whole_life_of_a_stack(engine: Engine) -> None:
     assert {key: step["op"] for key, step in engine.steps().items()} == {"cluster": "update"}
     engine.up()
 
-    engine.program(
-        PROGRAM.replace("10.0.{number}.0", "10.0.{number + 4}.0").replace("bundles-of-test", "bundles-of-more")
-    )
+    engine.program(PROGRAM.replace("10.0.{number}.0", "10.0.{number + 4}.0").replace("bundles-of-test", "bundles-of-more"))
     steps = engine.steps()
     assert steps["subnet-a"]["replaceReasons"] == ["cidrBlock"]
     assert steps["bundles"]["replaceReasons"] == ["bucket"]

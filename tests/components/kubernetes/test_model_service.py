@@ -83,6 +83,19 @@ def test_one_owner_of_the_number_of_replicas(cluster: Cluster) -> None:
     assert list(scaled.request("digits-blue-autoscaler").ignoreChanges) == ["spec.minReplicas"]
 
 
+def test_a_new_version_begins_with_what_fits(cluster: Cluster) -> None:
+    """One GPU short of two full slots: delivery and the autoscaler are told, the policies and people see why."""
+    cluster.resources("flight_delay", gpu_type="l4", gpus=1, min_replicas=3, max_replicas=3)
+    registered = cluster.register()
+    route = RouteSpec.model_validate_json(registered.one("ConfigMap", "flight-delay-declared")["data"]["route.json"])
+    assert (route.min_replicas, route.candidate_replicas) == (3, 1)
+    spec = registered.one("HorizontalPodAutoscaler", "flight-delay-green-autoscaler")["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 3)
+    said = registered.one("ModelService", "flight-delay")["headroom"]
+    assert (said["way"], said["candidate_replicas"]) == ("surge", 1)
+    assert said["reason"].startswith("1 l4 are free beside flight-delay, 3 replicas need 3: ")
+
+
 def test_a_budget_lets_one_replica_go_at_a_time(cluster: Cluster) -> None:
     """Of this slot alone, by labels that no release changes."""
     spec = cluster.register().one("PodDisruptionBudget", "flight-delay-blue-budget")["spec"]
