@@ -6,7 +6,13 @@ from pathlib import Path
 import pulumi
 
 from components.kubernetes import model_service
-from components.kubernetes.access import cluster_of, cluster_provider, find_kubeconfig, read_served_routes
+from components.kubernetes.access import (
+    cluster_of,
+    cluster_provider,
+    find_kubeconfig,
+    read_served_routes,
+    refuse_unfit_cluster,
+)
 from components.kubernetes.admission import Admission, refuse_missing_images
 from components.kubernetes.beneath import GIVEN, Beneath
 from components.kubernetes.delivery import Delivery
@@ -47,6 +53,7 @@ def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]
     refuse_missing_gpus(root, environment, services, GIVEN.gpu_table)
     refuse_missing_images(environment, services)
     model_service.refuse_unknown_bundles(services)
+    refuse_unfit_cluster(root, environment, GIVEN.gpu_table)
 
 
 def served(root: Path, environment: EnvironmentSpec) -> Mapping[str, tuple[Slot, str]]:

@@ -80,6 +80,21 @@ class Project:
         (folder / "manifest.json").write_text(f'{{"model": "{model}"}}')
 
 
+NODE = {"metadata": {"name": "gpu"}, "spec": {"taints": [{"key": "nvidia.com/gpu"}]}}
+# A cluster that has every operator, one class of gateways and two GPU nodes, and nothing else.
+KUBECTL = f"""#!/bin/sh
+case $2 in
+customresourcedefinitions)
+    for kind in gatewayclasses gateways httproutes; do echo definition/$kind.gateway.networking.k8s.io; done
+    for kind in prometheusrules servicemonitors; do echo definition/$kind.monitoring.coreos.com; done
+    echo definition/clusters.postgresql.cnpg.io; echo definition/scaledobjects.keda.sh;;
+gatewayclasses) echo gatewayclass/cilium;;
+nodes) echo '{json.dumps({"items": [NODE, NODE]})}';;
+*) echo '{{"items": []}}';;
+esac
+"""
+
+
 def make_project(folder: Path, patch: pytest.MonkeyPatch) -> Project:
     """Returns a project without services below `folder`, with stand-ins for the external programs first on PATH."""
     programs = folder / "bin"
@@ -87,7 +102,7 @@ def make_project(folder: Path, patch: pytest.MonkeyPatch) -> Project:
     for name in ("envoy", "prometheus", "promtool", "alertmanager", "amtool"):
         (programs / name).write_text("#!/bin/sh\nexit 0\n")
         (programs / name).chmod(0o755)
-    (programs / "kubectl").write_text("#!/bin/sh\necho '{\"items\": []}'\n")
+    (programs / "kubectl").write_text(KUBECTL)
     (programs / "kubectl").chmod(0o755)
     kubeconfig = folder / "kubeconfig"
     # A cloud's cluster is called after its environment.
