@@ -20,6 +20,7 @@ __all__ = [
     "postgres",
     "registry",
     "routing",
+    "scaling",
     "scraping",
     "serving",
     "target",

@@ -135,6 +135,8 @@ def _kinds_of(cluster: KubernetesSpec) -> dict[str, tuple[str, ...]]:
     brought = any(one.installed is None for one in (cluster.mlflow_postgres, cluster.feast_postgres))
     if cluster.postgres_operator_namespace is not None and brought:
         found["kubernetes.postgres_operator_namespace"] = ("clusters.postgresql.cnpg.io",)
+    if cluster.keda_installed:
+        found["kubernetes.keda_installed"] = ("scaledobjects.keda.sh",)
     if cluster.admission is not None and cluster.admission.installed:
         found["kubernetes.admission.installed"] = ("clusterimagepolicies.policy.sigstore.dev",)
     return found

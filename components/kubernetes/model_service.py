@@ -11,14 +11,6 @@ from pulumi_kubernetes.apps.v1 import (
     DeploymentStrategyArgs,
     RollingUpdateDeploymentArgs,
 )
-from pulumi_kubernetes.autoscaling.v2 import (
-    CrossVersionObjectReferenceArgs,
-    HorizontalPodAutoscaler,
-    HorizontalPodAutoscalerSpecArgs,
-    MetricSpecArgs,
-    MetricTargetArgs,
-    ResourceMetricSourceArgs,
-)
 from pulumi_kubernetes.core.v1 import (
     ConfigMap,
     ContainerArgs,
@@ -51,6 +43,7 @@ from components.kubernetes.places import (
     object_storage_files,
 )
 from components.kubernetes.pods import Mount, pod_template, resources, scratch
+from components.kubernetes.scaling import scaler
 from components.kubernetes.scraping import MOST_SAMPLES, without_own
 from components.parts import ModelOutputs, PlatformOutputs, SlotOutputs
 from components.services import Service as ModelFolder
@@ -72,8 +65,6 @@ _DRAIN_SECONDS = 10
 # What a pod may need beyond its longest request to write out its prediction log.
 _FLUSH_SECONDS = 10
 _PROBE_SECONDS = 5
-# Above it a replica is added. CPU also moves with a GPU model's requests, and no cluster needs an adapter for it.
-_CPU_PERCENT = 70
 _STATE_MIB, _PREDICTIONS_MIB = 256, 1024
 
 
@@ -129,6 +120,7 @@ class _Model:
         self.service, self.spec, self.release = service, service.spec, service.release
         self.environment, self.cluster, self.gpu_table = platform.environment, cluster, gpu_table
         self.names = ClusterNames(platform.environment.name)
+        self._prometheus = platform.monitoring.url
         self._parent, self._provider = parent, platform.serving.provider
         self._ready = [platform.serving.ready]
         if service.spec.features.reads:
@@ -227,13 +219,7 @@ class _Model:
             opts=self._opts(),
         )
         if scales:
-            HorizontalPodAutoscaler(
-                f"{name}-autoscaler",
-                metadata=metadata,
-                spec=_autoscaler(name, least, resource.max_replicas),
-                # Delivery keeps the idle slot as warm as the live one.
-                opts=self._opts(ignore=["spec.minReplicas"]),
-            )
+            scaler(spec, slot, name, metadata, least, self._prometheus, self._opts())
 
     def _edges(self, metadata: ObjectMetaArgs) -> None:
         names, cluster = self.names, self.cluster
@@ -364,16 +350,6 @@ def _probe(path: str, failure_threshold: int) -> ProbeArgs:
         period_seconds=_PROBE_SECONDS,
         timeout_seconds=_PROBE_SECONDS,
         failure_threshold=failure_threshold,
-    )
-
-
-def _autoscaler(name: str, min_replicas: int, max_replicas: int) -> HorizontalPodAutoscalerSpecArgs:
-    target = MetricTargetArgs(type="Utilization", average_utilization=_CPU_PERCENT)
-    return HorizontalPodAutoscalerSpecArgs(
-        scale_target_ref=CrossVersionObjectReferenceArgs(api_version="apps/v1", kind="Deployment", name=name),
-        min_replicas=min_replicas,
-        max_replicas=max_replicas,
-        metrics=[MetricSpecArgs(type="Resource", resource=ResourceMetricSourceArgs(name="cpu", target=target))],
     )
 
 

@@ -26,6 +26,7 @@ from components.kubernetes.names import ClusterNames
 from components.kubernetes.postgres import PostgresOperator
 from components.kubernetes.registry import Registry
 from components.kubernetes.routing import Routing
+from components.kubernetes.scaling import refuse_missing_scaler
 from components.kubernetes.serving import Namespaces, Serving
 from components.kubernetes.told import (
     alerting_outputs,
@@ -53,6 +54,7 @@ def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]
     refuse_missing_gpus(root, environment, services, GIVEN.gpu_table)
     refuse_missing_images(environment, services)
     model_service.refuse_unknown_bundles(services)
+    refuse_missing_scaler(root, environment, services)
     refuse_unfit_cluster(root, environment, GIVEN.gpu_table)
 
 

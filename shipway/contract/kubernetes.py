@@ -265,6 +265,7 @@ class KubernetesSpec(Spec):
         secrets_by_csi: whether a Secret that is named here is instead a SecretProviderClass of the Secrets Store CSI
             driver, whose files lie where the Secret's would; its Postgres ones hold a `service` file for libpq too.
         gpu_operator_installed: whether the NVIDIA GPU operator is there already.
+        keda_installed: whether KEDA is there, which scales models on their requests.
         postgres_operator_namespace: where CloudNativePG runs, when it is there already.
         materialise_every_minutes: how often new feature values go online; it divides an hour, as cron needs it.
     """
@@ -287,6 +288,7 @@ class KubernetesSpec(Spec):
     object_storage: ObjectStorageSpec
     secrets_by_csi: bool = False
     gpu_operator_installed: bool = False
+    keda_installed: bool = False
     postgres_operator_namespace: ObjectName | None = None
     materialise_every_minutes: Literal[5, 10, 15, 20, 30, 60] = 60
 

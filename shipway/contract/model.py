@@ -55,7 +55,14 @@ class OwnerSpec(Spec):
 
 
 class ResourceSpec(Spec):
-    """What one slot of the model needs; cluster targets turn it into requests and limits, `local` counts it."""
+    """What one slot of the model needs; cluster targets turn it into requests and limits, `local` counts it.
+
+    Args:
+        cpu_millicores, memory_mib: of each replica.
+        gpu_type, gpus: of each replica, both or neither.
+        min_replicas, max_replicas: of each slot, on a cluster.
+        requests_per_second: what one replica answers well; above it a cluster adds one. By default it looks at the CPU.
+    """
 
     cpu_millicores: Annotated[int, Field(gt=0)]
     memory_mib: Annotated[int, Field(gt=0)]
@@ -63,6 +70,7 @@ class ResourceSpec(Spec):
     gpus: Annotated[int, Field(ge=0)] = 0
     min_replicas: Annotated[int, Field(ge=1)] = 1
     max_replicas: Annotated[int, Field(ge=1)] = 1
+    requests_per_second: Annotated[float, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -38,10 +38,12 @@ def image_of(bundle: str) -> str:
 
 
 class Project:
-    """A checkout with the real program and stack files, and services of the tests' own."""
+    """A checkout with the real program and stack files, made where there is none, and services of the tests' own."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        if (root / "stacks").exists():
+            return
         shutil.copy(REPOSITORY / "Pulumi.yaml", root)
         shutil.copytree(REPOSITORY / "stacks", root / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
 

@@ -13,7 +13,7 @@ ENGINE_PACKAGES = {"components", "policies", "pulumi", "pulumi_aws", "pulumi_kub
 SHARED = {
     "kubernetes": {
         *("beneath", "charts", "edges", "feature_files", "gpu_types", "labels"),
-        *("names", "namespaces", "places", "pods", "postgres", "scraping", "told"),
+        *("names", "namespaces", "places", "pods", "postgres", "scaling", "scraping", "told"),
     },
     "local": {"programs", "rendering"},
 }

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shipway.contract.metrics import Slot
 from shipway.contract.naming import check_model_name
 from shipway.contract.route import RouteSpec
 from tests.components.conftest import image_of
@@ -81,6 +82,24 @@ def test_one_owner_of_the_number_of_replicas(cluster: Cluster) -> None:
     spec = scaled.one("HorizontalPodAutoscaler", "digits-blue-autoscaler")["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"], spec["scaleTargetRef"]["name"]) == (2, 6, "digits-blue")
     assert list(scaled.request("digits-blue-autoscaler").ignoreChanges) == ["spec.minReplicas"]
+
+
+def test_a_model_may_scale_on_its_requests(cluster: Cluster) -> None:
+    """KEDA asks Prometheus about this slot alone, and takes no pod away while it gets no answer."""
+    cluster.change(kubernetes__keda_installed=True)
+    cluster.resources("digits", requests_per_second=40)
+    registered = cluster.register()
+    assert set(registered.all("HorizontalPodAutoscaler")) == {f"flight-delay-{slot}-autoscaler" for slot in Slot}
+    spec = registered.one("ScaledObject", "digits-blue-autoscaler")["spec"]
+    assert (spec["scaleTargetRef"], spec["minReplicaCount"], spec["maxReplicaCount"]) == ({"name": "digits-blue"}, 2, 4)
+    assert spec["fallback"]["behavior"] == "currentReplicasIfHigher"
+    (trigger,) = spec["triggers"]
+    assert trigger["metadata"] == {
+        "serverAddress": "http://monitoring-prometheus.shipway-onprem-monitoring.svc:9090",
+        "query": 'sum(rate(shipway_requests_total{job="models",model="digits",slot="blue"}[1m]))',
+        "threshold": "40",
+    }
+    assert "replicas" not in registered.one("Deployment", "digits-blue")["spec"]
 
 
 def test_a_new_version_begins_with_what_fits(cluster: Cluster) -> None:

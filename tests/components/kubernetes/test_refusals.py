@@ -63,6 +63,14 @@ def test_more_gpus_than_the_pools_have(cluster: Cluster) -> None:
     assert error.expected.startswith("flight-delay to fit the pools: 2 replicas need 2, 1 of 4 l4 are free (")
 
 
+def test_a_model_that_nothing_can_scale(cluster: Cluster) -> None:
+    """Only KEDA scales on requests."""
+    cluster.resources("digits", requests_per_second=40)
+    error = _refused(cluster)
+    assert (error.key, error.got) == ("resources.requests_per_second", 40)
+    assert error.expected.startswith("nothing, or kubernetes.keda_installed in ")
+
+
 def test_a_release_that_would_take_the_model_down(cluster: Cluster) -> None:
     """A pool that holds one version of the model and no second one is refused, until its model.yaml allows that."""
     cluster.resources("flight_delay", gpu_type="l4", gpus=1, min_replicas=4)
