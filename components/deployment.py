@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pulumi
 
+from components.headroom import with_headroom
 from components.model_service import ModelService
 from components.parts import HANDOVER, ModelOutputs
 from components.platform import Platform, attach_platform
 from components.preflight import preflight
 from components.services import load_services
+from shipway.contract.environment import environment_path
 from shipway.contract.stack import StackSpec
 
 __all__ = ["deploy"]
@@ -32,6 +34,11 @@ def deploy(root: Path, stack: StackSpec) -> None:
     pulumi.export("gateway_url", platform.routing.url)
     pulumi.export("prometheus_url", platform.monitoring.url)
     if stack.holds_models:
+        # What no pool holds was refused above.
+        services = with_headroom(services, platform.gpu_pool.gpus, environment_path(root, environment.name))
+        for service in services:
+            if service.room is not None and service.spec.resources.gpus:
+                pulumi.log.info(f"{service.spec.name}: {service.room.way}, for {service.room.reason}")
         models = {service.spec.name: ModelService(service, platform).outputs for service in services}
         pulumi.export("models", {name: _told(model) for name, model in models.items()})
     else:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.services import Service
-from components.target import target_of
+from components.target import Unasked, target_of
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.release import refuse_live_change
@@ -30,7 +30,12 @@ def preflight(root: Path, environment: EnvironmentSpec, services: Sequence[Servi
     Raises:
         ShipwayError: for anything that must not be applied.
     """
-    target_of(root, environment).refuse(root, environment, services)
+    try:
+        target_of(root, environment).refuse(root, environment, services)
+    except Unasked as error:
+        if not dry_run:
+            raise
+        return [f"whether the cluster is fit is not decidable, and `up` will refuse: {error}"]
     try:
         refused = live_changes(root, environment, services)
     except SpecError as error:

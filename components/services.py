@@ -1,6 +1,7 @@
 """Service: one folder below services/ with what it says about its model and what is released to this environment."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from shipway.contract.errors import SpecError
@@ -8,16 +9,40 @@ from shipway.contract.layout import services
 from shipway.contract.model import ModelSpec, load_model
 from shipway.contract.release import Release, load_release, release_path
 
-__all__ = ["Service", "load_services"]
+__all__ = ["Headroom", "Service", "Way", "load_services"]
+
+
+class Way(StrEnum):
+    """How a new version finds room: beside the old one, with fewer replicas, or only in its place."""
+
+    CANARY = "canary"
+    SURGE = "surge"
+    DRAIN_AND_SWAP = "drain_and_swap"
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """The room there is for a new version of a model.
+
+    Args:
+        way: how it comes in.
+        candidate_replicas: how many it may begin with; none where it has to wait for the old one's place.
+        reason: why, with the numbers.
+    """
+
+    way: Way
+    candidate_replicas: int
+    reason: str
 
 
 @dataclass(frozen=True)
 class Service:
-    """One model service: its folder, its model.yaml and its release file."""
+    """One model service: its folder, its model.yaml and its release file, and the room for a new version when known."""
 
     folder: Path
     spec: ModelSpec
     release: Release
+    room: Headroom | None = None
 
 
 def load_services(root: Path, environment: str) -> tuple[Service, ...]:

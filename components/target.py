@@ -14,14 +14,18 @@ from shipway.contract.environment import EnvironmentSpec, environment_path
 from shipway.contract.errors import SpecError
 from shipway.contract.metrics import Slot
 
-__all__ = ["TargetModule", "target_of"]
+__all__ = ["TargetModule", "Unasked", "target_of"]
+
+
+class Unasked(SpecError):
+    """What only the running system could tell, and it cannot be asked: undecided at a preview, refused at `up`."""
 
 
 class TargetModule(Protocol):
     """The module `components/<target>/target.py`: the composer of its folder."""
 
     def refuse(self, root: Path, environment: EnvironmentSpec, services: Sequence[Service]) -> None:
-        """Raises a ShipwayError for what cannot work, before the first resource."""
+        """Raises a ShipwayError for what cannot work, before the first resource; Unasked when that cannot be told."""
         ...
 
     def served(self, root: Path, environment: EnvironmentSpec) -> Mapping[str, tuple[Slot, str]]:

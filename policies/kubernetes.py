@@ -133,7 +133,7 @@ def pods(resource: Resource) -> Iterator[Pod]:
 def model_pods(resource: Resource, context: Context) -> Iterator[Pod]:
     """Returns an object's pods unless it is a patch or lies in a namespace of node agents and operators."""
     for pod in pods(resource):
-        if not pod.partial and namespace(resource) not in context.settings.system_namespaces:
+        if not pod.partial and not context.settings.is_system(namespace(resource)):
             yield pod
 
 

@@ -1,5 +1,7 @@
 """Settings: what an organisation decides about the rules, in policies/settings.yaml."""
 
+from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +22,8 @@ class Settings(Spec):
     Args:
         mandatory_on: rule -> tiers on which it stops a deployment, instead of the rule's own.
         allowed_registries: patterns of the registries, with path, that images may come from.
-        system_namespaces: namespaces of node agents and operators, which no rule about models' pods judges.
+        system_namespaces: patterns of the namespaces of node agents and operators, which no rule about models' pods
+            judges.
         kubernetes_versions: minor versions in standard support.
         node_policies: AWS managed policies a node's role may have.
         gpu_labels: node labels that only GPU pools carry.
@@ -59,9 +62,18 @@ class Settings(Spec):
     max_samples_per_scrape: Positive = 50_000
     short_lived_environments: tuple[str, ...] = ("dev*", "pr-*", "preview*", "sandbox*")
 
+    def is_system(self, namespace: str | None) -> bool:
+        """Returns whether node agents and operators run in `namespace`."""
+        return _matches(namespace or "", self.system_namespaces)
+
     def tiers(self, rule: str, own: frozenset[Tier]) -> frozenset[Tier]:
         """Returns where `rule` is mandatory, which on its own would be `own`."""
         return frozenset(self.mandatory_on[rule]) if rule in self.mandatory_on else own
+
+
+@cache
+def _matches(text: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(text, pattern) for pattern in patterns)
 
 
 def load_settings(path: Path, known: frozenset[str]) -> Settings:

@@ -20,6 +20,8 @@ __all__ = [
     "postgres",
     "registry",
     "routing",
+    "scaling",
+    "scraping",
     "serving",
     "target",
 ]

@@ -33,6 +33,7 @@ from components.kubernetes.places import (
     port_of,
 )
 from components.kubernetes.pods import config_files, pod_template, resources
+from components.kubernetes.scraping import MOST_SAMPLES, without_own
 from components.kubernetes.told import delivery_outputs
 from components.parts import AlertingOutputs, DeliveryOutputs, MonitoringOutputs
 from shipway.contract.environment import EnvironmentSpec
@@ -157,10 +158,11 @@ class Delivery(pulumi.ComponentResource):
                     {
                         "port": "metrics",
                         "interval": interval,
-                        "honorLabels": True,
                         "relabelings": [{"targetLabel": "job", "replacement": DELIVERY_JOB}],
+                        "metricRelabelings": without_own("job"),
                     }
                 ],
+                "sampleLimit": MOST_SAMPLES,
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=[service, *monitors]),
         )

@@ -159,7 +159,7 @@ class FeatureStore(pulumi.ComponentResource):
             api_version="monitoring.coreos.com/v1",
             kind="PrometheusRule",
             metadata=metadata,
-            spec=load_yaml(materialise_rules(names.models, MATERIALISE_JOB, every * 60)),
+            spec=load_yaml(materialise_rules(self._environment, names.models, MATERIALISE_JOB, every * 60)),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[repository, *monitors]),
         )
 

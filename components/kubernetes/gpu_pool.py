@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pulumi
 
+from components.headroom import with_headroom
 from components.kubernetes.beneath import Beneath
 from components.kubernetes.charts import GPU_OPERATOR, install
 from components.kubernetes.gpu_types import GpuTable
@@ -20,15 +21,11 @@ from shipway.contract.kubernetes import KubernetesSpec
 
 __all__ = ["GpuPool", "refuse_missing_gpus"]
 
-# Blue and green both run while a version rolls out, and the idle one stays warm for the way back.
-_SLOTS = 2
-
 
 def refuse_missing_gpus(root: Path, environment: EnvironmentSpec, services: Sequence[Service], table: GpuTable) -> None:
     """Refuses a pool of an unknown GPU type, and the first model that the pools cannot hold.
 
-    A replica's GPUs are on one node. What the autoscaler adds beyond `min_replicas` may have to wait for a node and is
-    not counted.
+    A replica's GPUs are on one node.
 
     Raises:
         SpecError: naming the file, the key, what was asked for and what there is.
@@ -39,25 +36,17 @@ def refuse_missing_gpus(root: Path, environment: EnvironmentSpec, services: Sequ
             known = ", ".join(table.rows)
             raise SpecError(path, f"gpu_pools.{number}.gpu_type", pool.gpu_type, f"one of {known}")
     total = gpu_pool_outputs(environment.gpu_pools, table).gpus
-    free = dict(total)
     for service in services:
         spec, model = service.spec.resources, service.folder / "model.yaml"
         if spec.gpu_type is None:
             continue
-        if spec.gpu_type not in free:
-            has = f"one that a pool of {path} has: {', '.join(free) or 'there is none'}"
+        if spec.gpu_type not in total:
+            has = f"one that a pool of {path} has: {', '.join(total) or 'there is none'}"
             raise SpecError(model, "resources.gpu_type", spec.gpu_type, has)
         if spec.gpus > (most := table.rows[spec.gpu_type].gpus_per_node):
             at_most = f"at most {most}: that many {spec.gpu_type} are in one node"
             raise SpecError(model, "resources.gpus", spec.gpus, at_most)
-        needed, left = spec.gpus * spec.min_replicas * _SLOTS, free[spec.gpu_type]
-        if needed > left:
-            fits = (
-                f"two slots of {service.spec.name} to fit the pools: {spec.min_replicas} replicas each need {needed}, "
-                f"{left} of {total[spec.gpu_type]} {spec.gpu_type} are free ({path})"
-            )
-            raise SpecError(model, "resources.gpus", spec.gpus, fits)
-        free[spec.gpu_type] -= needed
+    with_headroom(services, total, path)
 
 
 class GpuPool(pulumi.ComponentResource):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.services import Service
+from shipway.contract.alerts import PLATFORM_OWNER
 from shipway.contract.environment import EnvironmentSpec, environment_path
 from shipway.contract.errors import SpecError
 from shipway.contract.metrics import Slot
@@ -21,12 +22,13 @@ _EXPECTED = "at most 63 letters, digits, dots, dashes and underscores: on a clus
 
 
 def labels(environment: EnvironmentSpec, part: str) -> dict[str, str]:
-    """Returns the labels of one of the platform's objects: the environment's tags and what it is a part of."""
+    """Returns the labels of one of the platform's objects: the environment's tags, whose and a part of what it is."""
     return {
         "app.kubernetes.io/name": part,
         "app.kubernetes.io/part-of": "shipway",
         "app.kubernetes.io/managed-by": "pulumi",
         "shipway/env": environment.name,
+        "shipway/owner": PLATFORM_OWNER,
         **{f"shipway/{key}": value for key, value in environment.tags.items()},
     }
 

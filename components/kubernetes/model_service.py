@@ -1,7 +1,7 @@
 """One model on a cluster: pods for each filled slot, one route, one monitor, its rules and the edges it may use."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
@@ -10,14 +10,6 @@ from pulumi_kubernetes.apps.v1 import (
     DeploymentSpecArgs,
     DeploymentStrategyArgs,
     RollingUpdateDeploymentArgs,
-)
-from pulumi_kubernetes.autoscaling.v2 import (
-    CrossVersionObjectReferenceArgs,
-    HorizontalPodAutoscaler,
-    HorizontalPodAutoscalerSpecArgs,
-    MetricSpecArgs,
-    MetricTargetArgs,
-    ResourceMetricSourceArgs,
 )
 from pulumi_kubernetes.core.v1 import (
     ConfigMap,
@@ -51,27 +43,41 @@ from components.kubernetes.places import (
     object_storage_files,
 )
 from components.kubernetes.pods import Mount, pod_template, resources, scratch
+from components.kubernetes.scaling import scaler
+from components.kubernetes.scraping import MOST_SAMPLES, without_own
 from components.parts import ModelOutputs, PlatformOutputs, SlotOutputs
 from components.services import Service as ModelFolder
+from components.services import Way
 from shipway.contract.documents import load_yaml
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import MODELS_JOB, Slot
-from shipway.contract.model import ModelSpec, ResourceSpec
+from shipway.contract.model import ModelSpec
+from shipway.contract.record import load_record
 from shipway.contract.route import RouteSpec
 from shipway.observability.rendering import seconds
 from shipway.observability.rules import model_rules
 
-__all__ = ["build_model"]
+__all__ = ["build_model", "refuse_unknown_bundles"]
 
 # How long a pod that is to end still takes requests: until every gateway has heard that it is no longer ready.
 _DRAIN_SECONDS = 10
 # What a pod may need beyond its longest request to write out its prediction log.
 _FLUSH_SECONDS = 10
 _PROBE_SECONDS = 5
-# Above it a replica is added. CPU also moves with a GPU model's requests, and no cluster needs an adapter for it.
-_CPU_PERCENT = 70
 _STATE_MIB, _PREDICTIONS_MIB = 256, 1024
+
+
+def refuse_unknown_bundles(services: Sequence[ModelFolder]) -> None:
+    """Refuses the first filled slot of whose bundle nothing is known: who made it, from what, and who approved it.
+
+    Raises:
+        SpecError: naming the file that is missing or wrong.
+    """
+    for service in services:
+        for slot in Slot:
+            if digest := service.release.digest(slot):
+                load_record(service.folder, digest)
 
 
 def build_model(
@@ -114,6 +120,7 @@ class _Model:
         self.service, self.spec, self.release = service, service.spec, service.release
         self.environment, self.cluster, self.gpu_table = platform.environment, cluster, gpu_table
         self.names = ClusterNames(platform.environment.name)
+        self._prometheus = platform.monitoring.url
         self._parent, self._provider = parent, platform.serving.provider
         self._ready = [platform.serving.ready]
         if service.spec.features.reads:
@@ -141,6 +148,8 @@ class _Model:
         )
         self._edges(metadata)
         declared = RouteSpec.declared(self.spec, self.release, dict.fromkeys(Slot, SLOT_PORT))
+        declared = RouteSpec.declared(self.spec, self.release, dict.fromkeys(Slot, SLOT_PORT))
+        declared = declared.model_copy(update={"candidate_replicas": self._candidate_replicas})
         ConfigMap(
             f"{model}-declared",
             metadata=self._meta(f"{model}-route", model_labels(self.environment, self.service)),
@@ -159,12 +168,21 @@ class _Model:
         self._monitoring(metadata, released=bool(filled))
         return account
 
+    @property
+    def _candidate_replicas(self) -> int | None:
+        """As many as fit beside the version that serves; None where there is room for all."""
+        room = self.service.room
+        # One that has to wait for the place of the version before is there and waits.
+        return None if room is None or room.way is Way.CANARY else max(room.candidate_replicas, 1)
+
     def slot(self, slot: Slot, account: ServiceAccount) -> None:
         """Builds what runs the digest in `slot`."""
         spec, resource = self.spec, self.spec.resources
         name, labels = self.names.slot(spec.name, slot), slot_labels(self.environment, self.service, slot)
         selector = {"shipway/model": spec.name, "shipway/slot": str(slot)}
-        metadata, scales = self._meta(name, labels), resource.max_replicas > resource.min_replicas
+        metadata, least = self._meta(name, labels), self._candidate_replicas or resource.min_replicas
+        # A version that begins with fewer replicas grows when there is room.
+        scales = resource.max_replicas > least
         # A version that does not get ready is delivery's to judge, at the same time as `up` gives up on it.
         waiting = {"pulumi.com/timeoutSeconds": str(math.ceil(spec.rollout.prepare_seconds))}
         Deployment(
@@ -201,13 +219,7 @@ class _Model:
             opts=self._opts(),
         )
         if scales:
-            HorizontalPodAutoscaler(
-                f"{name}-autoscaler",
-                metadata=metadata,
-                spec=_autoscaler(name, resource),
-                # Delivery keeps the idle slot as warm as the live one.
-                opts=self._opts(ignore=["spec.minReplicas"]),
-            )
+            scaler(spec, slot, name, metadata, least, self._prometheus, self._opts())
 
     def _edges(self, metadata: ObjectMetaArgs) -> None:
         names, cluster = self.names, self.cluster
@@ -242,14 +254,15 @@ class _Model:
                         "path": "/metrics",
                         "interval": seconds(environment.scrape_interval_seconds),
                         "scrapeTimeout": seconds(environment.scrape_interval_seconds),
-                        # A service names its own model, version and slot.
-                        "honorLabels": True,
                         "relabelings": [
                             slot,
                             *({"targetLabel": name, "replacement": value} for name, value in fixed.items()),
                         ],
+                        # A service names its model and slot too; whose series these are is not for it to say.
+                        "metricRelabelings": without_own("model", "slot"),
                     }
                 ],
+                "sampleLimit": MOST_SAMPLES,
             },
             opts=self._opts(),
         )
@@ -277,6 +290,11 @@ def _pod(
     probe_count = math.ceil(spec.rollout.prepare_seconds / _PROBE_SECONDS)
     return pod_template(
         labels=labels,
+        annotations={
+            # The longest that either may take; the policies hold probes and grace period against them.
+            "shipway/load-seconds": f"{spec.rollout.prepare_seconds:g}",
+            "shipway/request-timeout-seconds": f"{spec.serving.timeout_seconds:g}",
+        },
         selector=selector,
         service_account=spec.name,
         container=ContainerArgs(
@@ -332,16 +350,6 @@ def _probe(path: str, failure_threshold: int) -> ProbeArgs:
         period_seconds=_PROBE_SECONDS,
         timeout_seconds=_PROBE_SECONDS,
         failure_threshold=failure_threshold,
-    )
-
-
-def _autoscaler(name: str, resource: ResourceSpec) -> HorizontalPodAutoscalerSpecArgs:
-    target = MetricTargetArgs(type="Utilization", average_utilization=_CPU_PERCENT)
-    return HorizontalPodAutoscalerSpecArgs(
-        scale_target_ref=CrossVersionObjectReferenceArgs(api_version="apps/v1", kind="Deployment", name=name),
-        min_replicas=resource.min_replicas,
-        max_replicas=resource.max_replicas,
-        metrics=[MetricSpecArgs(type="Resource", resource=ResourceMetricSourceArgs(name="cpu", target=target))],
     )
 
 

@@ -114,6 +114,7 @@ def pod_template(
     service_account: str,
     container: ContainerArgs,
     mounts: Sequence[Mount],
+    annotations: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
     temporary_mib: int = 256,
     grace_seconds: int = 30,
@@ -129,6 +130,7 @@ def pod_template(
         selector: those of them that tell its replicas from other pods: they are spread over zones and nodes.
         service_account: whose identity it has.
         container: what runs; its mounts and variables are added here.
+        annotations: the pod's annotations.
         mounts: its volumes, besides one for temporary files.
         variables: its environment; nothing in it is secret.
         temporary_mib: how much it may write to temporary files.
@@ -146,7 +148,7 @@ def pod_template(
         *(EnvVarArgs(name=name, value=value) for name, value in (variables or {}).items()),
     ]
     return PodTemplateSpecArgs(
-        metadata=ObjectMetaArgs(labels=dict(labels)),
+        metadata=ObjectMetaArgs(labels=dict(labels), annotations=dict(annotations) if annotations else None),
         spec=PodSpecArgs(
             service_account_name=service_account,
             automount_service_account_token=asks_cluster,

@@ -16,6 +16,7 @@ from pulumi_kubernetes.core.v1 import (
     ServiceSpecArgs,
 )
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
 
 from components.kubernetes import edges
 from components.kubernetes.beneath import Beneath
@@ -74,11 +75,17 @@ class Registry(pulumi.ComponentResource):
             f"{name}-mlflow",
             metadata=metadata,
             spec=DeploymentSpecArgs(
-                replicas=1,
+                replicas=2,
                 selector=LabelSelectorArgs(match_labels=_SELECTOR),
                 template=_pod(given, names, cluster, beneath),
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
+        )
+        PodDisruptionBudget(
+            f"{name}-budget",
+            metadata=metadata,
+            spec=PodDisruptionBudgetSpecArgs(max_unavailable=1, selector=LabelSelectorArgs(match_labels=_SELECTOR)),
+            opts=child,
         )
         port = ServicePortArgs(name="http", port=MLFLOW_PORT, target_port="http")
         Service(

@@ -6,11 +6,14 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
+from components.kubernetes import edges
 from components.kubernetes.beneath import Beneath
 from components.kubernetes.charts import ENVOY_GATEWAY, install
 from components.kubernetes.labels import labels
-from components.kubernetes.names import HTTPS_PORT, ClusterNames
+from components.kubernetes.names import HTTPS_PORT, SLOT_PORT, ClusterNames
 from components.kubernetes.namespaces import PodSecurity, namespace
+from components.kubernetes.places import monitoring_namespace
+from components.kubernetes.scraping import MOST_SAMPLES
 from components.kubernetes.told import routing_outputs
 from components.parts import RoutingOutputs
 from shipway.contract.environment import EnvironmentSpec
@@ -21,6 +24,11 @@ from shipway.observability.rendering import seconds
 __all__ = ["GATEWAY_API", "Routing"]
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
+
+# Envoy may not listen below 1024: Envoy Gateway adds this to the port of a listener.
+_SHIFT = 10_000
+# Envoy Gateway's: where proxies get their configuration and extensions, its webhook, and everybody's metrics.
+_CONTROLLER_PORTS, _WEBHOOK_PORT, _METRICS_PORT = (18_000, 18_001, 18_002), 9443, 19_001
 
 
 class Routing(pulumi.ComponentResource):
@@ -48,7 +56,11 @@ class Routing(pulumi.ComponentResource):
             names.gateway_namespace, PodSecurity.RESTRICTED, cluster.pod_security_version, given, self
         )
         installed = cluster.gateway.installed
+        if installed is None or installed.namespace != names.gateway_namespace:
+            closed = pulumi.ResourceOptions(parent=self, depends_on=[space])
+            space = edges.deny_all(f"{name}-deny-all", names.gateway_namespace, given, closed)
         if installed is None:
+            self._edges(name, names, cluster, given, space)
             waits = [self._envoy_gateway(name, names, given, space)]
             self._monitor(name, environment, given, monitors)
         else:
@@ -87,6 +99,35 @@ class Routing(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[chart]),
         )
 
+    def _edges(
+        self,
+        name: str,
+        names: ClusterNames,
+        cluster: KubernetesSpec,
+        given: dict[str, str],
+        space: pulumi.Resource,
+    ) -> None:
+        own, api_server = edges.pods(names.gateway_namespace), edges.addresses(cluster.api_server_range)
+        callers = [edges.addresses(one) for one in cluster.gateway.client_ranges]
+        edges.allow(
+            f"{name}-edges",
+            ObjectMetaArgs(name="gateway", namespace=names.gateway_namespace, labels=given),
+            {},
+            ingress=[
+                *(edges.from_peer(caller, HTTPS_PORT + _SHIFT) for caller in callers),
+                edges.from_peer(own, *_CONTROLLER_PORTS),
+                edges.from_peer(api_server, _WEBHOOK_PORT),
+                edges.from_peer(edges.pods(monitoring_namespace(names, cluster)), _METRICS_PORT),
+            ],
+            egress=[
+                edges.name_service(),
+                edges.to_peer(edges.pods(names.models), SLOT_PORT),
+                edges.to_peer(own, *_CONTROLLER_PORTS),
+                edges.to_peer(api_server, HTTPS_PORT, cluster.api_server_port),
+            ],
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[space]),
+        )
+
     def _monitor(
         self, name: str, environment: EnvironmentSpec, given: dict[str, str], monitors: Sequence[pulumi.Resource]
     ) -> None:
@@ -109,10 +150,10 @@ class Routing(pulumi.ComponentResource):
                         "port": "metrics",
                         "path": "/stats/prometheus",
                         "interval": seconds(environment.scrape_interval_seconds),
-                        "honorLabels": True,
                         "relabelings": [{"targetLabel": "job", "replacement": GATEWAY_JOB}],
                     }
                 ],
+                "sampleLimit": MOST_SAMPLES,
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(monitors)),
         )

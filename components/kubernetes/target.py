@@ -6,7 +6,13 @@ from pathlib import Path
 import pulumi
 
 from components.kubernetes import model_service
-from components.kubernetes.access import cluster_of, cluster_provider, find_kubeconfig, read_served_routes
+from components.kubernetes.access import (
+    cluster_of,
+    cluster_provider,
+    find_kubeconfig,
+    read_served_routes,
+    refuse_unfit_cluster,
+)
 from components.kubernetes.admission import Admission, refuse_missing_images
 from components.kubernetes.beneath import GIVEN, Beneath
 from components.kubernetes.delivery import Delivery
@@ -20,6 +26,7 @@ from components.kubernetes.names import ClusterNames
 from components.kubernetes.postgres import PostgresOperator
 from components.kubernetes.registry import Registry
 from components.kubernetes.routing import Routing
+from components.kubernetes.scaling import refuse_missing_scaler
 from components.kubernetes.serving import Namespaces, Serving
 from components.kubernetes.told import (
     alerting_outputs,
@@ -46,6 +53,9 @@ def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]
     refuse_unheard_alerts(root, environment, cluster)
     refuse_missing_gpus(root, environment, services, GIVEN.gpu_table)
     refuse_missing_images(environment, services)
+    model_service.refuse_unknown_bundles(services)
+    refuse_missing_scaler(root, environment, services)
+    refuse_unfit_cluster(root, environment, GIVEN.gpu_table)
 
 
 def served(root: Path, environment: EnvironmentSpec) -> Mapping[str, tuple[Slot, str]]:

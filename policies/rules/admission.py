@@ -43,7 +43,7 @@ def _policy(action: str) -> Resource:
 )
 def signatures_verified(resource: Resource, context: Context) -> Iterator[str]:
     """Every image of a model namespace is admitted only with a verified signature and provenance."""
-    if object_name(resource) in context.settings.system_namespaces:
+    if context.settings.is_system(object_name(resource)):
         return
     kyverno, sigstore = context.stack.of(*_KYVERNO), context.stack.of(*_SIGSTORE)
     problems = [problem for policy in kyverno if (problem := _kyverno(policy.props))]

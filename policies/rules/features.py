@@ -1,7 +1,7 @@
 """How old a feature may be, and who hears of it.
 
-ML028 expects `features.freshness_slo_seconds` in the model's spec, and the alert among the stack's PrometheusRules: an
-expression over `shipway_feature_age_seconds` that names the model.
+ML028 expects `freshness_slo_seconds` of each read in the model's spec, and the alert among the stack's PrometheusRules:
+an expression over `shipway_feature_age_seconds` that names the model.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,8 +18,8 @@ _RULES = "kubernetes:monitoring.coreos.com:PrometheusRule"
 
 
 def _stack(slo: float) -> tuple[Resource, ...]:
-    read = {"name": "weather:wind", "default": 0.0, "ttl_seconds": 3600}
-    model = {"name": "pricing", "features": {"reads": [read], "freshness_slo_seconds": slo}}
+    read = {"name": "weather:wind", "default": 0.0, "ttl_seconds": 3600, "freshness_slo_seconds": slo}
+    model = {"name": "pricing", "features": {"reads": [read]}}
     alert = {"alert": "FeaturesStale", "expr": f'max({FEATURE_AGE_SECONDS}{{model="pricing"}}) > 1800'}
     spec = {"groups": [{"name": "pricing", "rules": [alert]}]}
     return (
@@ -33,8 +33,8 @@ def _stack(slo: float) -> tuple[Resource, ...]:
     "features fresh",
     severity=Severity.HIGH,
     scope=Scope.STACK,
-    fix="Give each read a ttl_seconds and `features` a freshness_slo_seconds in model.yaml, and keep the alert that is "
-    "made from it.",
+    fix="Give each read under `features` in model.yaml a ttl_seconds and a freshness_slo_seconds within it, and keep "
+    "the alert that is made from it.",
     passing=_stack(slo=1800),
     failing=_stack(slo=7200),
 )
@@ -45,14 +45,14 @@ def features_fresh(resource: Resource, context: Context) -> Iterator[str]:
     if not reads:
         return
     for read in reads:
-        if not (number(read.get("ttl_seconds")) or 0) > 0:
-            yield f"features.reads {read.get('name')!r}: ttl_seconds is {read.get('ttl_seconds')!r}, expected one"
-    slo = number(at(model, "features", "freshness_slo_seconds"))
-    if slo is None:
-        raise Undecidable("model.features.freshness_slo_seconds is not among the inputs, expected seconds")
-    shortest = min(number(read.get("ttl_seconds")) or 0 for read in reads)
-    if not 0 < slo <= shortest:
-        yield f"features.freshness_slo_seconds is {slo:g}, expected at most the shortest ttl_seconds ({shortest:g})"
+        where, ttl = f"features.reads {read.get('name')!r}", number(read.get("ttl_seconds")) or 0
+        if not ttl > 0:
+            yield f"{where}: ttl_seconds is {read.get('ttl_seconds')!r}, expected one"
+        slo = number(read.get("freshness_slo_seconds"))
+        if slo is None:
+            raise Undecidable(f"{where}: freshness_slo_seconds is not among the inputs, expected seconds")
+        if not 0 < slo <= ttl:
+            yield f"{where}: freshness_slo_seconds is {slo:g}, expected at most its ttl_seconds ({ttl:g})"
     if not _alerted(str(model.get("name")), context.stack):
         if not context.stack.of(_RULES):
             raise Undecidable(f"no PrometheusRule in this stack, expected an alert on {FEATURE_AGE_SECONDS}")

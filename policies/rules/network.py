@@ -46,7 +46,7 @@ def default_deny(resource: Resource, context: Context) -> Iterator[str]:
         yield from _open_edges(resource.props.get("spec") or _NONE)
     elif resource.type.endswith(":Namespace"):
         name = object_name(resource)
-        if name not in context.settings.system_namespaces and not _denied(str(name), context):
+        if not context.settings.is_system(name) and not _denied(str(name), context):
             yield f"namespace {name!r} has no default-deny NetworkPolicy for Ingress and Egress"
     elif any(model_pods(resource, context)):
         where = namespace(resource)

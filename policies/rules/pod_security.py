@@ -68,7 +68,7 @@ def _deployment(spec: Mapping[str, Any]) -> tuple[Resource, ...]:
 )
 def restricted(resource: Resource, context: Context) -> Iterator[str]:
     """Every pod outside the system namespaces keeps to the Pod Security Standard `restricted`, whatever makes it."""
-    if namespace(resource) in context.settings.system_namespaces:
+    if context.settings.is_system(namespace(resource)):
         return
     for pod in pods(resource):
         yield from _of_pod(pod)
@@ -142,7 +142,7 @@ def _of_profiles(own: Mapping[str, Any], shared: Mapping[str, Any]) -> Iterator[
 )
 def namespaces_enforce(resource: Resource, context: Context) -> Iterator[str]:
     """Every namespace but the system's enforces `restricted` at a pinned version: an upgrade changes no meaning."""
-    if object_name(resource) in context.settings.system_namespaces:
+    if context.settings.is_system(object_name(resource)):
         return
     found = labels(resource)
     if found.get(_LABEL) != "restricted":
@@ -163,7 +163,7 @@ def namespaces_enforce(resource: Resource, context: Context) -> Iterator[str]:
 )
 def read_only_root(resource: Resource, context: Context) -> Iterator[str]:
     """Every container's root is read-only and every emptyDir has a size: nothing is planted, no disk is filled."""
-    if namespace(resource) in context.settings.system_namespaces:
+    if context.settings.is_system(namespace(resource)):
         return
     for pod in pods(resource):
         for container in pod.containers:

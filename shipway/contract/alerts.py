@@ -22,6 +22,7 @@ class AlertName(StrEnum):
     SLOT_DOWN = "ShipwaySlotDown"
     MODEL_NOT_SCRAPED = "ShipwayModelNotScraped"
     ERROR_RATIO_ABOVE_SLO = "ShipwayErrorRatioAboveSlo"
+    FEATURES_STALE = "ShipwayFeaturesStale"
     GATEWAY_DOWN = "ShipwayGatewayDown"
     DELIVERY_DOWN = "ShipwayDeliveryDown"
     DELIVERY_STALLED = "ShipwayDeliveryStalled"
@@ -59,6 +60,12 @@ ALERTS: dict[AlertName, Alert] = {
     AlertName.ERROR_RATIO_ABOVE_SLO: Alert(
         Severity.PAGE,
         "A slot fails more of its requests than its service level objective allows, over five minutes.",
+        "shipway status MODEL",
+    ),
+    AlertName.FEATURES_STALE: Alert(
+        Severity.TICKET,
+        "Half of the values of a feature are older than its `freshness_slo_seconds`, or are no longer served at all; "
+        "their publisher is late.",
         "shipway status MODEL",
     ),
     AlertName.GATEWAY_DOWN: Alert(

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from shipway.contract.alerts import PLATFORM_RUNBOOK
 from shipway.contract.aws import AwsSpec
 from shipway.contract.credentials import names_secret
 from shipway.contract.documents import Secret, Spec, parse, read_yaml, refuse_credentials
@@ -152,9 +153,11 @@ class AlertsSpec(Spec):
     Args:
         webhook_urls: each gets every notification as Alertmanager posts it. None may hold a credential: it would lie
             readable in this file, in Pulumi's state and in the rendered configuration.
+        runbook_url: where what to do about the platform's own alerts is written; a path is one in the repository.
     """
 
     webhook_urls: tuple[str, ...] = ()
+    runbook_url: Annotated[str, Field(min_length=1)] = PLATFORM_RUNBOOK
 
     @field_validator("webhook_urls")
     @classmethod

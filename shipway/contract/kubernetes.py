@@ -217,11 +217,14 @@ class GatewaySpec(Spec):
         hostname: what callers name.
         tls_secret: name of the Secret with the certificate, in the gateway's namespace; without one, what stands before
             the gateway ends TLS.
+        client_ranges: where requests come from, those of a load balancer's own addresses too; private networks by
+            default. Network policies let nothing else through to a gateway that the platform brings.
         installed: the class to use, when it is not for the platform to bring one.
     """
 
     hostname: HostName
     tls_secret: ObjectName | None = None
+    client_ranges: tuple[AddressRange, ...] = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
     installed: InstalledGateway | None = None
 
 
@@ -262,6 +265,7 @@ class KubernetesSpec(Spec):
         secrets_by_csi: whether a Secret that is named here is instead a SecretProviderClass of the Secrets Store CSI
             driver, whose files lie where the Secret's would; its Postgres ones hold a `service` file for libpq too.
         gpu_operator_installed: whether the NVIDIA GPU operator is there already.
+        keda_installed: whether KEDA is there, which scales models on their requests.
         postgres_operator_namespace: where CloudNativePG runs, when it is there already.
         materialise_every_minutes: how often new feature values go online; it divides an hour, as cron needs it.
     """
@@ -284,6 +288,7 @@ class KubernetesSpec(Spec):
     object_storage: ObjectStorageSpec
     secrets_by_csi: bool = False
     gpu_operator_installed: bool = False
+    keda_installed: bool = False
     postgres_operator_namespace: ObjectName | None = None
     materialise_every_minutes: Literal[5, 10, 15, 20, 30, 60] = 60
 

@@ -7,6 +7,7 @@ __all__ = [
     "EVIDENCE_PATH",
     "EVIDENCE_SERIES",
     "FALLBACKS_TOTAL",
+    "FEATURE_AGE_EDGES_SECONDS",
     "FEATURE_AGE_SECONDS",
     "FEATURE_MISSING_REQUESTS_TOTAL",
     "FEATURE_MISSING_TOTAL",
@@ -17,6 +18,7 @@ __all__ = [
     "LABELLED_TOTAL",
     "LABELS_JOB",
     "LATENCY_EDGES_SECONDS",
+    "LOG_FIELDS",
     "MATERIALISE_JOB",
     "MODELS_JOB",
     "MODEL_INFO",
@@ -65,6 +67,17 @@ class Slot(StrEnum):
 # 48 edges, log-spaced from 1 ms to 60 s: candidate and live are compared on shared edges only, so the grid is one
 # for all models; neighbours are a factor of 1.264 apart, which bounds how wrong a quantile shown to a person can be.
 LATENCY_EDGES_SECONDS: tuple[float, ...] = tuple(round(0.001 * 60000 ** (i / 47), 6) for i in range(48))
+
+# From a second to a month: older values are told apart by nothing.
+FEATURE_AGE_EDGES_SECONDS: tuple[float, ...] = (
+    *(1, 5, 15, 60, 300, 900),
+    *(3600, 7200, 14_400, 43_200),
+    *(86_400, 259_200, 604_800, 2_592_000),
+)
+
+# What a line of a slot's own log holds. No line holds a request: what was predicted for whom goes into the prediction
+# log, where the schema's personal fields are hashed.
+LOG_FIELDS = ("asctime", "name", "levelname", "message")
 
 # Bins of the prediction's distribution; their edges come with the bundle.
 PREDICTION_BINS = 20

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Self, cast
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
@@ -55,7 +55,14 @@ class OwnerSpec(Spec):
 
 
 class ResourceSpec(Spec):
-    """What one slot of the model needs; cluster targets turn it into requests and limits, `local` counts it."""
+    """What one slot of the model needs; cluster targets turn it into requests and limits, `local` counts it.
+
+    Args:
+        cpu_millicores, memory_mib: of each replica.
+        gpu_type, gpus: of each replica, both or neither.
+        min_replicas, max_replicas: of each slot, on a cluster.
+        requests_per_second: what one replica answers well; above it a cluster adds one. By default it looks at the CPU.
+    """
 
     cpu_millicores: Annotated[int, Field(gt=0)]
     memory_mib: Annotated[int, Field(gt=0)]
@@ -63,6 +70,7 @@ class ResourceSpec(Spec):
     gpus: Annotated[int, Field(ge=0)] = 0
     min_replicas: Annotated[int, Field(ge=1)] = 1
     max_replicas: Annotated[int, Field(ge=1)] = 1
+    requests_per_second: Annotated[float, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -108,6 +116,8 @@ class RolloutSpec(Spec):
         prepare_seconds: how long a version may take to be ready before it has failed.
         guard_seconds: how long a version is judged on after its promotion, the one before it warm.
         manual_gate_before_percent: the first share that waits for a person; none by default, 50 at high risk.
+        drain_and_swap: whether a version may wait for the GPUs of the one that serves, where no pool holds both: that
+            one has to end first, and nothing answers meanwhile.
         gates: what a gate does when it fails (rollback, pause or off), by its name.
     """
 
@@ -124,6 +134,7 @@ class RolloutSpec(Spec):
     prepare_seconds: Annotated[float, Field(gt=0)] = 300
     guard_seconds: Annotated[float, Field(ge=0)] = 3600
     manual_gate_before_percent: Annotated[int, Field(gt=0, le=100)] | None = None
+    drain_and_swap: Literal["refused", "allowed"] = "refused"
     gates: dict[Gate, GateAction] = Field(default_factory=dict[Gate, GateAction])
 
     def action(self, gate: Gate) -> GateAction:
@@ -174,11 +185,34 @@ class FeatureRead(Spec):
         name: `view:feature`, as the feature store knows it.
         default: the value served, and counted, when the feature is missing or stale.
         ttl_seconds: the greatest age at which the value still counts as fresh.
+        freshness_slo_seconds: how old the served values may typically be before somebody is told; half of the ttl by
+            default, for then there is as much time again before requests get the default value.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*:[a-z][a-z0-9_]*$")]
     default: float
     ttl_seconds: Annotated[float, Field(gt=0)]
+    freshness_slo_seconds: Annotated[float, Field(gt=0)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_objective(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        written = cast(dict[str, object], value)
+        ttl = written.get("ttl_seconds")
+        if "freshness_slo_seconds" in written or not isinstance(ttl, int | float):
+            return written
+        return written | {"freshness_slo_seconds": ttl / 2}
+
+    @model_validator(mode="after")
+    def _told_in_time(self) -> Self:
+        if self.freshness_slo_seconds > self.ttl_seconds:
+            raise ValueError(
+                f"freshness_slo_seconds ({self.freshness_slo_seconds:g}) to be at most ttl_seconds "
+                f"({self.ttl_seconds:g}): an older value is not served"
+            )
+        return self
 
 
 class FeaturesSpec(Spec):

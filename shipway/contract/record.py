@@ -38,7 +38,7 @@ class BundleRecord(Spec):
 
 
 def record_path(service: Path, digest: str) -> Path:
-    """Returns the file of the bundle `digest` below the service folder `service`; it is the same in every environment."""
+    """Returns the file of the bundle `digest` below the folder of its service, the same for every environment."""
     return service / "releases" / "bundles" / f"{short_digest(digest)}.yaml"
 
 

@@ -58,6 +58,8 @@ class RouteSpec(Spec):
     live_hint: Slot | None = None
     # A slot that may be needed keeps at least so many pods; a process has no such number.
     min_replicas: Annotated[int, Field(ge=1)] = 1
+    # As many fit beside live; None where there is room for all.
+    candidate_replicas: Annotated[int, Field(ge=1)] | None = None
     timeout_seconds: Annotated[float, Field(gt=0)]
     max_body_bytes: Annotated[int, Field(gt=0)]
     rollout: RolloutSpec = RolloutSpec()

@@ -14,6 +14,7 @@ from shipway.contract.alerts import AlertName
 from shipway.contract.errors import ShipwayError
 from shipway.contract.metrics import (
     DELIVERY_JOB,
+    FEATURE_AGE_SECONDS,
     GATEWAY_JOB,
     HEARTBEAT_TIMESTAMP_SECONDS,
     LABELS_JOB,
@@ -106,10 +107,25 @@ def _late(_model: str, group: str) -> _Cases:
     return _Cases({found[0]: _steady(0)}, {found[0]: _growing(_STEP_SECONDS)}, _LONG_STORY_SECONDS)
 
 
+def _features_stale(_model: str, group: str) -> _Cases:
+    found = re.search(rf"{FEATURE_AGE_SECONDS}_bucket{{([^}}]*)}}.*> ([0-9.]+)", group)
+    if found is None:
+        raise ShipwayError(f"{AlertName.FEATURES_STALE}: its group compares no age with an objective")
+    of, objective = found[1], float(found[2])
+
+    def ages(*, within: bool) -> Series:
+        counts = {f"{objective:g}": within, f"{2 * objective:g}": True, "+Inf": True}
+        bucket = f"{FEATURE_AGE_SECONDS}_bucket{{{of},le="
+        return {f'{bucket}"{edge}"}}': _growing(100) if grows else _steady(0) for edge, grows in counts.items()}
+
+    return _Cases(ages(within=False), ages(within=True))
+
+
 _CASES: Mapping[str, Callable[[str, str], _Cases]] = {
     AlertName.SLOT_DOWN: _slot_down,
     AlertName.MODEL_NOT_SCRAPED: _not_scraped,
     AlertName.ERROR_RATIO_ABOVE_SLO: _above_slo,
+    AlertName.FEATURES_STALE: _features_stale,
     AlertName.GATEWAY_DOWN: _job_down(GATEWAY_JOB),
     AlertName.DELIVERY_DOWN: _job_down(DELIVERY_JOB),
     AlertName.LABELS_DOWN: _job_down(LABELS_JOB),

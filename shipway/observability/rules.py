@@ -4,10 +4,13 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from shipway.contract.alerts import ALERTS, PLATFORM_OWNER, PLATFORM_RUNBOOK, AlertName
+from shipway.contract.alerts import ALERTS, PLATFORM_OWNER, AlertName
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import (
     DELIVERY_JOB,
+    FEATURE_AGE_EDGES_SECONDS,
+    FEATURE_AGE_SECONDS,
+    FEATURE_MISSING_TOTAL,
     GATEWAY_JOB,
     HEARTBEAT_TIMESTAMP_SECONDS,
     LABELS_JOB,
@@ -17,7 +20,7 @@ from shipway.contract.metrics import (
     Outcome,
 )
 from shipway.contract.model import ModelSpec, SloSpec
-from shipway.observability.rendering import render_template
+from shipway.observability.rendering import render_template, seconds
 
 __all__ = ["materialise_rules", "minimum_requests", "model_rules", "platform_rules"]
 
@@ -27,6 +30,9 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _LOST_SCRAPES = 5
 # A slot that loads its model does not answer yet, and that wakes nobody.
 _LOADING_SECONDS = 60.0
+
+# What half of the values of a feature is taken over.
+_AGE_WINDOW_SECONDS = 1800
 
 # One start may fail and the next one make up for it.
 _MISSED_STARTS = 2
@@ -75,6 +81,14 @@ def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: boo
         bad_outcomes="|".join((Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT)),
         not_judged=str(Outcome.REJECTED_INPUT),
         minimum_requests=minimum_requests(model.slo),
+        stale=AlertName.FEATURES_STALE,
+        age=FEATURE_AGE_SECONDS,
+        missing=FEATURE_MISSING_TOTAL,
+        age_window=seconds(_AGE_WINDOW_SECONDS),
+        # Beyond the last edge nobody can tell how old a value is.
+        watched_reads=[
+            read for read in model.features.reads if read.freshness_slo_seconds < FEATURE_AGE_EDGES_SECONDS[-1]
+        ],
     )
 
 
@@ -93,7 +107,7 @@ def platform_rules(environment: EnvironmentSpec, jobs: Sequence[str] = tuple(_DO
         stalled=AlertName.DELIVERY_STALLED,
         stalled_seconds=_STALLED_SECONDS,
         owner=PLATFORM_OWNER,
-        runbook_url=PLATFORM_RUNBOOK,
+        runbook_url=environment.alerts.runbook_url,
         delivery_job=DELIVERY_JOB,
         heartbeat=HEARTBEAT_TIMESTAMP_SECONDS,
         interval_seconds=environment.scrape_interval_seconds,
@@ -101,10 +115,11 @@ def platform_rules(environment: EnvironmentSpec, jobs: Sequence[str] = tuple(_DO
     )
 
 
-def materialise_rules(namespace: str, cron_job: str, every_seconds: float) -> str:
+def materialise_rules(environment: EnvironmentSpec, namespace: str, cron_job: str, every_seconds: float) -> str:
     """Returns the rule file of the job that puts feature values online: its heartbeat, and the alert when it is late.
 
     Args:
+        environment: which says where the runbook is.
         namespace, cron_job: where kube-state-metrics sees it.
         every_seconds: how often it is started.
     """
@@ -117,7 +132,7 @@ def materialise_rules(namespace: str, cron_job: str, every_seconds: float) -> st
         job=MATERIALISE_JOB,
         selector=f'namespace="{namespace}",cronjob="{cron_job}"',
         owner=PLATFORM_OWNER,
-        runbook_url=PLATFORM_RUNBOOK,
+        runbook_url=environment.alerts.runbook_url,
         late_seconds=every_seconds * _MISSED_STARTS,
         every_seconds=every_seconds,
     )

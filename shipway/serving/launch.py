@@ -19,7 +19,7 @@ from shipway.bundle.store import verify_bundle
 from shipway.contract.documents import parse, read_json
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ArtifactError
-from shipway.contract.metrics import Slot
+from shipway.contract.metrics import LOG_FIELDS, Slot
 from shipway.serving.configuration import SlotConfiguration
 from shipway.serving.faults import admit
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--served-routes", type=Path, help="the routes that delivery wrote, which say what is live")
     parser.add_argument("--artifacts", type=Path, help="the artifact store, which holds the live bundle")
     options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format=" ".join(f"%({field})s" for field in LOG_FIELDS))
     logging.getLogger("shipway").setLevel(logging.INFO)
     configuration = SlotConfiguration(
         bundle=options.bundle.resolve(),

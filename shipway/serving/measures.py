@@ -18,7 +18,6 @@ __all__ = ["Measures"]
 
 _SLOT_LABELS = ("model", "version", "slot")
 # From one second to thirty days, about three a decade: ages are looked at by people, never compared bin by bin.
-_AGE_EDGES_SECONDS = (1, 5, 15, 60, 300, 900, 3600, 7200, 14_400, 43_200, 86_400, 259_200, 604_800, 2_592_000)
 
 
 class Measures:
@@ -72,7 +71,10 @@ class Measures:
             metrics.UNIT_PREDICTION_BIN_TOTAL, "Each unit's first prediction in a rollout.", "reference", "bin"
         )
         ages = histogram(
-            metrics.FEATURE_AGE_SECONDS, "Age of served feature values.", "feature", edges=_AGE_EDGES_SECONDS
+            metrics.FEATURE_AGE_SECONDS,
+            "Age of served feature values.",
+            "feature",
+            edges=metrics.FEATURE_AGE_EDGES_SECONDS,
         )
         self._violations = counter(metrics.VIOLATIONS_TOTAL, "Violations of the schema.", "field", "rule")
         self._who = who

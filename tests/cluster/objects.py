@@ -1,8 +1,9 @@
 """Objects that tests put into a cluster."""
 
+from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["GPU", "deployment", "namespace", "node"]
+__all__ = ["GPU", "deployment", "gateway_class", "namespace", "node"]
 
 GPU = "nvidia.com/gpu"
 
@@ -12,7 +13,17 @@ def namespace(name: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
 
 
-def node(name: str, gpus: int = 0) -> dict[str, Any]:
+def gateway_class(name: str) -> dict[str, Any]:
+    """Returns a class of gateways, of a controller that nobody runs here."""
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GatewayClass",
+        "metadata": {"name": name},
+        "spec": {"controllerName": "example.com/none"},
+    }
+
+
+def node(name: str, gpus: int = 0, labels: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Returns a node without a machine; one with GPUs is tainted, as the GPU pools are."""
     capacity = {"cpu": "16", "memory": "64Gi", "pods": "110", **({GPU: str(gpus)} if gpus else {})}
     taints = [{"key": GPU, "value": "present", "effect": "NoSchedule"}] if gpus else []
@@ -21,7 +32,7 @@ def node(name: str, gpus: int = 0) -> dict[str, Any]:
         "kind": "Node",
         "metadata": {
             "name": name,
-            "labels": {"shipway/pool": "gpu" if gpus else "cpu"},
+            "labels": {"shipway/pool": "gpu" if gpus else "cpu", **(labels or {})},
             "annotations": {"kwok.x-k8s.io/node": "fake"},
         },
         "spec": {"taints": taints},

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.cluster.control_plane import ControlPlane
-from tests.cluster.objects import namespace, node
+from tests.cluster.objects import gateway_class, namespace, node
 from tests.components.conftest import REPOSITORY, Project
 from tests.components.kubernetes.cluster import FIRST, SECOND, STACK, Cluster
 
@@ -108,7 +108,7 @@ def prepared(folder: Path, plane: ControlPlane) -> Path:
         kubernetes__feast_postgres__installed=store,
         kubernetes__redis__installed=store,
     )
-    plane.apply(*map(namespace, ("gateways", "monitoring", "databases")), node("cpu-7"))
+    plane.apply(*map(namespace, ("gateways", "monitoring", "databases")), gateway_class("envoy"), node("cpu-7"))
     return root
 
 

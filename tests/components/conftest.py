@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from shipway.contract.record import BundleRecord, save_record
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 MODEL = """\
@@ -19,16 +21,29 @@ evaluation: {{gates: [{{metric: auc, minimum: 0.5}}]}}
 """
 
 
+RECORD = BundleRecord(
+    digest="sha256:" + "0" * 64,
+    files=("model/model.skops", "schema.json"),
+    data_version="2026-11-01",
+    metrics={"auc": 0.71},
+    owner="pricing",
+    submitted_by="anna@example.com",
+    approved_by="ben@example.com",
+)
+
+
 def image_of(bundle: str) -> str:
     """Returns the digest of the image that a release names for `bundle`."""
     return f"sha256:{hashlib.sha256(bundle.encode()).hexdigest()}"
 
 
 class Project:
-    """A checkout with the real program and stack files, and services of the tests' own."""
+    """A checkout with the real program and stack files, made where there is none, and services of the tests' own."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        if (root / "stacks").exists():
+            return
         shutil.copy(REPOSITORY / "Pulumi.yaml", root)
         shutil.copytree(REPOSITORY / "stacks", root / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
 
@@ -47,6 +62,9 @@ class Project:
             images = {slots[slot]: image_of(slots[slot]) for slot in ("blue", "green") if slots.get(slot)}
             text += f"images: {json.dumps(images)}\n"
         (service / "releases" / f"{environment}.yaml").write_text(text)
+        for digest in slots.values():
+            if digest.startswith("sha256:"):
+                save_record(service, RECORD.model_copy(update={"digest": digest}))
 
     def add_service(self, name: str, environment: str, **slots: str) -> Path:
         """Adds one of the repository's own services, with a release."""
@@ -64,6 +82,21 @@ class Project:
         (folder / "manifest.json").write_text(f'{{"model": "{model}"}}')
 
 
+NODE = {"metadata": {"name": "gpu"}, "spec": {"taints": [{"key": "nvidia.com/gpu"}]}}
+# A cluster that has every operator, one class of gateways and two GPU nodes, and nothing else.
+KUBECTL = f"""#!/bin/sh
+case $2 in
+customresourcedefinitions)
+    for kind in gatewayclasses gateways httproutes; do echo definition/$kind.gateway.networking.k8s.io; done
+    for kind in prometheusrules servicemonitors; do echo definition/$kind.monitoring.coreos.com; done
+    echo definition/clusters.postgresql.cnpg.io; echo definition/scaledobjects.keda.sh;;
+gatewayclasses) echo gatewayclass/cilium;;
+nodes) echo '{json.dumps({"items": [NODE, NODE]})}';;
+*) echo '{{"items": []}}';;
+esac
+"""
+
+
 def make_project(folder: Path, patch: pytest.MonkeyPatch) -> Project:
     """Returns a project without services below `folder`, with stand-ins for the external programs first on PATH."""
     programs = folder / "bin"
@@ -71,7 +104,7 @@ def make_project(folder: Path, patch: pytest.MonkeyPatch) -> Project:
     for name in ("envoy", "prometheus", "promtool", "alertmanager", "amtool"):
         (programs / name).write_text("#!/bin/sh\nexit 0\n")
         (programs / name).chmod(0o755)
-    (programs / "kubectl").write_text("#!/bin/sh\necho '{\"items\": []}'\n")
+    (programs / "kubectl").write_text(KUBECTL)
     (programs / "kubectl").chmod(0o755)
     kubeconfig = folder / "kubeconfig"
     # A cloud's cluster is called after its environment.

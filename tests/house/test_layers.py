@@ -14,11 +14,11 @@ ENGINE_PACKAGES = {"components", "policies", "pulumi", "pulumi_aws", "pulumi_kub
 SHARED = {
     "kubernetes": {
         *("beneath", "charts", "edges", "feature_files", "gpu_types", "labels"),
-        *("names", "namespaces", "places", "pods", "postgres", "told"),
+        *("names", "namespaces", "places", "pods", "postgres", "scaling", "scraping", "told"),
     },
     "aws": {
         *("account", "cluster_grants", "gpu_types", "grant", "grants"),
-        *("identity", "instance_types", "node_groups", "tags"),
+        *("identity", "instance_types", "node_groups", "price_list", "tags"),
     },
     "local": {"programs", "rendering"},
 }

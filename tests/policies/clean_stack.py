@@ -128,8 +128,14 @@ def _spec(draw: random.Random, model: str, slo: int, gpu: bool) -> dict[str, Any
         },
         "serving": {"timeout_seconds": draw.choice([2, 10])},
         "features": {
-            "reads": [{"name": "weather:wind", "default": 1.0, "ttl_seconds": draw.choice([3600, 7200])}],
-            "freshness_slo_seconds": slo,
+            "reads": [
+                {
+                    "name": "weather:wind",
+                    "default": 1.0,
+                    "ttl_seconds": draw.choice([3600, 7200]),
+                    "freshness_slo_seconds": slo,
+                }
+            ],
         },
         "drift": {"reference": digest(draw), "window_seconds": 86_400},
         "logging": {"payload": False, "fields": ["prediction_id", "version"]},

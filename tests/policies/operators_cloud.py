@@ -157,7 +157,7 @@ MODELS: dict[str, list[Operator]] = {
     ],
     "ML028": [
         op(MODEL, "model>features>reads>*>ttl_seconds", 0, DROP, 60),
-        op(MODEL, "model>features>freshness_slo_seconds", 0, 86_400, -1),
+        op(MODEL, "model>features>reads>*>freshness_slo_seconds", 0, 86_400, -1),
         op(RULES, f"{ALERT}>expr", "up == 0", 'shipway_feature_age_seconds{model="another"} > 1'),
         op(RULES, f"{ALERT}>alert", DROP),
         op(RULES, "spec>groups", []),

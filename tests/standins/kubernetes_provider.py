@@ -136,7 +136,8 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     def _awaited(self, api: Api, made: dict[str, Any], context: Any) -> dict[str, Any]:
         """Returns the object once it works, as the upstream provider waits for workloads."""
-        deadline = time.monotonic() + AWAIT_SECONDS
+        annotated = shown(made, "metadata.annotations") or {}
+        deadline = time.monotonic() + float(annotated.get("pulumi.com/timeoutSeconds", AWAIT_SECONDS))
         while (problem := settled(made)) != "":
             if time.monotonic() > deadline:
                 context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, f"{self._id(made)}: {problem}")

@@ -52,6 +52,9 @@ def least_replicas(spec: RouteSpec, state: RolloutState, scalers: Mapping[Slot, 
                 least = WARM_REPLICAS
             else:
                 least = max(least, scaler.min_replicas, live.desired_replicas if live else 0)
+                if state.candidate is slot and spec.candidate_replicas is not None:
+                    # More would wait for a node that no pool has, and the version would never be ready.
+                    least = min(least, max(spec.candidate_replicas, scaler.min_replicas))
         wanted[slot] = min(least, scaler.max_replicas)
     return {slot: least for slot, least in wanted.items() if least != scalers[slot].min_replicas}
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from shipway.contract.metrics import Slot
 from shipway.contract.naming import check_model_name
 from shipway.contract.route import RouteSpec
 from tests.components.conftest import image_of
@@ -24,7 +25,7 @@ def _own(registered: Registered, model: str) -> set[str]:
 
 def test_an_idle_slot_is_nothing(cluster: Cluster) -> None:
     """A slot without a digest has no pods, no Service, no budget; nothing but its model says that it could be there."""
-    assert _own(cluster.register(), "digits") == SHARED | {"blue", "blue-service", "blue-budget"}
+    assert _own(cluster.register(), "digits") == SHARED | {"blue", "blue-autoscaler", "blue-service", "blue-budget"}
 
 
 def test_a_model_that_was_never_released_runs_nothing(cluster: Cluster) -> None:
@@ -70,6 +71,8 @@ def test_delivery_reads_the_same_declaration_as_locally(cluster: Cluster) -> Non
 
 def test_one_owner_of_the_number_of_replicas(cluster: Cluster) -> None:
     """Without room to scale Pulumi says the number; with it the autoscaler does, and its minimum is delivery's."""
+    cluster.resources("digits", min_replicas=1, max_replicas=1)
+    cluster.resources("flight_delay", min_replicas=3, max_replicas=3)
     fixed = cluster.register()
     assert fixed.one("Deployment", "digits-blue")["spec"]["replicas"] == 1
     assert fixed.all("HorizontalPodAutoscaler") == {}
@@ -79,6 +82,37 @@ def test_one_owner_of_the_number_of_replicas(cluster: Cluster) -> None:
     spec = scaled.one("HorizontalPodAutoscaler", "digits-blue-autoscaler")["spec"]
     assert (spec["minReplicas"], spec["maxReplicas"], spec["scaleTargetRef"]["name"]) == (2, 6, "digits-blue")
     assert list(scaled.request("digits-blue-autoscaler").ignoreChanges) == ["spec.minReplicas"]
+
+
+def test_a_model_may_scale_on_its_requests(cluster: Cluster) -> None:
+    """KEDA asks Prometheus about this slot alone, and takes no pod away while it gets no answer."""
+    cluster.change(kubernetes__keda_installed=True)
+    cluster.resources("digits", requests_per_second=40)
+    registered = cluster.register()
+    assert set(registered.all("HorizontalPodAutoscaler")) == {f"flight-delay-{slot}-autoscaler" for slot in Slot}
+    spec = registered.one("ScaledObject", "digits-blue-autoscaler")["spec"]
+    assert (spec["scaleTargetRef"], spec["minReplicaCount"], spec["maxReplicaCount"]) == ({"name": "digits-blue"}, 2, 4)
+    assert spec["fallback"]["behavior"] == "currentReplicasIfHigher"
+    (trigger,) = spec["triggers"]
+    assert trigger["metadata"] == {
+        "serverAddress": "http://monitoring-prometheus.shipway-onprem-monitoring.svc:9090",
+        "query": 'sum(rate(shipway_requests_total{job="models",model="digits",slot="blue"}[1m]))',
+        "threshold": "40",
+    }
+    assert "replicas" not in registered.one("Deployment", "digits-blue")["spec"]
+
+
+def test_a_new_version_begins_with_what_fits(cluster: Cluster) -> None:
+    """One GPU short of two full slots: delivery and the autoscaler are told, the policies and people see why."""
+    cluster.resources("flight_delay", gpu_type="l4", gpus=1, min_replicas=3, max_replicas=3)
+    registered = cluster.register()
+    route = RouteSpec.model_validate_json(registered.one("ConfigMap", "flight-delay-declared")["data"]["route.json"])
+    assert (route.min_replicas, route.candidate_replicas) == (3, 1)
+    spec = registered.one("HorizontalPodAutoscaler", "flight-delay-green-autoscaler")["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 3)
+    said = registered.one("ModelService", "flight-delay")["headroom"]
+    assert (said["way"], said["candidate_replicas"]) == ("surge", 1)
+    assert said["reason"].startswith("1 l4 are free beside flight-delay, 3 replicas need 3: ")
 
 
 def test_a_budget_lets_one_replica_go_at_a_time(cluster: Cluster) -> None:
@@ -172,7 +206,10 @@ def test_a_slot_is_scraped_under_the_names_that_rules_and_delivery_read(cluster:
         "sourceLabels": ["__meta_kubernetes_service_label_shipway_slot"],
         "targetLabel": "slot",
     } in endpoint["relabelings"]
-    assert (endpoint["interval"], endpoint["path"], endpoint["honorLabels"]) == ("5s", "/metrics", True)
+    assert (endpoint["interval"], endpoint["path"]) == ("5s", "/metrics")
+    # What a slot says of itself under these names gives way.
+    assert "honorLabels" not in endpoint
+    assert endpoint["metricRelabelings"] == [{"action": "labeldrop", "regex": "exported_(model|slot)"}]
 
 
 def test_a_new_digest_changes_its_slot_and_its_declaration_only(cluster: Cluster) -> None:
@@ -182,7 +219,7 @@ def test_a_new_digest_changes_its_slot_and_its_declaration_only(cluster: Cluster
     cluster.project.release(digits, STACK, blue=SECOND, green=FIRST)
     after = cluster.register()
     added = {request.name for urn, request in after.requests.items() if urn not in before.requests}
-    assert added == {"digits-green", "digits-green-service", "digits-green-budget"}
+    assert added == {"digits-green", "digits-green-autoscaler", "digits-green-service", "digits-green-budget"}
     changed = {one.name for urn, one in before.requests.items() if one.object != after.requests[urn].object}
     # The route's inputs change and are ignored: its rules are delivery's.
     assert changed == {"digits", "digits-declared", "digits-route"}

@@ -62,7 +62,7 @@ def test_every_chart_is_pinned_and_its_namespace_is_ours(cluster: Cluster) -> No
         ({"gpu_pools": []}, {"gpu-pool-operator"}),
         (
             {"kubernetes__gateway__installed": {"class_name": "cilium", "namespace": "cilium"}},
-            {"routing-chart", "routing-class", "routing-monitor"},
+            {"routing-chart", "routing-class", "routing-edges", "routing-monitor"},
         ),
         (
             {
@@ -230,7 +230,7 @@ def test_alerts_reach_the_environments_addresses(cluster: Cluster) -> None:
     """Every receiver that a route names is there, and what fires for ever tells nobody."""
     told = cluster.register().one("Release", "monitoring-chart")["values"]["alertmanager"]["config"]
     hooks = {receiver["name"]: receiver.get("webhook_configs", []) for receiver in told["receivers"]}
-    assert [hook["url"] for hook in hooks["webhooks"]] == ["https://alerts.example.com/shipway"]
+    assert [hook["url"] for hook in hooks["webhooks"]] == ["http://alert-relay.alerting.svc/shipway"]
     assert {told["route"]["receiver"], *(route["receiver"] for route in told["route"]["routes"])} == set(hooks)
 
 

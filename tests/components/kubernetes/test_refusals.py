@@ -55,14 +55,30 @@ def test_more_gpus_than_a_node_has(cluster: Cluster) -> None:
 
 
 def test_more_gpus_than_the_pools_have(cluster: Cluster) -> None:
-    """Both slots and every replica count, and so do the models before it."""
-    cluster.resources("digits", gpu_type="l4", gpus=1)
+    """What all models serve with is counted."""
+    cluster.resources("digits", gpu_type="l4", gpus=1, min_replicas=3)
     cluster.resources("flight_delay", gpu_type="l4", gpus=1, min_replicas=2, max_replicas=2)
     error = _refused(cluster)
     assert error.path.endswith("services/flight_delay/model.yaml")
-    assert error.expected.startswith(
-        "two slots of flight-delay to fit the pools: 2 replicas each need 4, 2 of 4 l4 are free ("
-    )
+    assert error.expected.startswith("flight-delay to fit the pools: 2 replicas need 2, 1 of 4 l4 are free (")
+
+
+def test_a_model_that_nothing_can_scale(cluster: Cluster) -> None:
+    """Only KEDA scales on requests."""
+    cluster.resources("digits", requests_per_second=40)
+    error = _refused(cluster)
+    assert (error.key, error.got) == ("resources.requests_per_second", 40)
+    assert error.expected.startswith("nothing, or kubernetes.keda_installed in ")
+
+
+def test_a_release_that_would_take_the_model_down(cluster: Cluster) -> None:
+    """A pool that holds one version of the model and no second one is refused, until its model.yaml allows that."""
+    cluster.resources("flight_delay", gpu_type="l4", gpus=1, min_replicas=4)
+    error = _refused(cluster)
+    assert (error.key, error.got) == ("rollout.drain_and_swap", "refused")
+    path = cluster.project.root / "services" / "flight_delay" / "model.yaml"
+    path.write_text(path.read_text() + "rollout: {drain_and_swap: allowed}\n")
+    assert _check(cluster) == []
 
 
 def test_the_last_gpu_may_be_used(cluster: Cluster) -> None:

@@ -15,7 +15,7 @@ from shipway.contract import metrics
 from shipway.contract.alerts import ALERTS, AlertName
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import RECORDED, ROLLOUT_JOB, Slot
-from shipway.contract.model import ModelSpec, SloSpec
+from shipway.contract.model import FeaturesSpec, ModelSpec, SloSpec
 from shipway.observability.rules import materialise_rules, minimum_requests, model_rules, platform_rules
 from shipway.observability.scrape import prometheus_config
 from shipway.observability.targets import model_targets
@@ -127,7 +127,7 @@ def test_a_target_alerts_on_the_jobs_it_has() -> None:
 
 def test_a_late_materialisation_is_an_alert_of_the_platform() -> None:
     """The heartbeat is recorded under the name that every job has; two starts may pass before somebody is told."""
-    rules = materialise_rules("models", "materialise", 3600)
+    rules = materialise_rules(ENVIRONMENT, "models", "materialise", 3600)
     (group,) = yaml.safe_load(rules)["groups"]
     heartbeat, _ = group["rules"]
     assert heartbeat["record"] == metrics.HEARTBEAT_TIMESTAMP_SECONDS
@@ -174,6 +174,65 @@ def test_a_silent_controller_is_noticed(
     given = [{"series": name, "values": values} for name, values in series.items()]
     case = {"interval": "1s", "input_series": given, "alert_rule_test": asked}
     document = {"rule_files": ["platform.yml"], "evaluation_interval": "1s", "tests": [case]}
+    (tmp_path / "tests.yml").write_text(yaml.safe_dump(document))
+    _promtool(promtool, "test", "rules", tmp_path / "tests.yml")
+
+
+READING = MODEL.model_copy(
+    update={
+        "features": FeaturesSpec.model_validate(
+            {
+                "reads": (
+                    {"name": "weather_v1:wind", "default": 1.0, "ttl_seconds": 7200.0},
+                    {"name": "plane_v1:built", "default": 1.0, "ttl_seconds": 1e9},
+                )
+            }
+        )
+    }
+)
+OF_WIND = 'model="first-model",feature="weather_v1:wind"'
+
+
+def _ages(below: float) -> dict[str, str]:
+    """Returns one served value a second, all of them between the edge before `below` and this one."""
+    grows = {"+Inf": True} | {f"{edge:g}": edge >= below for edge in metrics.FEATURE_AGE_EDGES_SECONDS}
+    buckets = {
+        f'{metrics.FEATURE_AGE_SECONDS}_bucket{{{OF_WIND},le="{edge}"}}': "0+60x120" if counts else "0x120"
+        for edge, counts in grows.items()
+    }
+    return buckets | {f"{metrics.FEATURE_AGE_SECONDS}_count{{{OF_WIND}}}": "0+60x120"}
+
+
+@pytest.mark.parametrize(
+    ("series", "fires"),
+    [
+        pytest.param(_ages(3600), False, id="fresh"),
+        pytest.param(_ages(7200), True, id="older than the objective"),
+        pytest.param(
+            _ages(3600) | {f"{metrics.FEATURE_MISSING_TOTAL}{{{OF_WIND}}}": "0+61x120"}, True, id="mostly defaults"
+        ),
+        pytest.param(
+            _ages(3600) | {f"{metrics.FEATURE_MISSING_TOTAL}{{{OF_WIND}}}": "0+59x120"}, False, id="some defaults"
+        ),
+    ],
+)
+def test_old_features_are_noticed(promtool: str, tmp_path: Path, series: dict[str, str], fires: bool) -> None:
+    """Half of the values decide: one entity that nobody heard of for a day wakes nobody."""
+    (tmp_path / "model.yml").write_text(model_rules(READING, ENVIRONMENT, released=True))
+    alert = _alerts(model_rules(READING, ENVIRONMENT, released=True))[AlertName.FEATURES_STALE]
+    # Only what can be told apart is watched.
+    assert "plane_v1" not in alert["expr"]
+    annotations = {
+        name: text.replace("{{ $labels.feature }}", "weather_v1:wind") for name, text in alert["annotations"].items()
+    }
+    labels = alert["labels"] | {"feature": "weather_v1:wind"}
+    expected = [{"exp_labels": labels, "exp_annotations": annotations}] if fires else []
+    case = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "alert_rule_test": [{"eval_time": "1h", "alertname": str(AlertName.FEATURES_STALE), "exp_alerts": expected}],
+    }
+    document = {"rule_files": ["model.yml"], "evaluation_interval": "1m", "tests": [case]}
     (tmp_path / "tests.yml").write_text(yaml.safe_dump(document))
     _promtool(promtool, "test", "rules", tmp_path / "tests.yml")
 

@@ -1,0 +1,67 @@
+"""Headroom: whether a pool holds a new version of a model beside the one that serves, and what happens where not."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from components.services import Headroom, Service, Way
+from shipway.contract.errors import SpecError
+
+__all__ = ["with_headroom"]
+
+
+def with_headroom(services: Sequence[Service], gpus: Mapping[str, int], pools: Path | str) -> tuple[Service, ...]:
+    """Returns the services, each with the way in which a new version of it finds room.
+
+    Every model gets what it serves with before any gets room for a second version. CPU and memory are not counted, for
+    their nodes come and go, nor is what an autoscaler adds beyond `min_replicas`.
+
+    Args:
+        services: in the order in which what is left is given away.
+        gpus: type -> what all pools of it can hold.
+        pools: the document that declares them.
+
+    Raises:
+        SpecError: when a model does not fit at all, or only by a way that its model.yaml does not allow.
+    """
+    left = dict(gpus)
+    for service in services:
+        spec, model = service.spec.resources, service.folder / "model.yaml"
+        if spec.gpu_type is None:
+            continue
+        needed, free = spec.gpus * spec.min_replicas, left[spec.gpu_type]
+        if needed > free:
+            fits = (
+                f"{service.spec.name} to fit the pools: {spec.min_replicas} replicas need {needed}, {free} of "
+                f"{gpus[spec.gpu_type]} {spec.gpu_type} are free ({pools})"
+            )
+            raise SpecError(model, "resources.gpus", spec.gpus, fits)
+        left[spec.gpu_type] -= needed
+    found: list[Service] = []
+    for service in services:
+        room = _headroom(service, left, pools)
+        if service.spec.resources.gpu_type is not None:
+            left[service.spec.resources.gpu_type] -= room.candidate_replicas * service.spec.resources.gpus
+        found.append(replace(service, room=room))
+    return tuple(found)
+
+
+def _headroom(service: Service, left: Mapping[str, int], pools: Path | str) -> Headroom:
+    spec, name = service.spec.resources, service.spec.name
+    least = spec.min_replicas
+    if spec.gpu_type is None:
+        return Headroom(Way.CANARY, least, f"{name} asks for no GPU: both versions run side by side")
+    free = left[spec.gpu_type]
+    fitting = min(least, free // spec.gpus)
+    counted = f"{free} {spec.gpu_type} are free beside {name}, {least} replicas need {least * spec.gpus}"
+    if fitting == least:
+        return Headroom(Way.CANARY, least, f"{counted}: both versions run side by side")
+    if fitting:
+        return Headroom(Way.SURGE, fitting, f"{counted}: a new version starts with {fitting}, until the old one ends")
+    if service.spec.rollout.drain_and_swap != "allowed":
+        asked = (
+            f"allowed, or room in a pool for a second version ({pools}): {counted}, so the version that serves would "
+            "have to end before the new one starts, and nothing answers meanwhile"
+        )
+        raise SpecError(service.folder / "model.yaml", "rollout.drain_and_swap", "refused", asked)
+    return Headroom(Way.DRAIN_AND_SWAP, 0, f"{counted}: a new version waits until the one that serves has ended")
