@@ -91,7 +91,7 @@ def test_what_fits_no_node_waits_and_is_told(engine: Engine, plane: ControlPlane
     model["resources"]["cpu_millicores"] = 64_000
     model["rollout"] = {"prepare_seconds": 3}
     (huge / "model.yaml").write_text(yaml.safe_dump(model))
-    said = engine.run("up", "-s", STACK, "--yes", "--skip-preview", code=255)
+    said = engine.run("up", "-s", STACK, "--yes", "--skip-preview", code=1)
     assert re.search(rf"{MODELS}/flight-delay-blue: 0 of [12] replicas are ready", said)
     waiting = plane.get("pods", "-n", MODELS, "-l", "shipway/model=flight-delay")["items"]
     assert {pod["spec"].get("nodeName") for pod in waiting} == {None}
@@ -106,6 +106,7 @@ def test_drift_is_shown_and_repaired(engine: Engine, plane: ControlPlane) -> Non
     image = plane.get("deployment", "digits-green", "-n", MODELS)["spec"]["template"]["spec"]["containers"][0]["image"]
     plane.kubectl("set", "image", "deployment/digits-green", "model=example.com/other", "-n", MODELS)
     steps = json.loads(engine.run("refresh", "-s", STACK, "--preview-only", "--json"))["steps"]
+    print([(name_of(s), s["op"], s.get("detailedDiff"), s.get("diffReasons")) for s in steps if "digits" in name_of(s)]); print(json.dumps([s for s in steps if name_of(s)=="digits-green"])[:6000])
     drifted = {name_of(step): step["op"] for step in steps if changed(step)}
     assert set(drifted) == {"digits-blue-service", "digits-green"}
     engine.run("up", "-s", STACK, "--yes", "--skip-preview", "--refresh")
