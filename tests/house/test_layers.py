@@ -18,7 +18,7 @@ SHARED = {
     },
     "aws": {
         *("account", "cluster_grants", "gpu_types", "grant", "grants"),
-        *("identity", "instance_types", "node_groups", "tags"),
+        *("identity", "instance_types", "node_groups", "price_list", "tags"),
     },
     "local": {"programs", "rendering"},
 }
