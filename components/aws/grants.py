@@ -28,6 +28,13 @@ _CLOUD = (
     ),
 )
 _PLATFORM = (
+    Grant("policy-controller", ("ecr:GetAuthorizationToken",), ("*",), "it signs in to the registry"),
+    Grant(
+        "policy-controller",
+        ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
+        ("arn:aws:ecr:{region}:{account}:repository/{cluster}/models/*",),
+        "signatures and provenance lie beside the images of models",
+    ),
     Grant(
         "external-dns",
         ("route53:ChangeResourceRecordSets", "route53:ListResourceRecordSets"),

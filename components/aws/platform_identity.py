@@ -14,7 +14,7 @@ class PlatformIdentity(pulumi.ComponentResource):
     """A role for each service account; a pod that starts before its own would have none until it starts again.
 
     Args of the constructor:
-        accounts: service account, called as its part of the grants -> its namespace.
+        accounts: part of the grants -> namespace and service account.
         values: what the grants leave open.
     """
 
@@ -25,7 +25,7 @@ class PlatformIdentity(pulumi.ComponentResource):
         name: str,
         environment: EnvironmentSpec,
         *,
-        accounts: Mapping[str, str],
+        accounts: Mapping[str, tuple[str, str]],
         values: Mapping[str, pulumi.Input[str]],
         cluster: pulumi.Resource,
         opts: pulumi.ResourceOptions,
@@ -33,10 +33,10 @@ class PlatformIdentity(pulumi.ComponentResource):
         super().__init__("shipway:aws:PlatformIdentity", name, {}, opts)
         # Each after the one before, so that there is one thing to wait for.
         self.ready = cluster
-        for account, namespace in accounts.items():
+        for part, (namespace, account) in accounts.items():
             self.ready = pod_identity(
-                account,
-                account,
+                part,
+                part,
                 environment,
                 namespace=namespace,
                 service_account=account,

@@ -10,8 +10,11 @@ from shipway.contract.environment import EnvironmentSpec
 
 __all__ = ["ImageRegistry", "model_repository"]
 
-# The platform's own images; a model's repository comes with the model.
-_PLATFORM_IMAGES = ("delivery", "feast", "mlflow")
+# The platform's own images, and what models' are built on; a model's repository comes with the model.
+_IMAGES = {
+    **{image: f"platform/{image}" for image in ("delivery", "feast", "mlflow")},
+    "base": "models/shipway/base",
+}
 # Upstreams that take no credentials, by the prefix of their copies: nodes that lose the Internet still start pods.
 _UPSTREAMS = {"ecr-public": "public.ecr.aws", "kubernetes": "registry.k8s.io", "quay": "quay.io"}
 _UNTAGGED_DAYS = 14
@@ -25,8 +28,8 @@ class ImageRegistry(pulumi.ComponentResource):
     ) -> None:
         super().__init__("shipway:aws:ImageRegistry", name, {}, opts)
         child = pulumi.ResourceOptions(parent=self)
-        for image in _PLATFORM_IMAGES:
-            _repository(f"{name}-{image}", f"platform/{image}", environment, key_arn, child)
+        for image, path in _IMAGES.items():
+            _repository(f"{name}-{image}", path, environment, key_arn, child)
         for prefix, upstream in _UPSTREAMS.items():
             ecr.PullThroughCacheRule(
                 f"{name}-{prefix}",

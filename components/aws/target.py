@@ -60,6 +60,7 @@ from components.services import Service
 from shipway.contract.cluster import bucket_name
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubeconfig import cluster_of
+from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import DELIVERY_JOB, MATERIALISE_JOB, Slot
 
 __all__ = ["attach_parts", "build_model", "build_parts", "refuse", "served"]
@@ -120,7 +121,7 @@ class _Platform:
         identities = PlatformIdentity(
             "platform-identity",
             environment,
-            accounts=_accounts(environment),
+            accounts=_accounts(environment, self._cluster),
             values=values,
             cluster=cluster.ready,
             opts=cloud,
@@ -331,14 +332,18 @@ def build_model(parent: pulumi.Resource, service: Service, platform: PlatformOut
     )
 
 
-def _accounts(environment: EnvironmentSpec) -> dict[str, str]:
+def _accounts(environment: EnvironmentSpec, cluster: KubernetesSpec) -> dict[str, tuple[str, str]]:
+    """Returns part -> namespace and service account, of the platform's pods that ask AWS."""
     names = ClusterNames(environment.name)
-    return {
-        MLFLOW: names.platform,
-        DELIVERY_JOB: names.platform,
-        MATERIALISE_JOB: names.models,
-        EXTERNAL_DNS: "kube-system",
+    found = {
+        MLFLOW: (names.platform, MLFLOW),
+        DELIVERY_JOB: (names.platform, DELIVERY_JOB),
+        MATERIALISE_JOB: (names.models, MATERIALISE_JOB),
+        EXTERNAL_DNS: ("kube-system", EXTERNAL_DNS),
     }
+    if cluster.admission is None or cluster.admission.installed:
+        return found
+    return {**found, "policy-controller": (names.admission, "policy-controller-webhook")}
 
 
 def _buckets(environment: EnvironmentSpec) -> dict[str, pulumi.Input[str]]:

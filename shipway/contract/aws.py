@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shipway.contract.aws_data import BudgetSpec, DatabaseSpec, OnlineStoreSpec
 from shipway.contract.documents import Spec
-from shipway.contract.kubernetes import AddressRange, HostName, ImagesSpec, ObjectName
+from shipway.contract.kubernetes import AddressRange, AdmissionSpec, HostName, ImagesSpec, ObjectName
 
 __all__ = [
     "AddonsSpec",
@@ -159,6 +159,7 @@ class AwsSpec(Spec):
         log_retention_days: how long control plane, flow and build logs are kept.
         gateway: the one way in.
         images: the platform's own, by digest.
+        admission: which images of models the cluster runs; any, when it is None.
         mlflow_database, feast_database, online_store: the sizes of what keeps data.
         budget: who hears what it costs.
     """
@@ -178,6 +179,7 @@ class AwsSpec(Spec):
     log_retention_days: Literal[90, 120, 150, 180, 365, 400, 545, 731] = 365
     gateway: AwsGatewaySpec
     images: ImagesSpec
+    admission: AdmissionSpec | None = None
     mlflow_database: DatabaseSpec = DatabaseSpec()
     feast_database: DatabaseSpec = DatabaseSpec()
     online_store: OnlineStoreSpec = OnlineStoreSpec()

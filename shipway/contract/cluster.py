@@ -64,6 +64,7 @@ def _on_aws(environment: EnvironmentSpec, region: str, aws: AwsSpec) -> Kubernet
         pod_security_version=f"v{environment.cluster_version}",
         image_registry=f"{image_registry(environment, aws)}/models",
         images=aws.images,
+        admission=aws.admission,
         storage_class="gp3",
         gateway=GatewaySpec(hostname=aws.gateway.hostname, tls_secret=aws.gateway.backend_tls_secret),
         mlflow_postgres=PostgresSpec(secret=_MLFLOW, installed=_store(_POSTGRES_PORT, within)),
