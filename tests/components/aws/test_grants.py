@@ -19,9 +19,7 @@ def test_actions_are_named_and_resources_too_where_aws_knows_them(part: str) -> 
         assert all(re.fullmatch(r"[a-z0-9-]+:[A-Z][A-Za-z0-9]+", action) for action in grant.actions), grant
         if "*" in grant.resources:
             assert grant.resources == ("*",)
-            assert all(
-                re.match(r"\w+:(Describe|List|GetAuthorizationToken|GetProducts)", action) for action in grant.actions
-            ), grant
+            assert all(LOOKS.match(action) for action in grant.actions), grant
 
 
 def test_every_row_says_why() -> None:
