@@ -31,6 +31,7 @@ __all__ = [
     "password",
     "platform_identity",
     "pools",
+    "price_list",
     "prices",
     "registry",
     "secrets",

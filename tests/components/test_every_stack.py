@@ -22,8 +22,8 @@ NAMING = re.compile(
     r"|httptokens|token_?ttl|kubeconfig)$",
     re.IGNORECASE,
 )
-# What AWS makes up as the first label of a host name: of an API, or of a proof that a name is one's own.
-MADE_UP = re.compile(r"[0-9A-Fa-f]{32}(?=\.)")
+# What AWS makes up and everybody may know: the first label of an API's host name or of a proof's, and a certificate.
+MADE_UP = re.compile(r'[0-9A-Fa-f]{32}(?=\.)|(?<="certificate-authority-data": ")[\w+/=]+')
 # Inputs by which AWS tells two resources of one account apart.
 AWS_NAMES = ("bucket", "clusterIdentifier", "identifier", "name", "replicationGroupId", "repositoryName")
 
