@@ -9,7 +9,7 @@ from shipway.contract.rollout import Look
 from shipway.contract.route import RolloutState
 from shipway.delivery.cluster import route as routes
 from shipway.delivery.cluster.api import CONFIG_MAPS, ENDPOINT_SLICES, HTTP_ROUTES, PODS
-from shipway.delivery.cluster.client import carry_out_on
+from shipway.delivery.cluster.client import act
 from shipway.delivery.cluster.lease import Lease
 from shipway.delivery.cluster.target import ClusterTarget, Fence
 from shipway.delivery.control import Command
@@ -119,4 +119,4 @@ class World:
 
     def act(self, verb: str, **more: Any) -> dict[str, Any]:
         """Carries out a person's command, past the controller."""
-        return carry_out_on(self.api, NAMESPACE, Command(verb=verb, model="digits", actor="ada", reason="why", **more))
+        return act(self.api, NAMESPACE, Command(verb=verb, model="digits", actor="ada", reason="why", **more))
