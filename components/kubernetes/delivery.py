@@ -24,8 +24,9 @@ from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRef
 
 from components.kubernetes import edges
 from components.kubernetes.labels import labels
-from components.kubernetes.names import DELIVERY_METRICS_PORT, HTTPS_PORT, ClusterNames
+from components.kubernetes.names import DELIVERY_METRICS_PORT, ClusterNames
 from components.kubernetes.places import (
+    api_server_edges,
     monitoring_namespace,
     object_storage_edges,
     object_storage_environment,
@@ -113,7 +114,7 @@ class Delivery(pulumi.ComponentResource):
             ingress=[edges.from_peer(watchers, DELIVERY_METRICS_PORT)],
             egress=[
                 edges.name_service(),
-                edges.to_peer(edges.addresses(cluster.api_server_range), HTTPS_PORT, cluster.api_server_port),
+                *api_server_edges(cluster),
                 edges.to_peer(watchers, *ports),
                 # The ledger.
                 *object_storage_edges(cluster),

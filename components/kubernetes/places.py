@@ -20,6 +20,7 @@ __all__ = [
     "ONLINE_STORE",
     "PG_SERVICE",
     "Store",
+    "api_server_edges",
     "credential_files",
     "export_postgres",
     "feast_database",
@@ -89,6 +90,12 @@ def online_store(names: ClusterNames, cluster: KubernetesSpec) -> Store:
 def online_host(names: ClusterNames, cluster: KubernetesSpec, beneath: Beneath) -> pulumi.Input[str]:
     """Returns where the online store listens."""
     return _host(ONLINE_STORE, cluster.redis.installed, names.service(ONLINE_STORE, names.platform), beneath)
+
+
+def api_server_edges(cluster: KubernetesSpec) -> list[NetworkPolicyEgressRuleArgs]:
+    """Returns the edges to the API server."""
+    ranges = [one for one in (cluster.api_server_range, cluster.api_server_service) if one]
+    return [edges.to_peer(edges.addresses(one), HTTPS_PORT, cluster.api_server_port) for one in ranges]
 
 
 def object_storage_edges(cluster: KubernetesSpec) -> list[NetworkPolicyEgressRuleArgs]:

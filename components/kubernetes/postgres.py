@@ -10,8 +10,9 @@ from pulumi_kubernetes.networking.v1 import NetworkPolicyPeerArgs
 from components.kubernetes import edges
 from components.kubernetes.charts import CLOUDNATIVE_PG, install
 from components.kubernetes.labels import labels
-from components.kubernetes.names import HTTPS_PORT, POSTGRES_PORT, ClusterNames
+from components.kubernetes.names import POSTGRES_PORT, ClusterNames
 from components.kubernetes.namespaces import PodSecurity, namespace
+from components.kubernetes.places import api_server_edges
 from shipway.contract.environment import EnvironmentSpec, Tier
 from shipway.contract.kubernetes import KubernetesSpec, PostgresSpec
 
@@ -123,7 +124,7 @@ def _edges(
         egress=[
             edges.name_service(),
             edges.to_peer(itself, POSTGRES_PORT, _INSTANCE_STATUS_PORT),
-            edges.to_peer(edges.addresses(cluster.api_server_range), HTTPS_PORT, cluster.api_server_port),
+            *api_server_edges(cluster),
         ],
         opts=opts,
     )

@@ -12,7 +12,7 @@ from components.kubernetes.charts import ENVOY_GATEWAY, install
 from components.kubernetes.labels import labels
 from components.kubernetes.names import HTTPS_PORT, SLOT_PORT, ClusterNames
 from components.kubernetes.namespaces import PodSecurity, namespace
-from components.kubernetes.places import monitoring_namespace
+from components.kubernetes.places import api_server_edges, monitoring_namespace
 from components.kubernetes.scraping import MOST_SAMPLES
 from components.kubernetes.told import routing_outputs
 from components.parts import RoutingOutputs
@@ -123,7 +123,7 @@ class Routing(pulumi.ComponentResource):
                 edges.name_service(),
                 edges.to_peer(edges.pods(names.models), SLOT_PORT),
                 edges.to_peer(own, *_CONTROLLER_PORTS),
-                edges.to_peer(api_server, HTTPS_PORT, cluster.api_server_port),
+                *api_server_edges(cluster),
             ],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[space]),
         )

@@ -58,21 +58,28 @@ def _on_aws(environment: EnvironmentSpec, region: str, aws: AwsSpec) -> Kubernet
     return KubernetesSpec(
         context=cluster_name(environment),
         cluster_identifier=f"{aws.account_id}-{region}-{cluster_name(environment)}",
-        # Its ClusterIP: the CNI judges a pod's packets before their address is translated.
-        api_server_range=f"{ipaddress.ip_network(aws.service_cidr)[1]}/32",
+        api_server_range=within,
         api_server_port=_HTTPS_PORT,
+        # EKS gives it the first address of the Services.
+        api_server_service=f"{ipaddress.ip_network(aws.service_cidr)[1]}/32",
         pod_security_version=f"v{environment.cluster_version}",
         image_registry=f"{image_registry(environment, aws)}/models",
         images=aws.images,
         admission=aws.admission,
         storage_class="gp3",
-        gateway=GatewaySpec(hostname=aws.gateway.hostname, tls_secret=aws.gateway.backend_tls_secret),
+        gateway=_gateway(aws),
         mlflow_postgres=PostgresSpec(secret=_MLFLOW, installed=_store(_POSTGRES_PORT, within)),
         feast_postgres=PostgresSpec(secret=_FEAST, installed=_store(_POSTGRES_PORT, within)),
         redis=RedisSpec(secret=_ONLINE, user=online_store_user(environment), installed=_store(_REDIS_PORT, within)),
         object_storage=ObjectStorageSpec(url=artifacts, records_url=ledger, address_range=within),
         secrets_by_csi=True,
     )
+
+
+def _gateway(aws: AwsSpec) -> GatewaySpec:
+    # Envoy sees the load balancer's own addresses, which are where its subnets are.
+    balancer = aws.subnets.public if aws.gateway.client_ranges else aws.subnets.private
+    return GatewaySpec(hostname=aws.gateway.hostname, tls_secret=aws.gateway.backend_tls_secret, client_ranges=balancer)
 
 
 def _store(port: int, address_range: str) -> InstalledStore:

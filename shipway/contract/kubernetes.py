@@ -257,6 +257,7 @@ class KubernetesSpec(Spec):
         context: the context in it; its current one by default.
         cluster_identifier: stands for this cluster for ever: another one replaces everything in it.
         api_server_range, api_server_port: where the API server's addresses lie, for those few pods that may ask it.
+        api_server_service: the address of its Service, where network policies judge it before it is translated.
         pod_security_version: the Kubernetes version whose Pod Security Standards are enforced, such as v1.34.
         image_registry: where the models' images lie, as `<image_registry>/<model>@<digest>`.
         images: the platform's own, and the models' bases.
@@ -275,6 +276,7 @@ class KubernetesSpec(Spec):
     cluster_identifier: Text
     api_server_range: AddressRange
     api_server_port: Port = 6443
+    api_server_service: AddressRange | None = None
     pod_security_version: Annotated[str, Field(pattern=r"^v1\.\d+$")]
     image_registry: Repository
     images: ImagesSpec
