@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shipway.cli.context import actor, emit, progress, project, service
-from shipway.contract.environment import Target, load_environment
+from shipway.contract.environment import EnvironmentSpec, Target, load_environment
 from shipway.contract.errors import ArtifactError, DeliveryError, Retryable
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
+from shipway.contract.model import ModelSpec
 from shipway.contract.record import save_record
 from shipway.contract.release import Release, check_digest, load_release, release_path, save_release, short_digest
 from shipway.contract.route import Phase, RolloutState, RouteSpec
@@ -82,13 +83,8 @@ def release(
         raise Refused(f"{path.relative_to(root)}: {placed.sentence}")
     if retry and not rejected:
         progress(f"{short_digest(digest)} was never rolled back; --retry changes nothing")
-    said, image, record = [placed.sentence], "", None
-    if on_cluster:
-        from shipway.images.find import image_for_release
-        from shipway.training.records import record_of
-
-        image = image_for_release(environment, spec, digest)
-        record = record_of(kept, folder, spec, bundle, submitted_by=actor(), approved_by=approved_by.strip())
+    save = _saving(environment, kept, folder, spec, bundle, approved_by.strip()) if on_cluster else None
+    said = [placed.sentence]
     if rejected:
         command = Command(verb="retry", model=model, actor=actor(), reason=reason, digest=digest)
         said.append(str(way.act(command)["message"]))
@@ -97,12 +93,9 @@ def release(
         why = f"superseded by {short_digest(digest)}"
         command = Command(verb="rollback", model=model, actor=actor(), reason=why)
         said.append(str(way.act(command)["message"]))
-    if record is not None:
-        save_record(folder, record)
     following = f"pulumi up -s {env}"
-    if on_cluster:
-        # Git says who and why, and the next deployment applies it; delivery enters what it then does with it.
-        save_release(path, placed.release.with_image(digest, image))
+    if save is not None:
+        save(placed.release)
     elif placed.changed:
         _write(path, before, placed.release, way.ledger, model, digest)
     result = {
@@ -206,6 +199,24 @@ def _bundle(layout: LocalLayout, model: str, digest: str) -> "Manifest":
     if manifest.model != model:
         raise ArtifactError(f"{digest} is a bundle of {manifest.model!r}, expected one of {model!r}")
     return manifest
+
+
+def _saving(
+    environment: EnvironmentSpec, kept: LocalLayout, folder: Path, spec: ModelSpec, bundle: "Manifest", approved_by: str
+) -> Callable[[Release], None]:
+    """Returns what writes a release on a cluster, with the image and the record of its bundle; both are known then."""
+    from shipway.images.find import image_for_release
+    from shipway.training.records import record_of
+
+    image = image_for_release(environment, spec, bundle.digest)
+    record = record_of(kept, folder, spec, bundle, submitted_by=actor(), approved_by=approved_by)
+
+    def save(release: Release) -> None:
+        # Git says who and why, and the next deployment applies it; delivery enters what it then does with it.
+        save_record(folder, record)
+        save_release(release_path(folder, environment.name), release.with_image(bundle.digest, image))
+
+    return save
 
 
 def _write(path: Path, before: Release, after: Release, ledger: Ledger, model: str, digest: str) -> None:
