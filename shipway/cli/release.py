@@ -32,6 +32,8 @@ Model = Annotated[str, typer.Argument(help="the model's name, such as flight-del
 Reason = Annotated[str, typer.Option(help="why, for the ledger")]
 NO_REASON = "no reason given"
 Env = Annotated[str, typer.Option(help="the environment")]
+Source = Annotated[str, typer.Option("--from", help="the environment that keeps the bundle, for one on a cluster")]
+ApprovedBy = Annotated[str, typer.Option(help="who agreed, another person than who releases it; for one on a cluster")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON")]
 
 # While one of these runs the candidate may take traffic.
@@ -51,12 +53,8 @@ def release(
     digest: Annotated[str, typer.Argument(help="the bundle: sha256: and 64 hexadecimal digits")],
     reason: Reason,
     env: Env = "local",
-    source: Annotated[
-        str, typer.Option("--from", help="the environment that keeps the bundle, for one on a cluster")
-    ] = "local",
-    approved_by: Annotated[
-        str, typer.Option(help="who agreed to it, another person than who releases it; for one on a cluster")
-    ] = "",
+    source: Source = "local",
+    approved_by: ApprovedBy = "",
     supersede: Annotated[
         bool, typer.Option("--supersede", help="end a rollout under way and overwrite the slot it needs")
     ] = False,
@@ -93,7 +91,7 @@ def release(
         why = f"superseded by {short_digest(digest)}"
         command = Command(verb="rollback", model=model, actor=actor(), reason=why)
         said.append(str(way.act(command)["message"]))
-    following = f"pulumi up -s {env}"
+    following = f"pulumi up -s {env}" if placed.changed else ""
     if save is not None:
         save(placed.release)
     elif placed.changed:
@@ -105,9 +103,9 @@ def release(
         "digest": digest,
         "changed": placed.changed,
         "message": "; ".join(said),
-        "next": following if placed.changed else "",
+        "next": following,
     }
-    emit(result, "; ".join(said) + (f"\nnext: {following}" if placed.changed else ""), as_json=as_json)
+    emit(result, "; ".join(said) + (f"\nnext: {following}" if following else ""), as_json=as_json)
 
 
 def approve(model: Model, env: Env = "local", reason: Reason = NO_REASON, as_json: Json = False) -> None:
