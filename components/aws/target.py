@@ -47,12 +47,14 @@ from components.aws.storage import ARTIFACTS, LEDGER, PREDICTIONS, Storage
 from components.aws.volumes import Volumes
 from components.kubernetes import model_service
 from components.kubernetes.access import read_served_routes
+from components.kubernetes.admission import refuse_missing_images
 from components.kubernetes.beneath import Beneath
 from components.kubernetes.gpu_pool import refuse_missing_gpus
 from components.kubernetes.labels import refuse_unfit_labels
 from components.kubernetes.monitoring import refuse_unheard_alerts
 from components.kubernetes.names import ClusterNames
 from components.kubernetes.places import FEAST, MLFLOW, ONLINE_STORE
+from components.kubernetes.scaling import refuse_missing_scaler
 from components.kubernetes.serving import Namespaces
 from components.kubernetes.target import attach_on, build_on
 from components.parts import HANDOVER, ModelOutputs, PlatformOutputs, ServingOutputs
@@ -78,6 +80,9 @@ def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]
     refuse_expired(root, environment, datetime.now(UTC).date())
     refuse_unheard_alerts(root, environment, cluster)
     refuse_missing_gpus(root, environment, services, AWS_GPU_TABLE)
+    refuse_missing_images(environment, services)
+    refuse_missing_scaler(root, environment, services)
+    model_service.refuse_unknown_bundles(services)
     refuse_unknown_machines(root, environment)
     refuse_unfit_pools(root, environment)
     refuse_oversized_models(root, environment, services)

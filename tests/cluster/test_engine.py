@@ -104,6 +104,8 @@ def prepared(folder: Path, plane: ControlPlane) -> Path:
                 "alertmanager": "alertmanager.monitoring:9093",
             }
         },
+        # Its definition asks the controller's own webhook, and there is no controller.
+        kubernetes__admission=None,
         kubernetes__mlflow_postgres__installed=store,
         kubernetes__feast_postgres__installed=store,
         kubernetes__redis__installed=store,

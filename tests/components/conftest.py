@@ -89,7 +89,8 @@ case $2 in
 customresourcedefinitions)
     for kind in gatewayclasses gateways httproutes; do echo definition/$kind.gateway.networking.k8s.io; done
     for kind in prometheusrules servicemonitors; do echo definition/$kind.monitoring.coreos.com; done
-    echo definition/clusters.postgresql.cnpg.io; echo definition/scaledobjects.keda.sh;;
+    for kind in clusters.postgresql.cnpg.io scaledobjects.keda.sh clusterimagepolicies.policy.sigstore.dev
+    do echo definition/$kind; done;;
 gatewayclasses) echo gatewayclass/cilium;;
 nodes) echo '{json.dumps({"items": [NODE, NODE]})}';;
 *) echo '{{"items": []}}';;

@@ -125,7 +125,9 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         try:
             if new and not preview and api.read(document) is not None:
                 context.abort(grpc.StatusCode.ALREADY_EXISTS, f"{self._id(document)} is there already; import it")
-            made = api.apply(document, dry_run=preview)
+            annotations = shown(document, "metadata.annotations") or {}
+            forced = annotations.get("pulumi.com/patchForce") == "true"
+            made = api.apply(document, dry_run=preview, force=forced)
         except Refused as error:
             # Its namespace or its kind comes in the same update: it can be judged only then.
             if preview and error.status == 404:
