@@ -11,7 +11,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import yaml
 
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import PROCESS_MARKER, LocalLayout
@@ -169,7 +168,7 @@ def test_a_stack_that_has_its_files_goes_on(layout: LocalLayout, running: subpro
 def test_an_unknown_environment_is_said(checkout: Path) -> None:
     """`make up ENV=typo` names the environments that there are."""
     with pytest.raises(
-        SpecError, match=r"Pulumi\.typo\.yaml: got 'no such file', expected one of the environments local"
+        SpecError, match=r"Pulumi\.typo\.yaml: got 'no such file', expected one of the environments .*local"
     ):
         up.bring_up(checkout, "typo")
 
@@ -188,9 +187,6 @@ def test_a_full_disk_is_said_before_anything_is_made(checkout: Path, monkeypatch
 @pytest.mark.parametrize("verb", [up.bring_up, down.take_down], ids=["up", "down"])
 def test_an_environment_elsewhere_is_refused(checkout: Path, verb: Callable[[Path, str], None]) -> None:
     """Neither verb touches an environment whose target is not this machine."""
-    path = checkout / "stacks" / "Pulumi.prod.yaml"
-    spec = {"name": "prod", "tier": "prod", "target": "aws"}
-    path.write_text(yaml.safe_dump({"config": {"shipway:environment": spec}}), encoding="utf-8")
     pretend_set_up(checkout)
     with pytest.raises(SpecError, match=r"Pulumi\.prod\.yaml: target: got 'aws', expected local"):
         verb(checkout, "prod")
