@@ -187,7 +187,7 @@ class _Model:
         waiting = {"pulumi.com/timeoutSeconds": str(math.ceil(spec.rollout.prepare_seconds))}
         Deployment(
             name,
-            # What somebody edited by hand is put right; without it the next deployment would only say so.
+            # What somebody edited by hand is put right; without it the next deployment would end in a conflict.
             metadata=self._meta(name, labels, **waiting, **{"pulumi.com/patchForce": "true"}),
             spec=DeploymentSpecArgs(
                 # The autoscaler's, when there is one: two owners of one number undo each other.
