@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pulumi
+import yaml
+from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.headroom import with_headroom
 from components.kubernetes.beneath import Beneath
@@ -18,6 +21,7 @@ from components.services import Service
 from shipway.contract.environment import EnvironmentSpec, GpuPoolSpec, environment_path
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
+from shipway.observability.rules import gpu_rules
 
 __all__ = ["GpuPool", "refuse_missing_gpus"]
 
@@ -64,6 +68,7 @@ class GpuPool(pulumi.ComponentResource):
         environment: EnvironmentSpec,
         cluster: KubernetesSpec,
         beneath: Beneath,
+        waits: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions,
     ) -> None:
         pools = [_expected(pool, beneath.gpu_table) for pool in environment.gpu_pools]
@@ -83,9 +88,21 @@ class GpuPool(pulumi.ComponentResource):
                 GPU_OPERATOR,
                 release="gpu-operator",
                 namespace=names.gpu_operator,
-                values=beneath.gpu_operator,
+                # What it watches of each GPU is scraped as everything else is.
+                values={**beneath.gpu_operator, "dcgmExporter": {"serviceMonitor": {"enabled": True}}},
                 parent=self,
-                waits=[space],
+                waits=[space, *waits],
+            )
+        if pools:
+            CustomResource(
+                f"{name}-rules",
+                api_version="monitoring.coreos.com/v1",
+                kind="PrometheusRule",
+                metadata=ObjectMetaArgs(
+                    name="gpus", namespace=ClusterNames(environment.name).platform, labels=labels(environment, name)
+                ),
+                spec=yaml.safe_load(gpu_rules(environment, name)),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=list(waits)),
             )
         self.outputs = gpu_pool_outputs(environment.gpu_pools, beneath.gpu_table)
         self.register_outputs({})

@@ -87,9 +87,9 @@ def build_on(
     Pods of the platform's and of the models' namespace wait for `platform` and for `models`.
     """
     part = _parts(parent, provider)
-    gpu_pool = GpuPool("gpu-pool", environment, cluster, beneath, part).outputs
     monitoring = Monitoring("monitoring", environment, cluster, platform, part)
     monitors = monitoring.ready
+    gpu_pool = GpuPool("gpu-pool", environment, cluster, beneath, [platform, *monitors], part).outputs
     postgres = PostgresOperator("postgres-operator", environment, cluster, part).ready
     registry = Registry("registry", environment, cluster, beneath, [*postgres, platform], part).outputs
     feature_store = FeatureStore(

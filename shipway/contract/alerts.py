@@ -33,6 +33,9 @@ class AlertName(StrEnum):
     BOTH_SLOTS_BAD = "ShipwayBothSlotsBad"
     ROLLED_BACK = "ShipwayRolledBack"
     MATERIALISATION_LATE = "ShipwayMaterialisationLate"
+    GPUS_NOT_WATCHED = "ShipwayGpusNotWatched"
+    GPU_FAULT = "ShipwayGpuFault"
+    GPU_MEMORY_FULL = "ShipwayGpuMemoryFull"
 
 
 @dataclass(frozen=True)
@@ -113,5 +116,20 @@ ALERTS: dict[AlertName, Alert] = {
         Severity.TICKET,
         "On a cluster, feature values do not go online; once they are older than their ttl, models get the defaults.",
         "kubectl get jobs -A -l app.kubernetes.io/name=materialise",
+    ),
+    AlertName.GPUS_NOT_WATCHED: Alert(
+        Severity.TICKET,
+        "DCGM says nothing of any GPU, though a pool always has nodes: the GPU operator or its exporter is down.",
+        "kubectl get pods -A -l app=nvidia-dcgm-exporter",
+    ),
+    AlertName.GPU_FAULT: Alert(
+        Severity.PAGE,
+        "A GPU reported an error of its hardware or driver (XID); what runs on it fails or answers wrongly.",
+        "kubectl get nodes -L nvidia.com/gpu.product",
+    ),
+    AlertName.GPU_MEMORY_FULL: Alert(
+        Severity.TICKET,
+        "A GPU's memory is almost full; the next larger request of the model on it fails.",
+        "kubectl get pods -A -o wide",
     ),
 }

@@ -121,6 +121,26 @@ def _features_stale(_model: str, group: str) -> _Cases:
     return _Cases(ages(within=False), ages(within=True))
 
 
+def _gpu(name: str) -> str:
+    return f'{name}{{Hostname="gpu-1",gpu="0"}}'
+
+
+_XID, _USED, _FREE = (_gpu(f"DCGM_FI_DEV_{name}") for name in ("XID_ERRORS", "FB_USED", "FB_FREE"))
+
+
+def _not_watched(_model: str, _group: str) -> _Cases:
+    return _Cases({}, {_XID: _steady(0)})
+
+
+def _gpu_fault(_model: str, _group: str) -> _Cases:
+    # An error of long ago is no news.
+    return _Cases({_XID: f"0x{_STORY_SECONDS // _STEP_SECONDS - 2} 79x9"}, {_XID: _steady(79)})
+
+
+def _gpu_full(_model: str, _group: str) -> _Cases:
+    return _Cases({_USED: _steady(23_900), _FREE: _steady(100)}, {_USED: _steady(12_000), _FREE: _steady(12_000)})
+
+
 _CASES: Mapping[str, Callable[[str, str], _Cases]] = {
     AlertName.SLOT_DOWN: _slot_down,
     AlertName.MODEL_NOT_SCRAPED: _not_scraped,
@@ -131,6 +151,9 @@ _CASES: Mapping[str, Callable[[str, str], _Cases]] = {
     AlertName.LABELS_DOWN: _job_down(LABELS_JOB),
     AlertName.DELIVERY_STALLED: _stalled,
     AlertName.MATERIALISATION_LATE: _late,
+    AlertName.GPUS_NOT_WATCHED: _not_watched,
+    AlertName.GPU_FAULT: _gpu_fault,
+    AlertName.GPU_MEMORY_FULL: _gpu_full,
 }
 
 

@@ -40,6 +40,12 @@ _MISSED_STARTS = 2
 # Delivery's loop turns several times a second; its longest waits, for files and for the gateway, stay within ten.
 _STALLED_SECONDS = 15
 
+# What the DCGM exporter calls them: the last error's number, and memory in MiB.
+_XID, _GPU_USED, _GPU_FREE = "DCGM_FI_DEV_XID_ERRORS", "DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_FREE"
+_GPU_FULL_RATIO = 0.95
+# A new node needs its driver first.
+_GPU_WINDOW_SECONDS, _GPU_SILENT_SECONDS = 300, 900
+
 _DOWN = {
     GATEWAY_JOB: AlertName.GATEWAY_DOWN,
     DELIVERY_JOB: AlertName.DELIVERY_DOWN,
@@ -112,6 +118,33 @@ def platform_rules(environment: EnvironmentSpec, jobs: Sequence[str] = tuple(_DO
         heartbeat=HEARTBEAT_TIMESTAMP_SECONDS,
         interval_seconds=environment.scrape_interval_seconds,
         patience_seconds=environment.scrape_interval_seconds * _LOST_SCRAPES,
+    )
+
+
+def gpu_rules(environment: EnvironmentSpec, part: str) -> str:
+    """Returns the rule file of the GPUs, by what the DCGM exporter of the GPU operator says.
+
+    Args:
+        environment: whose pools say whether a GPU must be there at all times.
+        part: what the alerts are a part of.
+    """
+    return render_template(
+        _TEMPLATES,
+        "gpu_rules.yml.j2",
+        alerts=ALERTS,
+        silent=AlertName.GPUS_NOT_WATCHED,
+        fault=AlertName.GPU_FAULT,
+        full=AlertName.GPU_MEMORY_FULL,
+        xid=_XID,
+        used=_GPU_USED,
+        free=_GPU_FREE,
+        full_ratio=_GPU_FULL_RATIO,
+        window_seconds=_GPU_WINDOW_SECONDS,
+        silent_seconds=_GPU_SILENT_SECONDS,
+        expected=any(pool.min_nodes for pool in environment.gpu_pools),
+        owner=PLATFORM_OWNER,
+        part=part,
+        runbook_url=environment.alerts.runbook_url,
     )
 
 

@@ -59,7 +59,7 @@ def test_every_chart_is_pinned_and_its_namespace_is_ours(cluster: Cluster) -> No
     ("change", "spared"),
     [
         ({"kubernetes__gpu_operator_installed": True}, {"gpu-pool-operator"}),
-        ({"gpu_pools": []}, {"gpu-pool-operator"}),
+        ({"gpu_pools": []}, {"gpu-pool-operator", "gpu-pool-rules"}),
         (
             {"kubernetes__gateway__installed": {"class_name": "cilium", "namespace": "cilium"}},
             {"routing-chart", "routing-class", "routing-edges", "routing-monitor"},
@@ -275,6 +275,20 @@ def test_nodes_are_expected_to_say_what_they_have(cluster: Cluster) -> None:
     (pool,) = cluster.register().one("GpuPool", "gpu-pool")["pools"]
     assert pool["labels"] == {"nvidia.com/gpu.product": "NVIDIA-L4"}
     assert pool["taints"] == [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}]
+
+
+def test_gpus_are_watched_and_silence_about_them_is_an_alarm(cluster: Cluster) -> None:
+    """The exporter is scraped; that nothing is heard of a GPU is news only where a pool always has nodes."""
+
+    def alerts() -> set[str]:
+        (group,) = cluster.register().one("PrometheusRule", "gpu-pool-rules")["spec"]["groups"]
+        return {rule["alert"] for rule in group["rules"]}
+
+    operator = cluster.register().one("Release", "gpu-pool-operator")
+    assert operator["values"]["dcgmExporter"] == {"serviceMonitor": {"enabled": True}}
+    assert alerts() == {"ShipwayGpusNotWatched", "ShipwayGpuFault", "ShipwayGpuMemoryFull"}
+    cluster.change(gpu_pools=[{"name": "inference", "gpu_type": "l4", "max_nodes": 4}])
+    assert alerts() == {"ShipwayGpuFault", "ShipwayGpuMemoryFull"}
 
 
 def test_the_table_of_gpu_types_is_one_row_each() -> None:
