@@ -67,7 +67,7 @@ _FLUSH_SECONDS = 10
 _PROBE_SECONDS = 5
 _STATE_MIB, _PREDICTIONS_MIB = 256, 1024
 # What Feast needs to register views, which is over before the model is loaded.
-_REGISTER_CPU_MILLICORES, _REGISTER_MEMORY_MIB = 250, 768
+_REGISTER_CPU_MILLICORES, _REGISTER_MEMORY_MIB = 250, 512
 
 
 def refuse_unknown_bundles(services: Sequence[ModelFolder]) -> None:

@@ -62,7 +62,7 @@ def _alone(folder: Path) -> Generator[None, None, None]:
     from sqlalchemy.pool import NullPool
 
     # The lock is the connection's: it ends with it, whatever becomes of this process.
-    with create_engine(url, poolclass=NullPool).connect() as connection:
+    with create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(text(f"SET lock_timeout = '{_LOCK_SECONDS}s'"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK_KEY})
         yield
