@@ -141,15 +141,9 @@ def pod_template(
         node_selector, tolerations: of a pod that needs certain nodes.
         restart_policy: `Never` for a job's.
     """
-    temporary = scratch("tmp", _TEMPORARY, temporary_mib)
+    mounts = (*mounts, scratch("tmp", _TEMPORARY, temporary_mib))
     for one in (container, first) if first else (container,):
-        one.security_context = _container_security()
-        one.volume_mounts = [mount.mount for mount in (*mounts, temporary)]
-        one.env = [
-            # The images know no user of this number, so its home would be the read-only root.
-            EnvVarArgs(name="HOME", value=_TEMPORARY),
-            *(EnvVarArgs(name=name, value=value) for name, value in (variables or {}).items()),
-        ]
+        _furnish(one, mounts, variables or {})
     return PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(labels=dict(labels), annotations=dict(annotations) if annotations else None),
         spec=PodSpecArgs(
@@ -159,7 +153,7 @@ def pod_template(
             security_context=_pod_security(),
             init_containers=[first] if first else None,
             containers=[container],
-            volumes=[mount.volume for mount in (*mounts, temporary)],
+            volumes=[mount.volume for mount in mounts],
             termination_grace_period_seconds=grace_seconds,
             topology_spread_constraints=[
                 _spread(key, selector) for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
@@ -169,6 +163,16 @@ def pod_template(
             restart_policy=restart_policy,
         ),
     )
+
+
+def _furnish(container: ContainerArgs, mounts: Sequence[Mount], variables: Mapping[str, str]) -> None:
+    container.security_context = _container_security()
+    container.volume_mounts = [mount.mount for mount in mounts]
+    container.env = [
+        # The images know no user of this number, so its home would be the read-only root.
+        EnvVarArgs(name="HOME", value=_TEMPORARY),
+        *(EnvVarArgs(name=name, value=value) for name, value in variables.items()),
+    ]
 
 
 def _container_security() -> SecurityContextArgs:
