@@ -1,5 +1,7 @@
 """What a pod that reads features needs: the repository, the credentials as files, and the edges to both stores."""
 
+from collections.abc import Sequence
+
 from pulumi_kubernetes.networking.v1 import NetworkPolicyEgressRuleArgs
 
 from components.kubernetes import edges
@@ -21,6 +23,7 @@ __all__ = [
     "export_feature_credentials",
     "feature_edges",
     "feature_mounts",
+    "with_feature_credentials",
 ]
 
 # The ConfigMap, and the folder in which pods see its feature_store.yaml.
@@ -45,6 +48,11 @@ def feature_mounts(cluster: KubernetesSpec) -> list[Mount]:
 def export_feature_credentials(cluster: KubernetesSpec) -> str:
     """Returns the shell command that hands the credentials to Feast, which reads variables and no files."""
     return f'{export_postgres(cluster, _POSTGRES)} REDIS_PASSWORD="$(cat {_REDIS}/password)"'
+
+
+def with_feature_credentials(cluster: KubernetesSpec, command: Sequence[str]) -> list[str]:
+    """Returns the command line that runs `command` with the credentials handed over."""
+    return ["/bin/sh", "-ec", f'{export_feature_credentials(cluster)}; exec "$@"', command[0], *command]
 
 
 def feature_edges(names: ClusterNames, cluster: KubernetesSpec) -> list[NetworkPolicyEgressRuleArgs]:

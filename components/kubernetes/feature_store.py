@@ -45,6 +45,8 @@ from shipway.observability.rules import materialise_rules
 __all__ = ["FeatureStore"]
 
 _CPU_MILLICORES, _MEMORY_MIB = 500, 2048
+# A database that cannot be reached is said so by a pod, not waited for until it is given up.
+_CONNECT_SECONDS = 10
 _SELECTOR = {"shipway/part": MATERIALISE_JOB}
 
 
@@ -180,7 +182,7 @@ def _feature_store_yaml(cluster: KubernetesSpec, database: str, online: str) -> 
             "registry": {
                 "registry_type": "sql",
                 # User and password come to libpq by its own variables.
-                "path": f"postgresql+psycopg://{database}/{FEAST}?sslmode=require",
+                "path": f"postgresql+psycopg://{database}/{FEAST}?sslmode=require&connect_timeout={_CONNECT_SECONDS}",
                 "cache_ttl_seconds": 600,
             },
             "online_store": {"type": "redis", "connection_string": ",".join(redis)},

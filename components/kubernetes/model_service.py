@@ -31,7 +31,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudgetSpecArgs
 
 from components.kubernetes import edges
-from components.kubernetes.feature_files import REPOSITORY, export_feature_credentials, feature_edges, feature_mounts
+from components.kubernetes.feature_files import REPOSITORY, feature_edges, feature_mounts, with_feature_credentials
 from components.kubernetes.gpu_types import GpuTable
 from components.kubernetes.labels import model_labels, slot_labels
 from components.kubernetes.names import SLOT_PORT, ClusterNames
@@ -66,6 +66,8 @@ _DRAIN_SECONDS = 10
 _FLUSH_SECONDS = 10
 _PROBE_SECONDS = 5
 _STATE_MIB, _PREDICTIONS_MIB = 256, 1024
+# What Feast needs to register views, which is over before the model is loaded.
+_REGISTER_CPU_MILLICORES, _REGISTER_MEMORY_MIB = 250, 512
 
 
 def refuse_unknown_bundles(services: Sequence[ModelFolder]) -> None:
@@ -147,7 +149,6 @@ class _Model:
             f"{model}-account", metadata=metadata, automount_service_account_token=False, opts=self._opts()
         )
         self._edges(metadata)
-        declared = RouteSpec.declared(self.spec, self.release, dict.fromkeys(Slot, SLOT_PORT))
         declared = RouteSpec.declared(self.spec, self.release, dict.fromkeys(Slot, SLOT_PORT))
         declared = declared.model_copy(update={"candidate_replicas": self._candidate_replicas})
         ConfigMap(
@@ -286,7 +287,8 @@ def _pod(
     selector: Mapping[str, str],
     gpu_table: GpuTable,
 ) -> PodTemplateSpecArgs:
-    spec, digest = service.spec, service.release.digest(slot)
+    spec, bundle = service.spec, f"/bundles/{service.release.digest(slot).replace(':', '/')}"
+    image = f"{cluster.image_registry}/{spec.name}@{service.release.image(slot)}"
     gpu = gpu_table.rows[spec.resources.gpu_type] if spec.resources.gpu_type else None
     probe_count = math.ceil(spec.rollout.prepare_seconds / _PROBE_SECONDS)
     return pod_template(
@@ -300,8 +302,8 @@ def _pod(
         service_account=spec.name,
         container=ContainerArgs(
             name="model",
-            image=f"{cluster.image_registry}/{spec.name}@{service.release.image(slot)}",
-            command=_command(spec, slot, digest, environment, cluster),
+            image=image,
+            command=_command(spec, slot, bundle, environment, cluster),
             ports=[ContainerPortArgs(name="http", container_port=SLOT_PORT)],
             resources=resources(
                 spec.resources.cpu_millicores,
@@ -314,6 +316,8 @@ def _pod(
             readiness_probe=_probe("/readyz", 2),
             liveness_probe=_probe("/livez", 6),
         ),
+        # A slot whose views are not known has no features to read, so it is not even loaded before they are.
+        first=_registration(image, bundle, cluster) if spec.features.reads else None,
         variables=object_storage_environment(cluster),
         mounts=_mounts(spec, cluster),
         grace_seconds=_DRAIN_SECONDS + math.ceil(spec.serving.timeout_seconds) + _FLUSH_SECONDS,
@@ -323,17 +327,25 @@ def _pod(
 
 
 def _command(
-    spec: ModelSpec, slot: Slot, digest: str, environment: EnvironmentSpec, cluster: KubernetesSpec
+    spec: ModelSpec, slot: Slot, bundle: str, environment: EnvironmentSpec, cluster: KubernetesSpec
 ) -> list[str]:
     serve = [
         *("python", "-m", "shipway.serving", "--host", "0.0.0.0", "--port", str(SLOT_PORT)),  # noqa: S104 - a pod's own
-        *("--bundle", f"/bundles/{digest.replace(':', '/')}", "--slot", str(slot), "--tier", str(environment.tier)),
+        *("--bundle", bundle, "--slot", str(slot), "--tier", str(environment.tier)),
         *("--state", "/var/lib/shipway/state", "--predictions", "/var/lib/shipway/predictions"),
         *("--features", REPOSITORY),
     ]
-    if not spec.features.reads:
-        return serve
-    return ["/bin/sh", "-ec", f'{export_feature_credentials(cluster)}; exec "$@"', "serve", *serve]
+    return with_feature_credentials(cluster, serve) if spec.features.reads else serve
+
+
+def _registration(image: str, bundle: str, cluster: KubernetesSpec) -> ContainerArgs:
+    register = ["python", "-m", "shipway.features", "register", "--bundle", bundle, "--features", REPOSITORY]
+    return ContainerArgs(
+        name="feature-views",
+        image=image,
+        command=with_feature_credentials(cluster, register),
+        resources=resources(_REGISTER_CPU_MILLICORES, _REGISTER_MEMORY_MIB),
+    )
 
 
 def _mounts(spec: ModelSpec, cluster: KubernetesSpec) -> list[Mount]:

@@ -114,6 +114,7 @@ def pod_template(
     service_account: str,
     container: ContainerArgs,
     mounts: Sequence[Mount],
+    first: ContainerArgs | None = None,
     annotations: Mapping[str, str] | None = None,
     variables: Mapping[str, str] | None = None,
     temporary_mib: int = 256,
@@ -123,15 +124,16 @@ def pod_template(
     tolerations: Sequence[TolerationArgs] = (),
     restart_policy: str = "Always",
 ) -> PodTemplateSpecArgs:
-    """Returns a pod of one container that fulfils the restricted Pod Security Standard.
+    """Returns a pod of one container, and maybe one that runs first, that fulfils the restricted Pod Security Standard.
 
     Args:
         labels: the pod's labels.
         selector: those of them that tell its replicas from other pods: they are spread over zones and nodes.
         service_account: whose identity it has.
         container: what runs; its mounts and variables are added here.
-        annotations: the pod's annotations.
         mounts: its volumes, besides one for temporary files.
+        first: what has to succeed before `container` starts; it gets the same mounts and variables.
+        annotations: the pod's annotations.
         variables: its environment; nothing in it is secret.
         temporary_mib: how much it may write to temporary files.
         grace_seconds: from the signal to end until the kill, the preStop delay included.
@@ -139,14 +141,9 @@ def pod_template(
         node_selector, tolerations: of a pod that needs certain nodes.
         restart_policy: `Never` for a job's.
     """
-    container.security_context = _container_security()
-    temporary = scratch("tmp", _TEMPORARY, temporary_mib)
-    container.volume_mounts = [mount.mount for mount in (*mounts, temporary)]
-    container.env = [
-        # The images know no user of this number, so its home would be the read-only root.
-        EnvVarArgs(name="HOME", value=_TEMPORARY),
-        *(EnvVarArgs(name=name, value=value) for name, value in (variables or {}).items()),
-    ]
+    mounts = (*mounts, scratch("tmp", _TEMPORARY, temporary_mib))
+    for one in (container, first) if first else (container,):
+        _furnish(one, mounts, variables or {})
     return PodTemplateSpecArgs(
         metadata=ObjectMetaArgs(labels=dict(labels), annotations=dict(annotations) if annotations else None),
         spec=PodSpecArgs(
@@ -154,8 +151,9 @@ def pod_template(
             automount_service_account_token=asks_cluster,
             enable_service_links=False,
             security_context=_pod_security(),
+            init_containers=[first] if first else None,
             containers=[container],
-            volumes=[mount.volume for mount in (*mounts, temporary)],
+            volumes=[mount.volume for mount in mounts],
             termination_grace_period_seconds=grace_seconds,
             topology_spread_constraints=[
                 _spread(key, selector) for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
@@ -165,6 +163,16 @@ def pod_template(
             restart_policy=restart_policy,
         ),
     )
+
+
+def _furnish(container: ContainerArgs, mounts: Sequence[Mount], variables: Mapping[str, str]) -> None:
+    container.security_context = _container_security()
+    container.volume_mounts = [mount.mount for mount in mounts]
+    container.env = [
+        # The images know no user of this number, so its home would be the read-only root.
+        EnvVarArgs(name="HOME", value=_TEMPORARY),
+        *(EnvVarArgs(name=name, value=value) for name, value in variables.items()),
+    ]
 
 
 def _container_security() -> SecurityContextArgs:

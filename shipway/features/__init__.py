@@ -9,4 +9,4 @@ online.db and the offline parquet files below data/. A service declares what it 
 Importing Feast takes seconds, so every module here imports it inside the functions that need it.
 """
 
-__all__ = ["asof", "offline", "online", "repository"]
+__all__ = ["asof", "offline", "online", "registration", "repository"]

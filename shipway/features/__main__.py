@@ -1,32 +1,47 @@
-"""`python -m shipway.features apply|check --service FOLDER --features FOLDER`, for the program that deploys."""
+"""`python -m shipway.features VERB`: what the program that deploys, and a slot's pod before it starts, run."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from shipway.contract.errors import ShipwayError
+from shipway.features.registration import register
 from shipway.features.repository import apply, check
 
 __all__ = ["main"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns 0 when the service's features are (now) in place, 1 when not, with the reason on standard error."""
-    parser = argparse.ArgumentParser(prog="python -m shipway.features", description=main.__doc__)
-    parser.add_argument("action", choices=("apply", "check"))
-    parser.add_argument("--service", type=Path, required=True, help="the service's folder")
-    parser.add_argument("--features", type=Path, required=True, help="the feature repository's folder")
-    options = parser.parse_args(arguments)
+    """Returns 0 when the features are (now) in place, 1 when not, with the reason on standard error."""
+    options = _parser().parse_args(arguments)
+    features = options.features.resolve()
+    problems: list[str] = []
     try:
-        if options.action == "apply":
-            print("applied " + ", ".join(apply(options.service.resolve(), options.features.resolve())))
-            return 0
-        problems = check(options.service.resolve(), options.features.resolve())
+        if options.verb == "apply":
+            print("applied " + ", ".join(apply(options.service.resolve(), features)))
+        elif options.verb == "register":
+            print("registered " + ", ".join(register(options.bundle.resolve(), features)))
+        else:
+            problems = check(options.service.resolve(), features)
     except (ShipwayError, OSError) as error:
         problems = [str(error)]
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m shipway.features", description=main.__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for verb, source, named, text in (
+        ("apply", "--service", "the service's folder", "register what a checkout declares"),
+        ("check", "--service", "the service's folder", "say what `apply` would have to do"),
+        ("register", "--bundle", "the bundle's folder, named by its digest", "register what a bundle declares"),
+    ):
+        one = verbs.add_parser(verb, help=text, description=text)
+        one.add_argument(source, type=Path, required=True, help=named)
+        one.add_argument("--features", type=Path, required=True, help="the feature repository's folder")
+    return parser
 
 
 if __name__ == "__main__":

@@ -14,7 +14,17 @@ from shipway.bundle.source import import_from
 from shipway.contract.documents import read_json, write_atomic
 from shipway.contract.errors import FeatureError
 
-__all__ = ["PROJECT", "apply", "apply_objects", "check", "feature_store_yaml", "has_values", "open_store"]
+__all__ = [
+    "PROJECT",
+    "apply",
+    "apply_objects",
+    "check",
+    "exclusive",
+    "feature_store_yaml",
+    "has_values",
+    "open_store",
+    "put_objects",
+]
 
 PROJECT = "shipway"
 
@@ -67,18 +77,27 @@ def apply(service: Path, folder: Path) -> list[str]:
 
 def apply_objects(objects: Sequence[Any], folder: Path) -> list[str]:
     """Registers Feast objects in the repository in `folder` and returns the names of the feature views, sorted."""
-    from feast import FeatureView
-    from feast.errors import FeastError
-
-    with _exclusive(folder):
-        store = open_store(folder)
-        try:
-            store.apply(list(objects))
-        except (FeastError, ValueError, OSError) as error:
-            raise FeatureError(f"{folder}: Feast refused the objects, expected valid definitions ({error})") from error
+    with exclusive(folder):
+        views = put_objects(open_store(folder), objects, folder)
         # Readers must not wait for the writer: with a write-ahead log they see the state before it.
         with closing(sqlite3.connect(folder / "online.db")) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
+    return views
+
+
+def put_objects(store: Any, objects: Sequence[Any], folder: Path) -> list[str]:
+    """Writes Feast objects to the registry of `store` and returns the names of the feature views, sorted.
+
+    Raises:
+        FeatureError: when Feast refuses an object.
+    """
+    from feast import FeatureView
+    from feast.errors import FeastError
+
+    try:
+        store.apply(list(objects))
+    except (FeastError, ValueError, OSError) as error:
+        raise FeatureError(f"{folder}: Feast refused the objects, expected valid definitions ({error})") from error
     return sorted(view.name for view in objects if isinstance(view, FeatureView))
 
 
@@ -132,7 +151,8 @@ def _receipt_path(service: Path, folder: Path) -> Path:
 
 
 @contextmanager
-def _exclusive(folder: Path) -> Generator[None, None, None]:
+def exclusive(folder: Path) -> Generator[None, None, None]:
+    """Holds the repository in `folder` for this process alone."""
     # Feast reads the whole registry file, changes it and writes it back: two at once would lose one.
     from filelock import FileLock
 

@@ -1,6 +1,8 @@
 """What one model is made of on a cluster."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -42,6 +44,32 @@ def test_an_image_is_named_by_its_own_digest(cluster: Cluster) -> None:
     (container,) = _pod(cluster.register(), "flight-delay-green")["containers"]
     assert container["image"] == f"registry.example.com/models/flight-delay@{image_of(SECOND)}"
     assert f"/bundles/{SECOND.replace(':', '/')}" in container["command"]
+
+
+def test_views_are_registered_before_a_slot_that_reads_them_starts(cluster: Cluster) -> None:
+    """By the slot's own image and its own bundle, with what the slot sees and no more; a model without features has no
+    such step."""
+    registered = cluster.register()
+    assert "initContainers" not in _pod(registered, "digits-blue")
+    pod = _pod(registered, "flight-delay-green")
+    (first,), (slot,) = pod["initContainers"], pod["containers"]
+    assert first["command"][:2] == slot["command"][:2] == ["/bin/sh", "-ec"]
+    assert first["command"][2] == slot["command"][2]
+    assert first["command"][4:] == [
+        *("python", "-m", "shipway.features", "register"),
+        *("--bundle", f"/bundles/{SECOND.replace(':', '/')}", "--features", "/etc/shipway/features"),
+    ]
+    same = ("image", "env", "volumeMounts", "securityContext")
+    assert {key: first[key] for key in same} == {key: slot[key] for key in same}
+    assert set(first) == {"name", "command", "resources", *same}
+
+
+def test_the_step_before_a_slot_starts_is_a_command_that_is_there(cluster: Cluster) -> None:
+    """The arguments are those that `python -m shipway.features` takes; without a bundle it says so."""
+    command = _pod(cluster.register(), "flight-delay-blue")["initContainers"][0]["command"][4:]
+    done = subprocess.run([sys.executable, *command[1:]], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{command[5]}: no bundle {FIRST} here, expected manifest.json (No such file or directory)\n"
 
 
 def test_delivery_owns_the_rules_of_a_route(cluster: Cluster) -> None:

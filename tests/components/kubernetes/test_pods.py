@@ -22,6 +22,12 @@ def pods(cluster: Cluster) -> dict[str, dict[str, Any]]:
     return dict(cluster.register().pods())
 
 
+def _containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the one container of a pod, and before it the one that runs first, where there is one."""
+    (container,) = pod["spec"]["containers"]
+    return [*pod["spec"].get("initContainers", []), container]
+
+
 def test_every_pod_is_looked_at(pods: dict[str, Any]) -> None:
     """A pod that is new is judged here too."""
     assert sorted(pods) == sorted(PODS)
@@ -33,9 +39,8 @@ def test_pods_share_nothing_with_their_node(pods: dict[str, Any]) -> None:
         spec = pod["spec"]
         assert not {"hostNetwork", "hostPID", "hostIPC", "hostUsers"} & set(spec), name
         assert not [volume for volume in spec["volumes"] if set(volume) - VOLUMES], name
-        for container in spec["containers"]:
+        for container in _containers(pod):
             assert not [port for port in container.get("ports", []) if "hostPort" in port], name
-        assert "initContainers" not in spec, name
 
 
 def test_pods_are_restricted(pods: dict[str, Any]) -> None:
@@ -46,14 +51,14 @@ def test_pods_are_restricted(pods: dict[str, Any]) -> None:
         assert whole["runAsUser"] > 0, name
         assert whole["seccompProfile"] == {"type": "RuntimeDefault"}, name
         assert not {"sysctls", "seLinuxOptions", "windowsOptions"} & set(whole), name
-        (container,) = pod["spec"]["containers"]
-        assert container["securityContext"] == {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "readOnlyRootFilesystem": True,
-            "runAsNonRoot": True,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        }, name
+        for container in _containers(pod):
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+                "readOnlyRootFilesystem": True,
+                "runAsNonRoot": True,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            }, name
 
 
 def test_only_delivery_may_ask_the_cluster(pods: dict[str, Any]) -> None:
@@ -70,18 +75,19 @@ def test_scratch_folders_are_bounded(pods: dict[str, Any]) -> None:
     for name, pod in pods.items():
         scratch = {volume["name"] for volume in pod["spec"]["volumes"] if "emptyDir" in volume}
         assert [v for v in pod["spec"]["volumes"] if not v.get("emptyDir", {"sizeLimit": "1"}).get("sizeLimit")] == []
-        writable = {m["name"] for m in pod["spec"]["containers"][0]["volumeMounts"] if not m.get("readOnly")}
-        assert writable == scratch, name
+        for container in _containers(pod):
+            writable = {mount["name"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
+            assert writable == scratch, name
 
 
 def test_images_are_pinned_and_memory_is_limited(pods: dict[str, Any]) -> None:
     """Every image is a digest; memory requested is the limit; CPU is requested and not throttled."""
     for name, pod in pods.items():
-        (container,) = pod["spec"]["containers"]
-        assert re.fullmatch(r"[\w./-]+@sha256:[0-9a-f]{64}", container["image"]), name
-        wanted, limits = container["resources"]["requests"], container["resources"]["limits"]
-        assert set(wanted) == {"cpu", "memory"}, name
-        assert limits == {"memory": wanted["memory"]}, name
+        for container in _containers(pod):
+            assert re.fullmatch(r"[\w./-]+@sha256:[0-9a-f]{64}", container["image"]), name
+            wanted, limits = container["resources"]["requests"], container["resources"]["limits"]
+            assert set(wanted) == {"cpu", "memory"}, name
+            assert limits == {"memory": wanted["memory"]}, name
 
 
 def test_servers_have_three_probes(pods: dict[str, Any]) -> None:
@@ -95,11 +101,11 @@ def test_servers_have_three_probes(pods: dict[str, Any]) -> None:
 def test_no_credential_is_in_a_pod(pods: dict[str, Any]) -> None:
     """Variables name files and endpoints; the Secrets themselves come as files that only their group reads."""
     for name, pod in pods.items():
-        (container,) = pod["spec"]["containers"]
-        variables = {variable["name"] for variable in container.get("env", [])}
-        assert variables == {"HOME", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL"}, name
-        assert not [variable for variable in container["env"] if "valueFrom" in variable], name
-        assert "envFrom" not in container, name
+        for container in _containers(pod):
+            variables = {variable["name"] for variable in container.get("env", [])}
+            assert variables == {"HOME", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL"}, name
+            assert not [variable for variable in container["env"] if "valueFrom" in variable], name
+            assert "envFrom" not in container, name
         modes = {volume["secret"]["defaultMode"] for volume in pod["spec"]["volumes"] if "secret" in volume}
         assert modes == {0o440}, name
 
