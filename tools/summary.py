@@ -71,6 +71,11 @@ class Summary:
         """Whether the deployment would end with an error."""
         return any(stack.failed for stack in self.stacks)
 
+    @property
+    def cut_short(self) -> bool:
+        """Whether something was refused, after which nothing more is foreseen; a violated rule does not end a look."""
+        return any(stack.errors for stack in self.stacks)
+
 
 def as_text(summary: Summary) -> str:
     """Returns the summary for a terminal."""
@@ -80,7 +85,7 @@ def as_text(summary: Summary) -> str:
         lines += [f"  {line}" for line in _stack_lines(stack, policies=summary.policies)]
     lines += [f"{name}: not previewed, because what it is built on fails" for name in summary.left_out]
     if summary.bill:
-        lines += ["", *_bill_lines(summary.bill, summary.budget_usd)]
+        lines += ["", *_bill_lines(summary.bill, summary)]
     return "\n".join(lines)
 
 
@@ -98,7 +103,7 @@ def as_markdown(summary: Summary) -> str:
         lines += ["", *(f"- {line}" for line in _stack_lines(stack, policies=summary.policies))]
     lines += [f"\n`{name}` is not previewed, because what it is built on fails." for name in summary.left_out]
     if summary.bill:
-        head, *rest = _bill_lines(summary.bill, summary.budget_usd)
+        head, *rest = _bill_lines(summary.bill, summary)
         lines += ["", f"#### {head}", "", *(f"- {line.strip()}" for line in rest)]
     return "\n".join(lines) + "\n"
 
@@ -112,8 +117,9 @@ def as_document(summary: Summary) -> dict[str, object]:
         "failed": summary.failed,
         "left_out": list(summary.left_out),
         "stacks": {stack.name: _stack_document(stack) for stack in summary.stacks},
-        "cost": bill
-        and {
+        "cost": None
+        if bill is None or summary.cut_short
+        else {
             "least_usd_per_month": round(bill.least_usd, 2),
             "most_usd_per_month": round(bill.most_usd, 2),
             "budget_usd_per_month": summary.budget_usd,
@@ -149,6 +155,8 @@ def _stack_document(stack: StackReport) -> dict[str, object]:
 
 
 def _verdict(stack: StackReport) -> str:
+    if stack.errors and not stack.preview.steps:
+        return "refused before anything was foreseen"
     counts = Counter(step.change for step in stack.preview.steps)
     said = [f"{counts[change]} to {change}" for change in _CHANGES if counts[change]]
     changes = ", ".join(said) or "nothing changes"
@@ -174,19 +182,20 @@ def _stack_lines(stack: StackReport, *, policies: bool) -> Iterator[str]:
     if len(gone) > _MOST_LINES:
         yield f"and {len(gone) - _MOST_LINES} more to delete or replace"
     if policies:
-        yield from _policy_lines(stack.findings)
+        yield from _policy_lines(stack.findings, cut_short=bool(stack.errors))
     else:
         yield "policies: not asked"
     if stack.rehearsal and not stack.failed:
         yield f"rehearsed: `up` succeeds on the stand-ins, with {len(stack.rehearsal.steps)} resources"
 
 
-def _policy_lines(findings: Sequence[Finding]) -> Iterator[str]:
+def _policy_lines(findings: Sequence[Finding], *, cut_short: bool) -> Iterator[str]:
     found = [one for one in findings if one.decided]
     counts = Counter(one.severity for one in found if one.mandatory)
     said = ", ".join(f"{counts[severity]} {severity}" for severity in _SEVERITIES if counts[severity])
     advice = sum(not one.mandatory for one in found)
-    yield f"policies: {said or 'no violation'}" + (f"; {advice} advisory" if advice else "")
+    none = "not everything was judged" if cut_short else "no violation"
+    yield f"policies: {said or none}" + (f"; {advice} advisory" if advice else "")
     for one in sorted(found, key=lambda one: (not one.mandatory, _SEVERITIES.index(one.severity), one.rule))[
         :_MOST_LINES
     ]:
@@ -197,8 +206,11 @@ def _policy_lines(findings: Sequence[Finding]) -> Iterator[str]:
     yield from (f"{rule} is not decidable before `up`: {message}" for rule, message in sorted(undecided.items()))
 
 
-def _bill_lines(bill: Bill, budget_usd: float | None) -> Iterator[str]:
-    yield f"cost: {bill.least_usd:,.0f} to {bill.most_usd:,.0f} USD a month, {bill.against(budget_usd)}"
+def _bill_lines(bill: Bill, summary: Summary) -> Iterator[str]:
+    if summary.cut_short:
+        yield "cost: not known, because not everything was foreseen"
+        return
+    yield f"cost: {bill.least_usd:,.0f} to {bill.most_usd:,.0f} USD a month, {bill.against(summary.budget_usd)}"
     listed = f"{bill.prices.source}, {bill.prices.region}, {bill.prices.as_of:%Y-%m}"
     yield f"  {listed}; without what is paid by use (traffic, requests, stored data)"
     alike: dict[str, list[Line]] = {}

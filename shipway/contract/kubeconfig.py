@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 from typing import cast
 
-from shipway.contract.cluster import kubernetes_spec
+from shipway.contract.cluster import cluster_name, kubernetes_spec
 from shipway.contract.documents import read_yaml
-from shipway.contract.environment import EnvironmentSpec, environment_path
+from shipway.contract.environment import EnvironmentSpec, Target, environment_path
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
 
@@ -40,7 +40,8 @@ def find_kubeconfig(root: Path, environment: EnvironmentSpec) -> Path:
     found = [file for file in files if file.is_file()]
     if not found:
         looked = ", ".join(str(file) for file in files)
-        raise SpecError(path, "kubernetes.kubeconfig", cluster.kubeconfig, f"a kubeconfig: there is none at {looked}")
+        expected = f"a kubeconfig: there is none at {looked}{_written_by(environment)}"
+        raise SpecError(path, "kubernetes.kubeconfig", cluster.kubeconfig, expected)
     if cluster.context is None:
         return found[0]
     contexts = {file: _contexts(file) for file in found}
@@ -48,11 +49,18 @@ def find_kubeconfig(root: Path, environment: EnvironmentSpec) -> Path:
         if cluster.context in contexts[file]:
             return file
     known = ", ".join(sorted(name for names in contexts.values() for name in names))
-    expected = f"one of the kubeconfig's contexts: {known or 'it has none'}"
+    expected = f"one of the kubeconfig's contexts: {known or 'it has none'}{_written_by(environment)}"
     if environment.aws is not None:
         made = f"`aws eks update-kubeconfig --name {cluster.context} --alias {cluster.context}` writes it"
         raise SpecError(path, "name", cluster.context, f"{expected}; {made}")
     raise SpecError(path, "kubernetes.context", cluster.context, expected)
+
+
+def _written_by(environment: EnvironmentSpec) -> str:
+    if environment.target is not Target.AWS:
+        return ""
+    name = cluster_name(environment)
+    return f"; `aws eks update-kubeconfig --region {environment.region} --name {name} --alias {name}` writes it"
 
 
 def _contexts(file: Path) -> list[str]:

@@ -87,6 +87,18 @@ def test_what_a_rehearsal_finds_counts_like_what_the_preview_found() -> None:
     assert report.errors == ("eks: refused",)
 
 
+def test_what_was_cut_short_is_neither_a_pass_nor_a_price() -> None:
+    """After a refusal nothing more is foreseen: no violation, no cost and no change would all be made up."""
+    refused = StackReport("prod", Foreseen((), (), ("gpu_type: got 'l5', expected l4",), ()), None, failed=True)
+    found = replace(SUMMARY, stacks=(refused,))
+    text = as_text(found)
+    assert "prod: refused before anything was foreseen\n  error: gpu_type: got 'l5', expected l4" in text
+    assert "policies: not everything was judged" in text
+    assert text.endswith("cost: not known, because not everything was foreseen")
+    assert "#### cost: not known" in as_markdown(found)
+    assert as_document(found)["cost"] is None
+
+
 def test_a_comment_begins_with_what_the_next_one_finds_it_by() -> None:
     """One environment, one comment: its first line is a mark; the changes are a table by part."""
     lines = as_markdown(SUMMARY).splitlines()
