@@ -41,7 +41,8 @@ def find_kubeconfig(root: Path, environment: EnvironmentSpec) -> Path:
     if not found:
         looked = ", ".join(str(file) for file in files)
         expected = f"a kubeconfig: there is none at {looked}{_written_by(environment)}"
-        raise SpecError(path, "kubernetes.kubeconfig", cluster.kubeconfig, expected)
+        key, got = ("name", cluster.context) if environment.target is Target.AWS else ("kubernetes.kubeconfig", None)
+        raise SpecError(path, key, cluster.kubeconfig or got, expected)
     if cluster.context is None:
         return found[0]
     contexts = {file: _contexts(file) for file in found}
@@ -50,10 +51,8 @@ def find_kubeconfig(root: Path, environment: EnvironmentSpec) -> Path:
             return file
     known = ", ".join(sorted(name for names in contexts.values() for name in names))
     expected = f"one of the kubeconfig's contexts: {known or 'it has none'}{_written_by(environment)}"
-    if environment.aws is not None:
-        made = f"`aws eks update-kubeconfig --name {cluster.context} --alias {cluster.context}` writes it"
-        raise SpecError(path, "name", cluster.context, f"{expected}; {made}")
-    raise SpecError(path, "kubernetes.context", cluster.context, expected)
+    key = "name" if environment.target is Target.AWS else "kubernetes.context"
+    raise SpecError(path, key, cluster.context, expected)
 
 
 def _written_by(environment: EnvironmentSpec) -> str:
