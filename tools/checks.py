@@ -17,13 +17,14 @@ STAGES: dict[str, tuple[str, ...]] = {
     "format": ("ruff", "format", "--check", "."),
     "layers": ("lint-imports", "--cache-dir", ".shipway/cache/import_linter"),
     "types": ("pyright",),
-    "unit": ("pytest", "-q", "-m", "not e2e and not cluster and not graders"),
+    "unit": ("pytest", "-q", "-m", "not e2e and not standins and not cluster and not graders"),
     "e2e": ("pytest", "-q", "-m", "e2e"),
-    "graders": ("pytest", "-q", "-m", "graders"),
-    "cluster": ("pytest", "-q", "-m", "cluster"),
+    "standins": ("pytest", "-q", "-m", "standins", "tests/standins", "tests/tools"),
+    "graders": ("pytest", "-q", "-m", "graders", "tests/graders"),
+    "cluster": ("pytest", "-q", "-m", "cluster", "tests/cluster"),
 }
-# Only where they are named: they need checkers of their own and a control plane, which takes minutes to build.
-ON_DEMAND = frozenset({"cluster", "graders"})
+# Only where they are named: they are about clouds and clusters, and need checkers and a control plane of their own.
+ON_DEMAND = frozenset({"cluster", "graders", "standins"})
 
 
 def main() -> int:

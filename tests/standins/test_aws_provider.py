@@ -10,7 +10,7 @@ from tests.standins.aws_objects import Place
 from tests.standins.conftest import STACK, Engine
 from tools.foreseen import Change, Foreseen
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.standins, pytest.mark.timeout(120)]
 
 PROGRAM = textwrap.dedent(
     """

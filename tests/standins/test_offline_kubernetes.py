@@ -200,7 +200,7 @@ PROGRAM = textwrap.dedent(
 )
 
 
-@pytest.mark.e2e
+@pytest.mark.standins
 @pytest.mark.timeout(120)
 def test_a_provider_of_a_cluster_to_come_judges_nothing_before_it_is_there(engine: Engine) -> None:
     """With an unknown kubeconfig the engine asks nothing of it at preview, as of the real one; `up` does."""

@@ -73,7 +73,7 @@ def commit(clone: Path) -> None:
     subprocess.run(["git", "-C", clone, *named, "commit", "--quiet", "--allow-empty", "-m", "base"], check=True)
 
 
-@pytest.mark.e2e
+@pytest.mark.standins
 @pytest.mark.timeout(180)
 def test_a_change_is_compared_with_the_commit_before_it(checkout: Path) -> None:
     """What the base deployed is there: only what the change touches is foreseen, and it can be deployed on top."""

@@ -155,4 +155,5 @@ def test_a_cluster_that_the_kubeconfig_does_not_know(project: Project, monkeypat
     project.add_model("first")
     error = _refused(project.root)
     assert (error.key, error.got) == ("name", "shipway-dev")
-    assert error.expected.endswith("`aws eks update-kubeconfig --region us-east-1 --name shipway-dev --alias shipway-dev` writes it")
+    command = "aws eks update-kubeconfig --region us-east-1 --name shipway-dev --alias shipway-dev"
+    assert error.expected.endswith(f"`{command}` writes it")
