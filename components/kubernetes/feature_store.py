@@ -167,6 +167,7 @@ class FeatureStore(pulumi.ComponentResource):
 
 
 def _feature_store_yaml(cluster: KubernetesSpec, database: str, online: str) -> str:
+    storage = cluster.object_storage
     redis = [
         online,
         "ssl=true",
@@ -186,7 +187,11 @@ def _feature_store_yaml(cluster: KubernetesSpec, database: str, online: str) -> 
                 "cache_ttl_seconds": 600,
             },
             "online_store": {"type": "redis", "connection_string": ",".join(redis)},
-            "offline_store": {"type": "shipway.features.asof.AsofOfflineStore"},
+            "offline_store": {
+                "type": "shipway.features.asof.AsofOfflineStore",
+                "files": f"{storage.url}/features",
+                **({"endpoint_url": storage.endpoint_url} if storage.endpoint_url else {}),
+            },
             "entity_key_serialization_version": 3,
         },
         sort_keys=False,

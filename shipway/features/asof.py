@@ -25,10 +25,17 @@ _TIME_TYPE = "datetime64[ns, UTC]"
 
 
 class AsofOfflineStoreConfig(DaskOfflineStoreConfig):
-    """What feature_store.yaml may say under `offline_store`."""
+    """What feature_store.yaml may say under `offline_store`.
+
+    Args:
+        files: the folder or bucket below which the files of views lie; the repository's own folder by default.
+        endpoint_url: of an object store that is not AWS's.
+    """
 
     # A field of the base, narrowed to other names: Feast chooses the class by this value.
     type: Literal["shipway.features.asof.AsofOfflineStore"] = "shipway.features.asof.AsofOfflineStore"  # pyright: ignore[reportIncompatibleVariableOverride]
+    files: str = ""
+    endpoint_url: str = ""
 
 
 class AsofOfflineStore(DaskOfflineStore):

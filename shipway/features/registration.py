@@ -43,6 +43,7 @@ def register(bundle: Path, folder: Path) -> list[str]:
         with _alone(folder):
             store = open_store(folder)
             _refuse_another_meaning(store, objects, folder)
+            _place_files(objects, store.config.offline_store)
             return put_objects(store, objects, folder)
     except (SQLAlchemyError, ImportError) as error:
         # The driver's own words on one line, without what SQLAlchemy puts around them; or which driver there is not.
@@ -75,6 +76,19 @@ def _database(folder: Path) -> str:
         return ""
     found = cast(dict[str, object], registry)
     return str(found.get("path")) if found.get("registry_type") == "sql" else ""
+
+
+def _place_files(objects: Sequence[Any], config: Any) -> None:
+    """Lets the views' files lie where the repository says: a bundle names them as they lie on a laptop."""
+    from feast import FeatureView, FileSource
+
+    for view in objects:
+        if not config.files or not isinstance(view, FeatureView) or not isinstance(view.batch_source, FileSource):
+            continue
+        options = view.batch_source.file_options
+        if "://" not in options.uri and not options.uri.startswith("/"):
+            options.uri = f"{config.files.rstrip('/')}/{options.uri}"
+            options.s3_endpoint_override = config.endpoint_url
 
 
 def _refuse_another_meaning(store: Any, objects: Sequence[Any], folder: Path) -> None:

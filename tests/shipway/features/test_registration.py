@@ -2,8 +2,10 @@ import hashlib
 import subprocess
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -134,3 +136,36 @@ def test_a_bundle_that_was_changed_runs_nothing(shared: Path, tmp_path: Path) ->
     with pytest.raises(ArtifactError, match=r"features\.py: found sha256 \w+ .*, expected sha256 "):
         register(bundle, shared)
     assert not (tmp_path / "ran").exists()
+
+
+def test_files_lie_where_the_repository_says(shared: Path, tmp_path: Path) -> None:
+    """A bundle names its files as on a laptop; a cluster knows them by their address, also the second time."""
+    path = shared / "feature_store.yaml"
+    document = yaml.safe_load(path.read_text())
+    document["offline_store"] |= {"files": "s3://bucket/features", "endpoint_url": "https://objects.example.com"}
+    path.write_text(yaml.safe_dump(document))
+    for _ in range(2):
+        register(_bundle(tmp_path), shared)
+        sources = [view.batch_source for view in open_store(shared).list_feature_views()]
+        assert {source.path for source in sources} == {
+            "s3://bucket/features/data/sales_v1.parquet",
+            "s3://bucket/features/data/visits_v1.parquet",
+        }
+        assert {source.s3_endpoint_override for source in sources} == {"https://objects.example.com"}
+
+
+def test_values_go_online_from_those_files(shared: Path, tmp_path: Path) -> None:
+    """Feast's own materialisation reads where the repository says, here a folder in place of a bucket."""
+    path, files = shared / "feature_store.yaml", tmp_path / "elsewhere"
+    document = yaml.safe_load(path.read_text())
+    document["offline_store"]["files"] = str(files)
+    path.write_text(yaml.safe_dump(document))
+    register(_bundle(tmp_path), shared)
+    (files / "data").mkdir(parents=True)
+    noon = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    values = pd.DataFrame({"shop": ["a"], "items": [3.0], "price": [2.5], "event_timestamp": [noon]})
+    values.to_parquet(files / "data" / "sales_v1.parquet")
+    store = open_store(shared)
+    store.materialize(noon - timedelta(hours=1), noon + timedelta(hours=1), feature_views=["sales_v1"])
+    found = store.get_online_features(["sales_v1:items"], [{"shop": "a"}]).to_dict()
+    assert found == {"shop": ["a"], "items": [3.0]}
