@@ -21,6 +21,8 @@ from tests.shipway.delivery.stack import wait_until
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 MODELS = f"shipway-{STACK}-models"
+# Of this file alone: pods of other tests may still hold the GPUs of theirs.
+GPU_NODES = ("gpu-pool-1", "gpu-pool-2", "gpu-pool-3", "gpu-pool-4")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory, plane: ControlPlane) -> Ite
     plane.apply(
         node("cpu-8"),
         node("cpu-9"),
-        *(node(f"gpu-{number}", gpus=1, labels=GPU_TABLE.labels("l4")) for number in range(4)),
+        *(node(name, gpus=1, labels=GPU_TABLE.labels("l4")) for name in GPU_NODES),
     )
     made = Engine(root, plane)
     try:
@@ -41,7 +43,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory, plane: ControlPlane) -> Ite
         yield made
     finally:
         made.destroy()
-        plane.kubectl("delete", "nodes", "cpu-8", "cpu-9", *(f"gpu-{number}" for number in range(4)))
+        plane.kubectl("delete", "nodes", "cpu-8", "cpu-9", *GPU_NODES)
 
 
 def pods(plane: ControlPlane, space: str) -> dict[str, str]:
