@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import pulumi
-from pulumi_aws import cloudwatch, ec2, iam, rds, vpc
+from pulumi_aws import cloudwatch, ec2, iam, rds
 
 from components.aws.account import Account
+from components.aws.entrance import open_to_nodes
 from components.aws.identity import service_role
 from components.aws.tags import keeps_data, kept, tags
 from shipway.contract.aws_data import DatabaseSpec
@@ -61,7 +62,15 @@ class Database(pulumi.ComponentResource):
         subnets = rds.SubnetGroup(
             f"{name}-subnets", name=self._identifier, subnet_ids=subnet_ids, tags=self._tags, opts=self._child
         )
-        group = self._security_group(vpc_id, clients_security_group_id)
+        group = open_to_nodes(
+            name,
+            environment,
+            identifier=self._identifier,
+            port=_PORT,
+            vpc_id=vpc_id,
+            nodes_group_id=clients_security_group_id,
+            opts=self._child,
+        )
         instance = self._instance(database, spec, key_arn, subnets, group)
         self.host = instance.address
         self.secret_arn = instance.master_user_secrets.apply(_arn)
@@ -126,28 +135,6 @@ class Database(pulumi.ComponentResource):
             tags=self._tags,
             opts=self._child,
         )
-
-    def _security_group(self, vpc_id: pulumi.Input[str], clients: pulumi.Input[str]) -> ec2.SecurityGroup:
-        group = ec2.SecurityGroup(
-            f"{self._name}-access",
-            name=self._identifier,
-            description=f"Who may connect to {self._identifier}",
-            vpc_id=vpc_id,
-            tags=self._tags,
-            opts=self._child,
-        )
-        vpc.SecurityGroupIngressRule(
-            f"{self._name}-access-nodes",
-            security_group_id=group.id,
-            referenced_security_group_id=clients,
-            ip_protocol="tcp",
-            from_port=_PORT,
-            to_port=_PORT,
-            description="Pods of the cluster",
-            tags=self._tags,
-            opts=self._child,
-        )
-        return group
 
     def _logs(self, key_arn: pulumi.Input[str]) -> list[pulumi.Resource]:
         # RDS would make them itself: without a key, and for ever.

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 import pulumi
-from pulumi_aws import cloudwatch, ec2, elasticache, vpc
+from pulumi_aws import cloudwatch, elasticache
 
 from components.aws.account import Account
+from components.aws.entrance import open_to_nodes
 from components.aws.tags import keeps_data, kept, tags
 from shipway.contract.aws_data import OnlineStoreSpec
 from shipway.contract.cluster import online_store_user
@@ -53,15 +54,16 @@ class OnlineStore(pulumi.ComponentResource):
         subnets = elasticache.SubnetGroup(
             f"{name}-subnets", name=self._identifier, subnet_ids=subnet_ids, tags=self._tags, opts=self._child
         )
-        user = self._user()
-        users = elasticache.UserGroup(
-            f"{name}-users",
-            engine="valkey",
-            user_group_id=self._identifier,
-            user_ids=[user.user_id],
-            tags=self._tags,
+        access = open_to_nodes(
+            name,
+            environment,
+            identifier=self._identifier,
+            port=_PORT,
+            vpc_id=vpc_id,
+            nodes_group_id=clients_security_group_id,
             opts=self._child,
         )
+        user = self._user()
         group = elasticache.ReplicationGroup(
             f"{name}-group",
             replication_group_id=self._identifier,
@@ -74,12 +76,12 @@ class OnlineStore(pulumi.ComponentResource):
             multi_az_enabled=spec.replicas > 0,
             port=_PORT,
             subnet_group_name=subnets.name,
-            security_group_ids=[self._security_group(vpc_id, clients_security_group_id).id],
+            security_group_ids=[access.id],
             at_rest_encryption_enabled=True,
             kms_key_id=key_arn,
             transit_encryption_enabled=True,
             transit_encryption_mode="required",
-            user_group_ids=[users.user_group_id],
+            user_group_ids=[self._users(user).user_group_id],
             snapshot_retention_limit=spec.snapshot_days,
             final_snapshot_identifier=f"{self._identifier}-final" if keeps_data(environment) else None,
             auto_minor_version_upgrade=True,
@@ -104,27 +106,15 @@ class OnlineStore(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["authenticationMode"]),
         )
 
-    def _security_group(self, vpc_id: pulumi.Input[str], clients: pulumi.Input[str]) -> ec2.SecurityGroup:
-        group = ec2.SecurityGroup(
-            f"{self._name}-access",
-            name=self._identifier,
-            description=f"Who may connect to {self._identifier}",
-            vpc_id=vpc_id,
+    def _users(self, user: elasticache.User) -> elasticache.UserGroup:
+        return elasticache.UserGroup(
+            f"{self._name}-users",
+            engine="valkey",
+            user_group_id=self._identifier,
+            user_ids=[user.user_id],
             tags=self._tags,
             opts=self._child,
         )
-        vpc.SecurityGroupIngressRule(
-            f"{self._name}-access-nodes",
-            security_group_id=group.id,
-            referenced_security_group_id=clients,
-            ip_protocol="tcp",
-            from_port=_PORT,
-            to_port=_PORT,
-            description="Pods of the cluster",
-            tags=self._tags,
-            opts=self._child,
-        )
-        return group
 
     def _slow_log(self, key_arn: pulumi.Input[str]) -> elasticache.ReplicationGroupLogDeliveryConfigurationArgs:
         log = cloudwatch.LogGroup(

@@ -95,7 +95,8 @@ def base(
     lock = Path(root) / "requirements.lock"
     made = make_base(environment, python, lock, blobs, os.environ, docker=builder == "docker")
     result = {"environment": env, "base": made.reference, "python": python}
-    emit(result, f"{made.reference}\nnext: name it under kubernetes.images.bases in {env}'s file", as_json=as_json)
+    key = f"{environment.target}.images.bases"
+    emit(result, f"{made.reference}\nnext: name it under {key} in {env}'s file", as_json=as_json)
 
 
 def _newest(layout: LocalLayout, spec: ModelSpec) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from shipway.cli.context import actor, emit, progress, project, service
 from shipway.contract.environment import EnvironmentSpec, Target, load_environment
-from shipway.contract.errors import ArtifactError, DeliveryError, Retryable
+from shipway.contract.errors import ArtifactError, DeliveryError, Retryable, SpecError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
 from shipway.contract.model import ModelSpec
@@ -32,8 +32,8 @@ Model = Annotated[str, typer.Argument(help="the model's name, such as flight-del
 Reason = Annotated[str, typer.Option(help="why, for the ledger")]
 NO_REASON = "no reason given"
 Env = Annotated[str, typer.Option(help="the environment")]
-Source = Annotated[str, typer.Option("--from", help="the environment that keeps the bundle, for one on a cluster")]
-ApprovedBy = Annotated[str, typer.Option(help="who agreed, another person than who releases it; for one on a cluster")]
+Source = Annotated[str | None, typer.Option("--from", help="on a cluster: which environment keeps the bundle; local")]
+ApprovedBy = Annotated[str, typer.Option(help="on a cluster: who agreed, another person than who releases it")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as one line of JSON")]
 
 # While one of these runs the candidate may take traffic.
@@ -53,7 +53,7 @@ def release(
     digest: Annotated[str, typer.Argument(help="the bundle: sha256: and 64 hexadecimal digits")],
     reason: Reason,
     env: Env = "local",
-    source: Source = "local",
+    source: Source = None,
     approved_by: ApprovedBy = "",
     supersede: Annotated[
         bool, typer.Option("--supersede", help="end a rollout under way and overwrite the slot it needs")
@@ -69,7 +69,7 @@ def release(
     way, environment = reach(root, env), load_environment(root, env)
     folder, spec = service(root, model)
     path, on_cluster = release_path(folder, env), environment.target is not Target.LOCAL
-    kept = LocalLayout(root, source if on_cluster else env)
+    kept = LocalLayout(root, (source or "local") if on_cluster else _without_options(env, source, approved_by))
     bundle = _bundle(kept, model, check_digest(digest, "the command line", "DIGEST"))
     state = _state(way, model)
     before = load_release(path)
@@ -178,6 +178,14 @@ def _patiently(ask: Callable[[], dict[str, Any]], wait_seconds: float) -> dict[s
                 said = str(error)
                 progress(f"waiting up to {wait_seconds:g} s: {said}")
             time.sleep(error.after_seconds)
+
+
+def _without_options(env: str, source: str | None, approved_by: str) -> str:
+    """Returns `env`, a local environment; raises SpecError for what would have no effect there."""
+    for option, value in (("--from", source), ("--approved-by", approved_by)):
+        if value:
+            raise SpecError("the command line", option, value, f"no such option: {env} runs on no cluster")
+    return env
 
 
 def _state(way: Reach, model: str) -> RolloutState:

@@ -17,7 +17,7 @@ SHARED = {
         *("names", "namespaces", "places", "pods", "postgres", "scaling", "scraping", "told"),
     },
     "aws": {
-        *("account", "cluster_grants", "gpu_types", "grant", "grants"),
+        *("account", "cluster_grants", "entrance", "gpu_types", "grant", "grants"),
         *("identity", "instance_types", "node_groups", "price_list", "tags"),
     },
     "local": {"programs", "rendering"},

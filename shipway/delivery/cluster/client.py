@@ -7,12 +7,8 @@ decided anew, by a person's command as by the process, which goes on from whatev
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from shipway.contract.environment import EnvironmentSpec
-from shipway.contract.kubeconfig import cluster_of, find_kubeconfig
-from shipway.contract.kubernetes import models_namespace
 from shipway.contract.rollout import Look
 from shipway.contract.route import RouteSpec
 from shipway.delivery.cluster.api import Api, Conflict
@@ -29,27 +25,12 @@ from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts
 from shipway.delivery.served import ServedModel
 
-__all__ = ["Access", "Standing", "access", "act", "history", "ledger", "standing"]
+__all__ = ["Standing", "act", "history", "ledger", "standing"]
 
 # The process writes a route a few times a minute: whoever loses so often in a row has another problem.
 TRIES = 5
 CONFIRM_SECONDS = 5.0
 _POLL_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Access:
-    """A person's way to an environment on a cluster.
-
-    Args:
-        kubeconfig: the file with their credentials; None for those of the pod this runs in.
-        context: which of its contexts, its current one when None.
-        namespace: the models' own.
-    """
-
-    kubeconfig: Path | None
-    context: str | None
-    namespace: str
 
 
 @dataclass(frozen=True)
@@ -67,16 +48,6 @@ class Standing:
     declared: Mapping[str, RouteSpec]
     readiness: Mapping[str, Readiness]
     problems: Mapping[str, str]
-
-
-def access(root: Path, environment: EnvironmentSpec) -> Access:
-    """Returns the way to the cluster of `environment` in the project at `root`.
-
-    Raises:
-        SpecError: when it runs on no cluster, or no kubeconfig has its context.
-    """
-    context = cluster_of(root, environment).context
-    return Access(find_kubeconfig(root, environment), context, models_namespace(environment.name))
 
 
 def standing(api: Api, namespace: str) -> Standing:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from shipway.contract.cluster import kubernetes_spec
 from shipway.contract.documents import parse, parse_json
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.errors import Fatal, Retryable
-from shipway.contract.kubernetes import platform_namespace
+from shipway.contract.kubeconfig import cluster_of, find_kubeconfig
+from shipway.contract.kubernetes import models_namespace, platform_namespace
 from shipway.contract.metrics import DELIVERY_JOB, Slot
 from shipway.contract.rollout import Look
 from shipway.contract.route import RouteSpec
@@ -41,11 +41,9 @@ def cluster_reach(root: Path, environment: EnvironmentSpec) -> "ClusterReach":
     Raises:
         SpecError: when it runs on none, or no kubeconfig has its context.
     """
-    way = client.access(root, environment)
-    api = connect(way.kubeconfig, way.context)
-    cluster = kubernetes_spec(environment)
-    endpoint = cluster.object_storage.endpoint_url if cluster else None
-    return ClusterReach(api, environment.name, way.namespace, endpoint)
+    cluster = cluster_of(root, environment)
+    api = connect(find_kubeconfig(root, environment), cluster.context)
+    return ClusterReach(api, environment.name, models_namespace(environment.name), cluster.object_storage.endpoint_url)
 
 
 def service_path(url: str) -> str:

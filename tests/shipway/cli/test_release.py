@@ -220,3 +220,15 @@ def test_a_route_that_cannot_be_read_stops_a_release(
     assert run(monkeypatch, "release", "digits", digest, "--reason", "start") == 1
     assert capsys.readouterr().err == "error: which slot of digits is live is not known: HTTPRoute digits: torn\n"
     assert not release_file(project).exists()
+
+
+@pytest.mark.parametrize("option", ["--from", "--approved-by"])
+def test_an_option_of_a_cluster_has_no_silent_meaning_on_a_laptop(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    """It is refused by its name, and nothing is written."""
+    digest = bundle(project, "one")
+    assert run(monkeypatch, "release", "digits", digest, "--reason", "start", option, "grace") == 2
+    expected = f"the command line: {option}: got 'grace', expected no such option: {ENVIRONMENT} runs on no cluster"
+    assert expected in capsys.readouterr().err
+    assert not release_file(project).exists()
