@@ -21,10 +21,11 @@ from benchmarks.ports import free_base, free_ports
 from shipway.contract.documents import write_atomic
 from shipway.contract.environment import load_environment
 from shipway.contract.layout import LocalLayout
-from shipway.contract.metrics import Slot
+from shipway.contract.metrics import LABELS_JOB, Slot
 from shipway.contract.model import RolloutSpec
 from shipway.contract.release import short_digest
 from shipway.contract.route import RolloutState, RouteSpec, SlotEndpoint, read_rollout_states
+from shipway.contract.workers import WORKERS
 from shipway.observability.scrape import prometheus_config
 from shipway.observability.targets import model_targets
 
@@ -180,9 +181,9 @@ class RolloutStack:
             (folder / name).mkdir(parents=True, exist_ok=True)
         if prometheus:
             ports = {name: f"127.0.0.1:{self.base + at}" for name, at in _OFFSETS.items()}
-            write_atomic(
-                folder / "prometheus.yml", prometheus_config(load_environment(self.root, ENVIRONMENT), **ports)
-            )
+            workers = {LABELS_JOB: f"127.0.0.1:{self.base + WORKERS[LABELS_JOB].port_offset}"}
+            text = prometheus_config(load_environment(self.root, ENVIRONMENT), workers=workers, **ports)
+            write_atomic(folder / "prometheus.yml", text)
             listen = f"--web.listen-address=127.0.0.1:{self.base + 2}"
             data = f"--storage.tsdb.path={folder / 'data'}"
             self.start("prometheus", "prometheus", f"--config.file={folder / 'prometheus.yml'}", data, listen)
@@ -196,7 +197,7 @@ class RolloutStack:
         until(self.layout.delivery_socket.exists, "delivery runs")
 
 
-_OFFSETS = {"gateway": 1, "delivery": 3, "labels": 6, "alertmanager": 4}
+_OFFSETS = {"gateway": 1, "delivery": 3, "alertmanager": 4}
 
 
 def _bootstrap(folder: Path, admin: int) -> dict[str, Any]:

@@ -48,7 +48,8 @@ def _judged(service: Service, platform: PlatformOutputs) -> dict[str, Any]:
     return {
         "tier": str(platform.environment.tier),
         # No line of a slot's log holds a request; see LOG_FIELDS.
-        "model": service.spec.model_dump(mode="json") | {"logging": {"payload": False, "fields": [*LOG_FIELDS]}},
+        "model": service.spec.model_dump(mode="json", exclude={"drift"})
+        | {"logging": {"payload": False, "fields": [*LOG_FIELDS]}},
         "release": {"blue": service.release.blue, "green": service.release.green},
         "bundles": _bundles(service),
         **({} if service.room is None else {"headroom": asdict(service.room)}),

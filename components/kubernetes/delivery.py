@@ -181,8 +181,8 @@ def _lease_rules() -> list[PolicyRuleArgs]:
 def _route_rules() -> list[PolicyRuleArgs]:
     read, write = ["list"], ["list", "patch"]
     return [
-        # Weights and rollout state, in one patch of the route.
-        PolicyRuleArgs(api_groups=["gateway.networking.k8s.io"], resources=["httproutes"], verbs=write),
+        # Weights and rollout state, in one patch of the route; one that somebody else wrote meanwhile is read anew.
+        PolicyRuleArgs(api_groups=["gateway.networking.k8s.io"], resources=["httproutes"], verbs=["get", *write]),
         # The idle slot stays warm: its least number of replicas is delivery's.
         PolicyRuleArgs(api_groups=["autoscaling"], resources=["horizontalpodautoscalers"], verbs=write),
         # What Pulumi declares of each route, which slots are ready, and which digest their pods run.

@@ -5,7 +5,6 @@ __all__ = [
     "delivery",
     "feature_store",
     "gpu_pool",
-    "labels",
     "model_service",
     "monitoring",
     "programs",
@@ -15,4 +14,5 @@ __all__ = [
     "routing",
     "serving",
     "target",
+    "workers",
 ]

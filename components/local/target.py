@@ -10,13 +10,13 @@ from components.local.alerting import Alerting
 from components.local.delivery import Delivery
 from components.local.feature_store import FeatureStore
 from components.local.gpu_pool import GpuPool, refuse_overbooking
-from components.local.labels import Labels
 from components.local.monitoring import Monitoring
 from components.local.programs import ALERTMANAGER, AMTOOL, ENVOY, PROMETHEUS, PROMTOOL, program
 from components.local.providers.base import Machine
 from components.local.registry import Registrar, Registry, refuse_missing_bundles
 from components.local.routing import Routing
 from components.local.serving import Serving
+from components.local.workers import Workers
 from components.parts import ModelOutputs, PlatformOutputs
 from components.services import Service
 from shipway.contract.environment import CpuPoolSpec, EnvironmentSpec, PortsSpec, environment_path
@@ -57,7 +57,7 @@ def build_parts(parent: pulumi.Resource, root: Path, environment: EnvironmentSpe
     monitoring = Monitoring("monitoring", layout, environment, ports, serving, alerting, part).outputs
     delivery = Delivery("delivery", layout, environment, ports, serving, part).outputs
     routing = Routing("routing", layout, ports, serving, part).outputs
-    Labels("labels", layout, environment, ports, serving, part)
+    Workers("workers", layout, environment, ports, serving, part)
     Registrar("registrar", layout, serving, part)
     return PlatformOutputs(
         root=root,

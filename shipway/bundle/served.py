@@ -5,7 +5,8 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from shipway.contract.documents import Spec
-from shipway.contract.model import EvaluationSpec, FeaturesSpec, LabelsSpec, ModelSpec, ServingSpec, SloSpec
+from shipway.contract.model import EvaluationSpec, LabelsSpec, ModelSpec, SloSpec
+from shipway.contract.serving import FeaturesSpec, ServingSpec
 
 __all__ = ["FaultsSpec", "ServedModel", "served_model", "service_import"]
 

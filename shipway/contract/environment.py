@@ -14,6 +14,7 @@ from shipway.contract.credentials import names_secret
 from shipway.contract.documents import Secret, Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
+from shipway.contract.workers import WORKERS
 
 __all__ = [
     "ENVIRONMENT_KEY",
@@ -125,9 +126,9 @@ class PortsSpec(Spec):
     def alert_receiver(self) -> int:
         return self.base + 5
 
-    @property
-    def labels_metrics(self) -> int:
-        return self.base + 6
+    def worker_metrics(self, job: str) -> int:
+        """Returns the port of a worker's metrics."""
+        return self.base + WORKERS[job].port_offset
 
     @property
     def platform(self) -> dict[str, int]:
@@ -139,7 +140,7 @@ class PortsSpec(Spec):
             "delivery metrics": self.delivery_metrics,
             "alertmanager": self.alertmanager,
             "alert receiver": self.alert_receiver,
-            "labels metrics": self.labels_metrics,
+            **{f"{job} metrics": self.worker_metrics(job) for job in WORKERS},
         }
 
     @property

@@ -11,6 +11,7 @@ from typing import cast
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import SpecError
 from shipway.contract.layout import LocalLayout
+from shipway.contract.metrics import LABELS_JOB
 from shipway.labels.join import Join, Label, Prediction
 from shipway.labels.measures import Measures, Reading
 from shipway.labels.tail import Tail
@@ -94,7 +95,7 @@ def serve(root: Path, environment: str) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with measures.exposed(ports.labels_metrics):
+    with measures.exposed(ports.worker_metrics(LABELS_JOB)):
         while not stopping:
             measures.show(rounds.round())
             time.sleep(POLL_SECONDS)

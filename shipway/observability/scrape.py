@@ -1,9 +1,10 @@
 """What Prometheus scrapes, how often, and whom it tells."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from shipway.contract.environment import EnvironmentSpec
-from shipway.contract.metrics import DELIVERY_JOB, EVIDENCE_PATH, GATEWAY_JOB, LABELS_JOB, MODELS_JOB, ROLLOUT_JOB
+from shipway.contract.metrics import DELIVERY_JOB, EVIDENCE_PATH, GATEWAY_JOB, MODELS_JOB, ROLLOUT_JOB
 from shipway.observability.rendering import render_template
 
 __all__ = ["ALERT_RESEND_SECONDS", "ROLLOUT_SCRAPE_SECONDS", "prometheus_config"]
@@ -19,7 +20,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def prometheus_config(
-    environment: EnvironmentSpec, *, gateway: str, delivery: str, labels: str, alertmanager: str
+    environment: EnvironmentSpec, *, gateway: str, delivery: str, workers: Mapping[str, str], alertmanager: str
 ) -> str:
     """Returns prometheus.yml; rules and targets lie in `rules/`, `targets/` and `rollout/` beside it.
 
@@ -27,14 +28,14 @@ def prometheus_config(
         environment: whose scrape interval it is.
         gateway: host:port of Envoy's admin interface.
         delivery: host:port of delivery's metrics.
-        labels: host:port of the metrics of the late labels' join.
+        workers: job -> host:port of the metrics of each worker.
         alertmanager: host:port of Alertmanager.
     """
     platform: dict[str, tuple[str, str, dict[str, list[str]]]] = {
         # Envoy lists every statistic it could have; those never touched are half of the page.
         GATEWAY_JOB: ("/stats/prometheus", gateway, {"usedonly": [""]}),
         DELIVERY_JOB: ("/metrics", delivery, {}),
-        LABELS_JOB: ("/metrics", labels, {}),
+        **{job: ("/metrics", address, {}) for job, address in workers.items()},
     }
     return render_template(
         _TEMPLATES,

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from shipway.contract.model import FeatureRead, FeaturesSpec
+from shipway.contract.serving import FeatureRead, FeaturesSpec
 
 __all__ = ["FeatureReader", "FeatureStatus", "FeatureStore", "ServedFeature", "StoredValue"]
 

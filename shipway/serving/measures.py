@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from shipway.contract import metrics
 from shipway.contract.metrics import EVIDENCE_SERIES, LATENCY_EDGES_SECONDS, PREDICTION_BINS, Outcome, Slot
-from shipway.contract.model import FallbackSource
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema, Violation
+from shipway.contract.serving import FallbackSource
 
 __all__ = ["Measures"]
 

@@ -26,9 +26,9 @@ from shipway.contract.documents import parse, read_json
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ShipwayError
 from shipway.contract.metrics import Outcome, Slot
-from shipway.contract.model import FallbackSource, ServingSpec
 from shipway.contract.release import short_digest
 from shipway.contract.schema import FieldKind, Schema
+from shipway.contract.serving import FallbackSource, ServingSpec
 from shipway.serving.configuration import SlotConfiguration
 from shipway.serving.faults import Faults, admit
 from shipway.serving.features import FeatureReader, FeatureStatus, ServedFeature

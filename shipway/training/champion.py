@@ -20,8 +20,8 @@ from shipway.bundle.source import import_from
 from shipway.bundle.store import verify_bundle
 from shipway.contract.documents import parse, read_json
 from shipway.contract.errors import ShipwayError
-from shipway.contract.model import FeatureRead
 from shipway.contract.release import short_digest
+from shipway.contract.serving import FeatureRead
 from shipway.training.artifact import restore
 
 __all__ = ["champion_predictions", "fill_defaults"]

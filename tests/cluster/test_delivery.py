@@ -122,7 +122,7 @@ def test_another_writer_loses_nothing_and_a_persons_rollback_wins(rollout: Rollo
     """While somebody else writes the route without end, every step is one that was decided on what was there."""
     stepping(rollout)
     api, written, conflicts = rollout.api, 0, 0
-    while rollout.state.weight_percent == 10:
+    while (state := rollout.state).weight_percent == 10:
         route = api.read(HTTP_ROUTES, rollout.models, "digits")
         assert route is not None
         version = {"op": "test", "path": "/metadata/resourceVersion", "value": route["metadata"]["resourceVersion"]}
@@ -132,6 +132,7 @@ def test_another_writer_loses_nothing_and_a_persons_rollback_wins(rollout: Rollo
             written += 1
         except Conflict:
             conflicts += 1
+    assert state.phase is Phase.STEPPING, f"{state.phase} after {written} writes: {rollout.said()}"
     done = rollout.act("rollback")
     assert (done["action"], done["confirmed"]) == ("rolled_back", True)
     wait_until(lambda: ("ada", "rolled_back") in rollout.actions(), "the process enters it")

@@ -1,5 +1,6 @@
 """A project in a temporary folder, with the real program and stack files."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -30,6 +31,16 @@ RECORD = BundleRecord(
     submitted_by="anna@example.com",
     approved_by="ben@example.com",
 )
+
+
+@pytest.fixture(autouse=True)
+def event_loop() -> None:
+    """Gives Pulumi's program the loop it asks for, where a test that ran before in this process took it away."""
+    policy = asyncio.get_event_loop_policy()
+    try:
+        policy.get_event_loop()
+    except RuntimeError:
+        policy.set_event_loop(policy.new_event_loop())
 
 
 def image_of(bundle: str) -> str:

@@ -16,6 +16,7 @@ from components.local.providers.rpc import wait_until
 from shipway.contract.alerts import AlertName
 from shipway.contract.environment import EnvironmentSpec, PortsSpec
 from shipway.contract.layout import LocalLayout
+from shipway.contract.metrics import LABELS_JOB
 from shipway.delivery.alarms import Alarm, Notifier
 from shipway.delivery.survey import firing_alerts, loopback
 from shipway.observability.alertmanager import alertmanager_config
@@ -138,7 +139,7 @@ def test_an_alert_of_the_rules_reaches_the_file(layout: LocalLayout, ports: Port
         ENVIRONMENT,
         gateway=f"127.0.0.1:{ports.gateway_admin}",
         delivery=f"127.0.0.1:{ports.delivery_metrics}",
-        labels=f"127.0.0.1:{ports.labels_metrics}",
+        workers={LABELS_JOB: f"127.0.0.1:{ports.worker_metrics(LABELS_JOB)}"},
         alertmanager=f"127.0.0.1:{ports.alertmanager}",
     )
     (layout.prometheus / "prometheus.yml").write_text(config)

@@ -18,7 +18,7 @@ import yaml
 
 from shipway.contract.environment import load_environment
 from shipway.contract.layout import LocalLayout
-from shipway.contract.metrics import MODELS_JOB, REQUESTS_TOTAL, Slot
+from shipway.contract.metrics import LABELS_JOB, MODELS_JOB, REQUESTS_TOTAL, Slot
 from shipway.contract.model import RolloutSpec, SloSpec
 from shipway.contract.rollout import Look
 from shipway.contract.route import RolloutState
@@ -155,7 +155,7 @@ class Rig:
             load_environment(self.root, ENVIRONMENT),
             gateway=f"127.0.0.1:{self.ports.gateway_admin}",
             delivery=f"127.0.0.1:{self.ports.delivery_metrics}",
-            labels=f"127.0.0.1:{self.ports.labels_metrics}",
+            workers={LABELS_JOB: f"127.0.0.1:{self.ports.worker_metrics(LABELS_JOB)}"},
             alertmanager=f"127.0.0.1:{self.ports.alertmanager}",
         )
         (folder / "prometheus.yml").write_text(text)

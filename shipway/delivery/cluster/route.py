@@ -21,6 +21,7 @@ __all__ = [
     "read_route",
     "refused",
     "repair",
+    "same_rollout",
     "service",
     "token_of",
     "unconfirmed",
@@ -89,6 +90,13 @@ def token_of(route: Document) -> int:
     if not text.isdecimal():
         raise SpecError(f"HTTPRoute {name_of(route)}", TOKEN_ANNOTATION, text, "the number that delivery wrote")
     return int(text)
+
+
+def same_rollout(before: Document, after: Document) -> bool:
+    """Returns whether two readings of a route say the same of what delivery decides on and writes."""
+    ours = (ROUTE_STATE_ANNOTATION, CARRIED_ANNOTATION, TOKEN_ANNOTATION)
+    kept = [[_annotations(one).get(key) for key in ours] for one in (before, after)]
+    return kept[0] == kept[1] and before["spec"] == after["spec"]
 
 
 def agrees(route: Document, served: ServedModel) -> bool:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from shipway.contract.documents import parse, parse_json
 from shipway.contract.errors import Retryable, SpecError
@@ -19,6 +19,7 @@ from shipway.delivery.cluster.api import (
     NOTHING,
     PODS,
     Api,
+    Conflict,
     Document,
 )
 from shipway.delivery.decide import Readiness
@@ -34,6 +35,8 @@ _CARRIED = 20
 # An autoscaler acts within half a minute: asking it more often changes nothing.
 _WARM_SECONDS = 5.0
 _AGAIN_SECONDS = 1.0
+# Each reads the route anew and takes a few milliseconds: a writer that leaves no such gap leaves nobody any.
+_TRIES = 10
 
 
 class NotHeld(Retryable):
@@ -125,7 +128,7 @@ class ClusterTarget:
             if document is None or routes.agrees(document, one):
                 continue
             try:
-                self._patch(model, routes.repair(document, one))
+                self._patch(model, lambda found, one=one: routes.repair(found, one))
             except (Rejected, Retryable) as error:
                 wrong.append(f"{model}: its weights are not those of its rollout; {error}")
         return "; ".join(wrong)
@@ -145,7 +148,8 @@ class ClusterTarget:
         if following.change is not None:
             waiting = [one for one in carried if one != following.change and not self.entered(model, one)]
             following = replace(following, earlier=tuple(waiting[1 - _CARRIED :]))
-        self._patch(model, routes.write(document, following, self.fence.token() if self.fence else None))
+        token = self.fence.token() if self.fence else None
+        self._patch(model, lambda found: routes.write(found, following, token))
         self._served[model] = following
 
     def unconfirmed(self, model: str) -> str:
@@ -212,10 +216,24 @@ class ClusterTarget:
             return document
         return self.api.patch(HTTP_ROUTES, self.namespace, routes.name_of(document), routes.fence(document, mine))
 
-    def _patch(self, model: str, operations: list[dict[str, Any]]) -> None:
-        if self.fence is not None:
-            self.fence.token()
-        self._routes[model] = self.api.patch(HTTP_ROUTES, self.namespace, model, operations)
+    def _patch(self, model: str, made: Callable[[Document], routes.Patch]) -> None:
+        """Writes what `made` makes of the route as it was read.
+
+        When somebody else wrote the route since, but nothing of what was decided on, the same decision is written onto
+        the route as it is now: whoever annotates it without end must not hold up a rollback.
+        """
+        document = self._routes[model]
+        for tries_left in reversed(range(_TRIES)):
+            if self.fence is not None:
+                self.fence.token()
+            try:
+                self._routes[model] = self.api.patch(HTTP_ROUTES, self.namespace, model, made(document))
+                return
+            except Conflict:
+                found = self.api.read(HTTP_ROUTES, self.namespace, model)
+                if not tries_left or found is None or not routes.same_rollout(document, found):
+                    raise
+                document = found
 
 
 def _declarations(config_maps: Iterable[Document]) -> tuple[dict[str, RouteSpec], dict[str, str]]:

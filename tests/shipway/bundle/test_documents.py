@@ -6,7 +6,8 @@ from shipway.bundle.manifest import CoveredFile, Manifest
 from shipway.bundle.reference import Histogram
 from shipway.bundle.served import FaultsSpec, ServedModel, service_import
 from shipway.contract.documents import parse
-from shipway.contract.model import EvaluationSpec, FeaturesSpec, GateSpec, LabelsSpec, ServingSpec, SloSpec
+from shipway.contract.model import EvaluationSpec, GateSpec, LabelsSpec, SloSpec
+from shipway.contract.serving import FeaturesSpec, ServingSpec
 
 EMPTY = CoveredFile(path="a", sha256="0" * 64, size_bytes=0)
 

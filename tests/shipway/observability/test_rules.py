@@ -15,7 +15,8 @@ from shipway.contract import metrics
 from shipway.contract.alerts import ALERTS, AlertName
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import RECORDED, ROLLOUT_JOB, Slot
-from shipway.contract.model import FeaturesSpec, ModelSpec, SloSpec
+from shipway.contract.model import ModelSpec, SloSpec
+from shipway.contract.serving import FeaturesSpec
 from shipway.observability.rules import materialise_rules, minimum_requests, model_rules, platform_rules
 from shipway.observability.scrape import prometheus_config
 from shipway.observability.targets import model_targets
@@ -48,7 +49,11 @@ MODEL = ModelSpec.model_validate(
 BEAT = f'{metrics.HEARTBEAT_TIMESTAMP_SECONDS}{{job="delivery"}}'
 
 CONFIG = prometheus_config(
-    ENVIRONMENT, gateway="127.0.0.1:1", delivery="127.0.0.1:2", labels="127.0.0.1:3", alertmanager="127.0.0.1:4"
+    ENVIRONMENT,
+    gateway="127.0.0.1:1",
+    delivery="127.0.0.1:2",
+    workers={"labels": "127.0.0.1:3"},
+    alertmanager="127.0.0.1:4",
 )
 
 

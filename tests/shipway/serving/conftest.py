@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 
 from shipway.contract.environment import Tier
 from shipway.contract.metrics import Slot
-from shipway.contract.model import FeaturesSpec, ServingSpec
+from shipway.contract.serving import FeaturesSpec, ServingSpec
 from shipway.scaffold.testing import live_client
 from shipway.serving.application import build_application
 from shipway.serving.faults import Faults

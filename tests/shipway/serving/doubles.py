@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from prometheus_client import CollectorRegistry
 
-from shipway.contract.model import FeatureRead
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
+from shipway.contract.serving import FeatureRead
 from shipway.serving.model_files import ModelFiles
 from shipway.serving.runtime import Runtime
 

@@ -15,7 +15,7 @@ import pytest
 
 from shipway.contract.environment import Tier
 from shipway.contract.metrics import Outcome
-from shipway.contract.model import FallbackSource, ServingSpec
+from shipway.contract.serving import FallbackSource, ServingSpec
 from tests.shipway.serving.doubles import READ, ROW, Harness, Stored, StubModel, StubStore
 
 Make = Callable[..., Harness]

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shipway.contract.model import ServingSpec
+from shipway.contract.serving import ServingSpec
 from tests.shipway.serving.doubles import ROW, Harness
 
 Start = Callable[..., httpx.Client]

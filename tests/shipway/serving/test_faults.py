@@ -16,7 +16,8 @@ from shipway.bundle.store import ArtifactStore
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ArtifactError
 from shipway.contract.metrics import Outcome, Slot
-from shipway.contract.model import EvaluationSpec, FeaturesSpec, GateSpec, LabelsSpec, ServingSpec, SloSpec
+from shipway.contract.model import EvaluationSpec, GateSpec, LabelsSpec, SloSpec
+from shipway.contract.serving import FeaturesSpec, ServingSpec
 from shipway.serving.configuration import SlotConfiguration
 from shipway.serving.faults import Faults, RehearsedFault, admit
 from shipway.serving.launch import asgi_application

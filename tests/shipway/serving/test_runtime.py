@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from shipway.contract.metrics import PREDICTION_BINS, Outcome
-from shipway.contract.model import FallbackSource, ServingSpec
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
+from shipway.contract.serving import FallbackSource, ServingSpec
 from shipway.serving.requests import Asked
 from shipway.serving.runtime import Overloaded, Unanswered, example_row
 from shipway.serving.units import RolloutStep

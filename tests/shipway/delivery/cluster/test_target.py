@@ -95,6 +95,23 @@ def test_somebody_elses_write_is_read_anew_and_never_overwritten(rollout: World)
     assert rollout.state.phase is Phase.ROLLED_BACK
 
 
+def test_whoever_annotates_a_route_does_not_hold_up_a_decision(rollout: World) -> None:
+    """What was decided on is as it was, so the same step is written onto the route as it is now, and both stay."""
+    writes = iter(range(5))
+
+    def annotate() -> None:
+        number = next(writes, None)
+        if number is not None:
+            route = copy.deepcopy(rollout.api.get(HTTP_ROUTES, "digits"))
+            route["metadata"]["annotations"]["example.com/written"] = str(number)
+            rollout.api.put(HTTP_ROUTES, route)
+
+    rollout.api.before_write = annotate
+    done = rollout.act("rollback")
+    assert (done["action"], rollout.weights) == ("rolled_back", {"blue": 100})
+    assert rollout.api.get(HTTP_ROUTES, "digits")["metadata"]["annotations"]["example.com/written"] == "4"
+
+
 def test_a_persons_rollback_in_the_middle_of_a_decision_wins(rollout: World) -> None:
     """The controller's step is refused, and it goes on from the person's: two writers, one history."""
 
