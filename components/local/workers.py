@@ -25,7 +25,9 @@ class Workers(pulumi.ComponentResource):
         serving: ServingOutputs,
         opts: pulumi.ResourceOptions,
     ) -> None:
-        super().__init__("shipway:local:Workers", name, {}, opts)
+        # What joins labels was a component of its own before it had company; it is to be left running.
+        before = pulumi.ResourceOptions(aliases=[pulumi.Alias(name="labels", type_="shipway:local:Labels")])
+        super().__init__("shipway:local:Workers", name, {}, pulumi.ResourceOptions.merge(opts, before))
         for job, worker in WORKERS.items():
             SupervisedProcess(
                 job,
