@@ -1,8 +1,8 @@
 """Who hears what, how soon, and what may never be heard.
 
 Expected among a ModelService's inputs, and undecidable without: `model.drift` {reference, window_seconds, enabled} for
-ML030; `alert_tests` {passed, failed}, the result of `promtool test rules`, for ML034; `model.logging` {payload, fields}
-for ML035.
+ML030, undecidable too while `release` names no bundle; `alert_tests` {passed, failed}, the result of
+`promtool test rules`, for ML034; `model.logging` {payload, fields} for ML035.
 """
 
 import re
@@ -61,12 +61,15 @@ _DRIFT = {"enabled": True, "reference": "sha256:" + "0" * 64, "window_seconds": 
     "drift watched",
     severity=Severity.HIGH,
     tiers=CLUSTER_TIERS,
-    fix="Give `drift` in model.yaml a reference and a window.",
+    fix="Release a bundle that holds reference.json, and leave `drift` in model.yaml enabled with a window.",
     passing={"model": {"drift": _DRIFT}},
     failing={"model": {"drift": {**_DRIFT, "reference": ""}}},
 )
 def drift_watched(resource: Resource, _context: Context) -> Iterator[str]:
     """Every model has a drift monitor that compares with the reference it was trained on."""
+    release = resource.props.get("release")
+    if release is not None and not any(release.values()):
+        raise Undecidable("nothing is released, so there is no reference to compare with")
     drift = resource.props["model"].get("drift")
     if drift is None:
         raise Undecidable("model.drift is not among the inputs, expected reference and window_seconds")

@@ -10,9 +10,12 @@ from shipway.contract.documents import Spec, parse, read_yaml, write_atomic
 from shipway.contract.errors import SpecError
 from shipway.contract.release import Digest, short_digest
 
-__all__ = ["BundleRecord", "load_record", "record_path", "save_record"]
+__all__ = ["REFERENCE_FILE", "BundleRecord", "load_record", "record_path", "save_record"]
 
 Text = Annotated[str, Field(min_length=1)]
+
+# Inside every bundle: how the validation set was distributed, which drift is measured against.
+REFERENCE_FILE = "reference.json"
 
 
 class BundleRecord(Spec):

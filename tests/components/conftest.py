@@ -24,7 +24,7 @@ evaluation: {{gates: [{{metric: auc, minimum: 0.5}}]}}
 
 RECORD = BundleRecord(
     digest="sha256:" + "0" * 64,
-    files=("model/model.skops", "schema.json"),
+    files=("model/model.skops", "reference.json", "schema.json"),
     data_version="2026-11-01",
     metrics={"auc": 0.71},
     owner="pricing",

@@ -266,6 +266,15 @@ def test_a_missing_input_is_no_pass() -> None:
     assert "live_changes is not among the inputs" in undecided.value.message
 
 
+def test_nothing_released_is_nothing_to_watch() -> None:
+    """A model's first commit holds no bundle: whether it will be watched is decided when one is released."""
+    rule = next(rule for rule in RULES if rule.id == "ML030")
+    for blue, expected in (("", Outcome.UNDECIDED), (f"sha256:{'a' * 64}", Outcome.VIOLATION)):
+        props = {"model": {"drift": {"enabled": True}}, "release": {"blue": blue, "green": ""}}
+        found = judge([Resource(MODEL_SERVICE, "pricing", props)], Tier.PROD, (), TODAY, rules=[rule])
+        assert {one.outcome for one in found} == {expected}
+
+
 def test_one_undecidable_resource_hides_no_violation_of_another() -> None:
     """Every resource of a stack is judged before the rule says that it could not judge them all."""
     stack = [Resource("kubernetes:apps/v1:Deployment", "late", {"spec": UNKNOWN_STRING_VALUE}), *replicated.failing]

@@ -9,8 +9,9 @@ from policies.judge import Outcome, all_rules, judge
 from policies.resource import Resource
 from policies.settings import load_settings
 from shipway.contract.environment import Tier
+from shipway.contract.record import load_record, save_record
 from tests.components.conftest import REPOSITORY
-from tests.components.kubernetes.cluster import Cluster
+from tests.components.kubernetes.cluster import SECOND, Cluster
 
 SETTINGS = load_settings(Path(REPOSITORY / "policies" / "settings.yaml"), frozenset(rule.id for rule in all_rules()))
 
@@ -30,5 +31,20 @@ def test_the_example_violates_nothing(cluster: Cluster) -> None:
 
 
 def test_what_is_not_decidable_has_its_reason(cluster: Cluster) -> None:
-    """No drift monitor runs, so nobody says that one does."""
-    assert _found(cluster, Outcome.UNDECIDED) == {("ML030", "digits"), ("ML030", "flight-delay")}
+    """Both models are released with their records, so that nothing is left open."""
+    assert _found(cluster, Outcome.UNDECIDED) == set()
+
+
+def test_a_released_bundle_without_a_reference_is_found(cluster: Cluster) -> None:
+    """One of two slots is enough: what has no reference would be served unwatched."""
+    folder = cluster.project.root / "services" / "flight_delay"
+    record = load_record(folder, SECOND)
+    save_record(folder, record.model_copy(update={"files": ("model/model.skops", "schema.json")}))
+    assert _found(cluster, Outcome.VIOLATION) == {("ML030", "flight-delay")}
+
+
+def test_a_model_that_turned_its_monitor_off_is_found(cluster: Cluster) -> None:
+    """model.yaml may say so, and production refuses it."""
+    path = cluster.project.root / "services" / "digits" / "model.yaml"
+    path.write_text(f"{path.read_text()}\ndrift: {{enabled: false}}\n")
+    assert _found(cluster, Outcome.VIOLATION) == {("ML030", "digits")}
