@@ -16,12 +16,21 @@ Count = Annotated[int, Field(ge=0)]
 class Histogram(Spec):
     """Counts of numbers between inner edges: bin 0 lies below the first edge, the last bin from the last edge on.
 
-    An edge belongs to the bin above it. Nulls and NaN are counted apart, in `nulls`.
+    An edge belongs to the bin above it. Nulls, NaN and infinities are no numbers: they are counted apart, in `nulls`.
+
+    Args:
+        minimum, maximum: of the numbers counted; None where there was none. Beyond them begin the tails, in which the
+            reference itself has no mass (see `shipway.drift.bins`).
+        mean, deviation: of the same numbers; the deviation is the population's, divided by n.
     """
 
     edges: tuple[float, ...]
     counts: tuple[Count, ...]
     nulls: Count = 0
+    minimum: float | None = None
+    maximum: float | None = None
+    mean: float | None = None
+    deviation: Annotated[float, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -29,6 +38,12 @@ class Histogram(Spec):
             raise ValueError(f"one count more than edges, not {len(self.counts)} counts and {len(self.edges)} edges")
         if any(low >= high for low, high in pairwise(self.edges)):
             raise ValueError("edges that grow strictly")
+        if (self.minimum is None) != (self.maximum is None):
+            raise ValueError(f"minimum ({self.minimum}) and maximum ({self.maximum}) together")
+        if self.minimum is not None and self.maximum is not None:
+            between = (self.minimum, *self.edges, self.maximum)
+            if any(low > high for low, high in pairwise(between)):
+                raise ValueError(f"every edge between minimum ({self.minimum}) and maximum ({self.maximum})")
         return self
 
     def bin(self, value: float) -> int:

@@ -1,5 +1,6 @@
 """The drift reference of a version: quantile bins of its validation predictions and inputs."""
 
+import math
 from collections import Counter
 from typing import Any
 
@@ -42,16 +43,30 @@ def build_reference(rows: pd.DataFrame, predictions: NDArray[np.float64], schema
 
 
 def histogram(values: NDArray[np.float64], bins: int) -> Histogram:
-    """Returns the counts of `values` in at most `bins` bins of about equal mass; fewer where values repeat."""
-    known = values[~np.isnan(values)]
+    """Returns the counts of `values` in at most `bins` bins of about equal mass; fewer where values repeat.
+
+    No bin is empty: a bin that the reference itself never fills would only add noise to every comparison with it.
+    """
+    known = np.sort(values[np.isfinite(values)])
     if not len(known):
         return Histogram(edges=(), counts=(0,), nulls=len(values))
     edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
-    counts = np.bincount(np.searchsorted(edges, known, side="right"), minlength=len(edges) + 1)
+    # Below the first and between two edges lies at least one value; so does one from the last edge on, a quantile.
+    below = np.searchsorted(known, edges)
+    edges = edges[np.diff(below, prepend=0) > 0]
+    counts = np.diff(np.searchsorted(known, edges), prepend=0, append=len(known))
+    numbers = [float(value) for value in known]
+    # Sums rounded once: the same rows in another order give the same digest.
+    mean = math.fsum(numbers) / len(numbers)
+    deviation = math.hypot(*(number - mean for number in numbers)) / math.sqrt(len(numbers))
     return Histogram(
         edges=tuple(float(edge) for edge in edges),
         counts=tuple(int(count) for count in counts),
         nulls=int(len(values) - len(known)),
+        minimum=numbers[0],
+        maximum=numbers[-1],
+        mean=mean,
+        deviation=deviation,
     )
 
 
