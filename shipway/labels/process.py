@@ -12,10 +12,12 @@ from shipway.contract.environment import load_environment
 from shipway.contract.errors import SpecError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import LABELS_JOB
+from shipway.labels import records
 from shipway.labels.join import Join, Label, Prediction
 from shipway.labels.measures import Measures, Reading
-from shipway.labels.tail import Tail
 from shipway.labels.thresholds import Thresholds
+from shipway.logs.sources import LocalSource
+from shipway.logs.tail import Tail
 
 __all__ = ["Rounds", "serve"]
 
@@ -62,8 +64,10 @@ class Rounds:
 
     def _take(self, model: str, wrong_beyond: float) -> None:
         if model not in self._tails:
-            self._tails[model] = Tail(self._folder / model, self._skip, lambda: int(self._now() * 1e9))
-        for batch in self._tails[model].poll():
+            source = LocalSource(self._folder / model, self._skip, lambda: int(self._now() * 1e9))
+            self._tails[model] = Tail(source, records.COLUMNS)
+        for piece in self._tails[model].poll():
+            batch = records.batch(piece)
             if batch and isinstance(batch[0], Label):
                 self._join.add_labels(model, cast(list[Label], batch), wrong_beyond)
             else:

@@ -1,7 +1,6 @@
 """The prediction log and the late labels that join it by id: what replay, parity and retraining read."""
 # pyarrow ships no types.
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import hashlib
 import json
@@ -12,50 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from shipway.contract.schema import Schema
+from shipway.logs.schemas import LABEL_SCHEMA, PREDICTION_SCHEMA
 from shipway.serving.features import ServedFeature
 from shipway.serving.segments import SegmentLog, writer_name
 
 __all__ = ["LABEL_SCHEMA", "PREDICTION_SCHEMA", "LabelLog", "Logged", "PredictionLog", "hash_key"]
-
-_TIME = pa.timestamp("us", tz="UTC")
-
-PREDICTION_SCHEMA: pa.Schema = pa.schema(
-    [
-        ("prediction_id", pa.string()),
-        ("event_time", _TIME),
-        ("unit_id", pa.string()),
-        # JSON texts: which entities and fields a model has differs by model and version, the log's schema does not.
-        ("entities", pa.string()),
-        ("fields", pa.string()),
-        (
-            "features",
-            pa.list_(
-                pa.struct(
-                    [
-                        ("name", pa.string()),
-                        ("value", pa.float64()),
-                        ("status", pa.string()),
-                        ("timestamp", _TIME),
-                        ("age_seconds", pa.float64()),
-                    ]
-                )
-            ),
-        ),
-        ("prediction", pa.float64()),
-        ("version", pa.string()),
-        ("slot", pa.string()),
-        ("served_by", pa.string()),
-        # Number of the rollout while both slots served; 0 outside one. Segments of older versions lack the column.
-        ("rollout", pa.int64()),
-    ]
-)
-
-LABEL_SCHEMA: pa.Schema = pa.schema(
-    [("prediction_id", pa.string()), ("label", pa.float64()), ("event_time", _TIME), ("received_at", _TIME)]
-)
 
 
 @dataclass(frozen=True)

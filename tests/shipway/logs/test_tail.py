@@ -3,14 +3,17 @@
 import math
 import os
 import time
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from shipway.labels import tail as module
+from shipway.labels import records
 from shipway.labels.join import Label, Prediction
-from shipway.labels.tail import Tail
+from shipway.logs.schemas import Kind
+from shipway.logs.sources import LocalSource
+from shipway.logs.tail import Tail
 from shipway.serving.predictions import LABEL_SCHEMA
 from shipway.serving.segments import SegmentLog
 from tests.shipway.labels.logs import HOUR, Logs, settle
@@ -21,10 +24,11 @@ class Reader:
 
     def __init__(self, logs: Logs) -> None:
         self.said: list[str] = []
-        self.tail = Tail(logs.folder, self.said.append, time.time_ns)
+        self.source = LocalSource(logs.folder, self.said.append, time.time_ns)
+        self.tail = Tail(self.source, records.COLUMNS)
 
     def read(self) -> list[Prediction | Label]:
-        return [record for batch in self.tail.poll() for record in batch]
+        return [record for piece in self.tail.poll() for record in records.batch(piece)]
 
 
 @pytest.fixture
@@ -102,7 +106,7 @@ def test_a_long_file_is_read_in_pieces(logs: Logs, reader: Reader) -> None:
     """Of a file that is longer than any segment no more than a segment's records are in memory at once."""
     rows = [(f"p{number}", 1.0) for number in range(12_000)]
     logs.label(rows[:7000])
-    assert [len(batch) for batch in reader.tail.poll()] == [5000, 2000]
+    assert [piece.table.num_rows for piece in reader.tail.poll()] == [5000, 2000]
     logs.label(rows)
     assert reader.read() == [Label(*row) for row in rows[7000:]]
 
@@ -112,16 +116,16 @@ def test_nothing_is_opened_where_nothing_changed(logs: Logs, reader: Reader, mon
     settle(logs.label([("p", 1.0)]))
     assert reader.read() == [Label("p", 1.0)]
     listed: list[Path] = []
-    original = module._segments
+    original = reader.source.segments
 
-    def watched(folder: Path) -> dict[str, tuple[int, int, int]]:
-        listed.append(folder)
-        return original(folder)
+    def watched(kind: Kind, hour: str) -> Mapping[str, Hashable]:
+        listed.append(Path(kind, hour))
+        return original(kind, hour)
 
-    monkeypatch.setattr(module, "_segments", watched)
+    monkeypatch.setattr(reader.source, "segments", watched)
     assert (reader.read(), listed) == ([], [])
     logs.label([("q", 0.0)], name="b")
-    assert (reader.read(), listed) == ([Label("q", 0.0)], [logs.folder / "labels" / HOUR])
+    assert (reader.read(), listed) == ([Label("q", 0.0)], [Path("labels", HOUR)])
 
 
 def test_a_change_within_one_tick_of_the_clock_is_seen(logs: Logs, reader: Reader) -> None:
