@@ -175,7 +175,7 @@ class Bins:
 
     @classmethod
     def of(cls, reference: Reference) -> Self:
-        """Returns the bins of a bundle's reference.json: the fields by name, then the predictions with an empty name."""
+        """Returns the bins of a bundle's reference.json: the fields by name, then predictions, unnamed."""
         named = [FieldBins.of(name, reference.fields[name]) for name in sorted(reference.fields)]
         return cls([*named, FieldBins.of("", reference.predictions)])
 

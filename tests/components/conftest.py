@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,14 +34,18 @@ RECORD = BundleRecord(
 )
 
 
+@pytest.fixture(scope="session")
+def pulumis_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """The loop of all programs in this process; one that nobody closes would be another test's warning."""
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
 @pytest.fixture(autouse=True)
-def event_loop() -> None:
-    """Gives Pulumi's program the loop it asks for, where a test that ran before in this process took it away."""
-    policy = asyncio.get_event_loop_policy()
-    try:
-        policy.get_event_loop()
-    except RuntimeError:
-        policy.set_event_loop(policy.new_event_loop())
+def event_loop(pulumis_loop: asyncio.AbstractEventLoop) -> None:
+    """Gives Pulumi's program the loop it asks for, whatever test ran before in this process."""
+    asyncio.set_event_loop(pulumis_loop)
 
 
 def image_of(bundle: str) -> str:
