@@ -1,3 +1,3 @@
 """Drift from counters: bins fixed at training, statistics of counts alone, and thresholds that say how sure one is."""
 
-__all__ = ["result"]
+__all__ = ["bins", "counters", "exposition", "result"]
