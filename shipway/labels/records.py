@@ -1,25 +1,37 @@
-"""Pieces of the logs as the records that the join takes."""
+"""Pieces of the logs as what the join and the sample take."""
 # pyarrow ships no types.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 
+import json
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from shipway.labels.join import Label, Prediction
+import numpy as np
+import pyarrow as pa
+
+from shipway.labels import sample
+from shipway.labels.join import Label, Prediction, key_of
+from shipway.labels.sample import Sample
 from shipway.logs.schemas import Kind
 from shipway.logs.tail import Piece
 
-__all__ = ["COLUMNS", "Batch", "batch"]
+__all__ = ["Batch", "add", "batch", "columns"]
 
 Batch = list[Prediction] | list[Label]
 
-COLUMNS: Mapping[Kind, Sequence[str]] = {
-    "predictions": ("prediction_id", "prediction", "version", "rollout", "served_by"),
-    "labels": ("prediction_id", "label"),
-}
-
+_PREDICTION = ("prediction_id", "prediction", "version", "rollout", "served_by")
+_LABEL = ("prediction_id", "label")
 _MODEL = "model"
+# What a personal value looks like in a log: nobody's segment.
+_HASHED = "blake2:"
+
+
+def columns(segments: Sequence[str]) -> Mapping[Kind, Sequence[str]]:
+    """Returns what is read of each log; what a request said, only where it makes segments."""
+    fields = ("fields",) if segments else ()
+    return {"predictions": (*_PREDICTION, "event_time", *fields), "labels": _LABEL}
 
 
 def batch(piece: Piece) -> Batch:
@@ -27,14 +39,55 @@ def batch(piece: Piece) -> Batch:
 
     A number that is not there is NaN, which no one counts as right.
     """
-    columns = [piece.table.column(name).to_pylist() for name in COLUMNS[piece.kind]]
+    names = _LABEL if piece.kind == "labels" else _PREDICTION
+    read = [piece.table.column(name).to_pylist() for name in names]
     if piece.kind == "labels":
-        return [Label(one, _number(value)) for one, value in zip(*columns, strict=True) if one is not None]
+        return [Label(one, _number(value)) for one, value in zip(*read, strict=True) if one is not None]
     return [
         Prediction(one, _number(prediction), str(version), rollout)
-        for one, prediction, version, rollout, served_by in zip(*columns, strict=True)
+        for one, prediction, version, rollout, served_by in zip(*read, strict=True)
         if one is not None and rollout and served_by == _MODEL
     ]
+
+
+def add(into: Sample, model: str, piece: Piece, segments: Sequence[str]) -> None:
+    """Gives a piece to the sample of `model`: labels, or all predictions that the model itself made."""
+    table = piece.table
+    keys = np.array([key_of(model, one or "") for one in table.column("prediction_id").to_pylist()], dtype=np.uint64)
+    values = _numbers(table, "label" if piece.kind == "labels" else "prediction")
+    good = np.isfinite(values) & _filled(table, "prediction_id")
+    if piece.kind == "labels":
+        into.add_labels(keys[good], values[good])
+        return
+    good &= np.array([one == _MODEL for one in table.column("served_by").to_pylist()], dtype=bool)
+    good &= _filled(table, "event_time")
+    seconds = _numbers(table.set_column(0, "seconds", table.column("event_time").cast(pa.int64())), "seconds") / 1e6
+    good[good] = into.wants(keys[good], seconds[good])
+    kept = table.filter(pa.array(good))
+    said = [json.loads(text) for text in kept.column("fields").to_pylist()] if segments else []
+    into.add_predictions(
+        sample.Batch(
+            keys[good],
+            values[good],
+            seconds[good],
+            [str(one) for one in kept.column("version").to_pylist()],
+            [[_value(row, name) for row in said] for name in segments],
+        )
+    )
+
+
+def _value(row: Any, name: str) -> str:
+    """Returns what a request said in a field that makes segments; what is no text, or is hashed, makes none."""
+    value = row.get(name) if isinstance(row, dict) else None
+    return value if isinstance(value, str) and not value.startswith(_HASHED) else ""
+
+
+def _numbers(table: pa.Table, name: str) -> Any:
+    return table.column(name).to_numpy(zero_copy_only=False).astype(float)
+
+
+def _filled(table: pa.Table, name: str) -> Any:
+    return table.column(name).is_valid().to_numpy(zero_copy_only=False)
 
 
 def _number(value: float | None) -> float:
