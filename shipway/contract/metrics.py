@@ -16,9 +16,11 @@ __all__ = [
     "FEATURE_TAIL_EXCESS_TOTAL",
     "GATEWAY_JOB",
     "HEARTBEAT_TIMESTAMP_SECONDS",
+    "HIGHER_IS_BETTER",
     "INFERENCE_SECONDS",
     "LABELLED_TOTAL",
     "LABELS_JOB",
+    "LABEL_COVERAGE_RATIO",
     "LATENCY_EDGES_SECONDS",
     "LOG_FIELDS",
     "MATERIALISE_JOB",
@@ -28,6 +30,8 @@ __all__ = [
     "PREDICTION_BIN_TOTAL",
     "PREDICTION_LOG_DROPPED_TOTAL",
     "PREDICTION_LOG_WRITTEN_TOTAL",
+    "QUALITY",
+    "QUALITY_DROP_RATIO",
     "RECORDED",
     "REFUSED_HEADER",
     "REQUESTS_TOTAL",
@@ -109,6 +113,12 @@ PREDICTION_LOG_WRITTEN_TOTAL = "shipway_prediction_log_written_total"
 PREDICTION_LOG_DROPPED_TOTAL = "shipway_prediction_log_dropped_total"
 MODEL_INFO = "shipway_model_info"
 HEARTBEAT_TIMESTAMP_SECONDS = "shipway_heartbeat_timestamp_seconds"
+# By late labels: each metric of a version and segment (`_low` and `_high` beside it), how far it has fallen for certain
+# since the version was evaluated, and the share of predictions whose label has come.
+QUALITY, QUALITY_DROP_RATIO = "shipway_quality", "shipway_quality_drop_ratio"
+LABEL_COVERAGE_RATIO = "shipway_label_coverage_ratio"
+# Metrics of a model by which more is better; for every other less is.
+HIGHER_IS_BETTER = frozenset({"accuracy", "auc"})
 
 # Scrape jobs. Slots whose rollout is judged are scraped a second time and oftener, under a job of their own.
 MODELS_JOB, ROLLOUT_JOB, GATEWAY_JOB, DELIVERY_JOB, LABELS_JOB = "models", "rollout", "gateway", "delivery", "labels"
