@@ -139,7 +139,7 @@ class Previous:
         self._threads = ThreadPoolExecutor(spec.max_concurrency, thread_name_prefix="previous")
         self._busy = 0
         self._mark = (0, 0)
-        self._wanted = ""
+        self._wanted: str | None = None
         self._before: Before | None = None
         self._why = "the version before is not known yet"
 
