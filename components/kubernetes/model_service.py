@@ -296,7 +296,7 @@ def _pod(
         annotations={
             # The longest that either may take; the policies hold probes and grace period against them.
             "shipway/load-seconds": f"{spec.rollout.prepare_seconds:g}",
-            "shipway/request-timeout-seconds": f"{spec.serving.timeout_seconds:g}",
+            "shipway/request-timeout-seconds": f"{spec.serving.answer_seconds(spec.features):g}",
         },
         selector=selector,
         service_account=spec.name,
@@ -320,7 +320,7 @@ def _pod(
         first=_registration(image, bundle, cluster) if spec.features.reads else None,
         variables=object_storage_environment(cluster),
         mounts=_mounts(spec, cluster),
-        grace_seconds=_DRAIN_SECONDS + math.ceil(spec.serving.timeout_seconds) + _FLUSH_SECONDS,
+        grace_seconds=_DRAIN_SECONDS + math.ceil(spec.serving.answer_seconds(spec.features)) + _FLUSH_SECONDS,
         node_selector=gpu_table.labels(gpu.name) if gpu else None,
         tolerations=[TolerationArgs(key=gpu.taint_key, operator="Exists", effect="NoSchedule")] if gpu else [],
     )
@@ -380,7 +380,7 @@ def _http_route(spec: ModelSpec, names: ClusterNames, filled: list[Slot]) -> dic
                         "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
                     }
                 ],
-                "timeouts": {"request": seconds(spec.serving.timeout_seconds)},
+                "timeouts": {"request": seconds(spec.serving.answer_seconds(spec.features))},
                 "backendRefs": backends,
             }
         ],

@@ -3,15 +3,21 @@
 from enum import StrEnum
 
 __all__ = [
+    "DEAD_LETTERS_TOTAL",
     "DELIVERY_JOB",
     "EVIDENCE_PATH",
     "EVIDENCE_SERIES",
     "FALLBACKS_TOTAL",
+    "FALLBACK_READY",
     "FEATURE_AGE_EDGES_SECONDS",
     "FEATURE_AGE_SECONDS",
     "FEATURE_BIN_TOTAL",
+    "FEATURE_CIRCUIT_OPENED_TOTAL",
+    "FEATURE_CIRCUIT_STATE",
     "FEATURE_MISSING_REQUESTS_TOTAL",
     "FEATURE_MISSING_TOTAL",
+    "FEATURE_READS_TOTAL",
+    "FEATURE_RETRIES_TOTAL",
     "FEATURE_SECONDS",
     "FEATURE_TAIL_EXCESS_TOTAL",
     "GATEWAY_JOB",
@@ -91,6 +97,10 @@ PREDICTION_BINS = 20
 REQUESTS_TOTAL = "shipway_requests_total"
 REQUEST_SECONDS = "shipway_request_seconds"
 FALLBACKS_TOTAL = "shipway_fallbacks_total"
+# 1 for a source of the fallback chain that could answer now, 0 for one that could not: it is known before it is needed.
+FALLBACK_READY = "shipway_fallback_ready"
+# Requests that nobody could answer, by `outcome` of the model; each is in the file of dead letters.
+DEAD_LETTERS_TOTAL = "shipway_dead_letters_total"
 FEATURE_MISSING_TOTAL = "shipway_feature_missing_total"
 # Requests that got the default of at least one feature; the counter above counts each feature, so it is no ratio.
 FEATURE_MISSING_REQUESTS_TOTAL = "shipway_feature_missing_requests_total"
@@ -104,6 +114,12 @@ LABELLED_TOTAL = "shipway_labelled_total"
 VIOLATIONS_TOTAL = "shipway_violations_total"
 INFERENCE_SECONDS = "shipway_inference_seconds"
 FEATURE_SECONDS = "shipway_feature_seconds"
+# Tries to read the feature store by `outcome`; failed ones that were tried again or not by `outcome` made and refused.
+FEATURE_READS_TOTAL = "shipway_feature_reads_total"
+FEATURE_RETRIES_TOTAL = "shipway_feature_retries_total"
+# 1 for the state (closed, open, half_open) of the circuit before the store, and how often it opened.
+FEATURE_CIRCUIT_STATE = "shipway_feature_circuit_state"
+FEATURE_CIRCUIT_OPENED_TOTAL = "shipway_feature_circuit_opened_total"
 FEATURE_AGE_SECONDS = "shipway_feature_age_seconds"
 # Values of a request field or feature by bin of the drift reference (`shipway.drift.bins` says which bins there are),
 # and how far the values in its two tails lie beyond the reference's range, summed: both by `feature` and `bin`.

@@ -1,8 +1,11 @@
 """Drift from counters: bins fixed at training, statistics of counts alone, and thresholds that say how sure one is."""
 
+__all__ = [
     "bins",
     "calibration",
+    "counters",
     "discovery",
+    "exposition",
     "judge",
     "persistence",
     "raw",
@@ -13,5 +16,3 @@
     "statistics",
     "windows",
 ]
-__all__ = [
-__all__ = ["bins", "counters", "exposition", "result"]

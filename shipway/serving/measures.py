@@ -13,6 +13,7 @@ from shipway.contract.metrics import EVIDENCE_SERIES, LATENCY_EDGES_SECONDS, PRE
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema, Violation
 from shipway.contract.serving import FallbackSource
+from shipway.serving.read_measures import ReadMeasures
 
 __all__ = ["Measures"]
 
@@ -29,7 +30,7 @@ class Measures:
     Args:
         model, digest, slot: the labels of every series; the version is the digest's short form.
         schema: bounds the `field` label of violations.
-        features: the names of the features the model reads.
+        features: the names of the features the model reads; how reads go is counted by `reads`.
         prediction_edges: inner edges of the prediction bins, from the bundle's drift reference.
         live_edges: short digest -> inner edges of another version on which this one is compared with it.
         registry: where the series are registered.
@@ -87,7 +88,10 @@ class Measures:
         self._ages = {name: ages.labels(*who, name) for name in features}
         self._request_seconds = histogram(metrics.REQUEST_SECONDS, "Time of a whole request.").labels(*who)
         self._inference_seconds = histogram(metrics.INFERENCE_SECONDS, "Time in the model.").labels(*who)
-        self._feature_seconds = histogram(metrics.FEATURE_SECONDS, "Time in the feature store.").labels(*who)
+        self.reads = ReadMeasures(who, registry)
+        letters = counter(metrics.DEAD_LETTERS_TOTAL, "Requests that nobody could answer.", "outcome")
+        self._dead_letters = {outcome: letters.labels(*who, str(outcome)) for outcome in Outcome}
+        self._standing_by = gauge(metrics.FALLBACK_READY, "Whether a fallback's source could answer now.", "source")
         self._written = counter(metrics.PREDICTION_LOG_WRITTEN_TOTAL, "Log records on disk.", "log")
         self._dropped = counter(metrics.PREDICTION_LOG_DROPPED_TOTAL, "Log records lost: queue or disk full.", "log")
         self._heartbeat = gauge(metrics.HEARTBEAT_TIMESTAMP_SECONDS, "When a periodic job last did its work.", "job")
@@ -102,10 +106,6 @@ class Measures:
     def inference(self, seconds: float) -> None:
         """Times one call of the model."""
         self._inference_seconds.observe(seconds)
-
-    def feature_read(self, seconds: float) -> None:
-        """Times one read of the feature store."""
-        self._feature_seconds.observe(seconds)
 
     def feature_age(self, name: str, seconds: float) -> None:
         """Records how old a served feature value is."""
@@ -141,6 +141,14 @@ class Measures:
     def fallback(self, source: FallbackSource) -> None:
         """Counts one request answered by `source`."""
         self._fallbacks[source].inc()
+
+    def fallback_ready(self, source: FallbackSource, ready: bool) -> None:
+        """Says whether `source` could answer now."""
+        self._standing_by.labels(*self._who, str(source)).set(int(ready))
+
+    def dead_letter(self, outcome: Outcome) -> None:
+        """Counts one request that nobody could answer."""
+        self._dead_letters[outcome].inc()
 
     def violations(self, found: Iterable[Violation]) -> None:
         """Counts violations; a field the schema does not know becomes `other`, so callers cannot make series."""
