@@ -19,16 +19,13 @@ from shipway.observability.rendering import seconds
 
 __all__ = ["model_silence", "silence", "watchdog"]
 
-# How long what Prometheus once knew is remembered: longer than any objective, and than Prometheus itself may be down.
-_REMEMBERED = "2d"
-
 
 def silence(things: Iterable[Periodic], scrape_interval_seconds: float) -> list[Record | AlertRule]:
     """Returns, for each periodic thing, the record of when it last worked and the alert on its age.
 
-    The record goes on when its heartbeat is gone: a process that died is as silent as one that hangs. Nothing was
-    ever heard of a thing that never worked, so its age is counted from the first evaluation: a new stack has its
-    objective's time, and after that it alarms like any other.
+    The record reads itself, so it goes on when the heartbeat is gone: a process that died is as silent as one that
+    hangs. Nothing was ever heard of a thing that never worked, so its age is counted from the first evaluation: a new
+    stack has its objective's time, and so has one whose Prometheus was down for more than five minutes.
 
     Args:
         things: what the target runs.
@@ -37,7 +34,7 @@ def silence(things: Iterable[Periodic], scrape_interval_seconds: float) -> list[
     rules: list[Record | AlertRule] = []
     for thing in things:
         last = f'{LAST_WORK}{{part="{thing.job}"}}'
-        known = f"{thing.worked_at} or max(last_over_time({last}[{_REMEMBERED}])) or vector(time())"
+        known = f"{thing.worked_at} or max({last}) or vector(time())"
         rules += [
             Record(LAST_WORK, known, {"part": thing.job}),
             AlertRule(
@@ -72,7 +69,7 @@ def _slot_stands(serving: Periodic, model: str, scrape_interval_seconds: float) 
     return AlertRule(
         AlertName.SILENT,
         f"up{{{of}}} == 1 unless on (slot) ({beating})",
-        f"slot {{{{ $labels.slot }}}} of {model}: no {serving.output}. {serving.silent}",
+        f"slot {{{{ $labels.slot }}}} of {model} has no fresh heartbeat. {serving.silent}",
         half,
         {"part": SERVING_JOB},
         serving.severity,

@@ -17,7 +17,8 @@ from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import RECORDED, ROLLOUT_JOB, Slot
 from shipway.contract.model import ModelSpec, SloSpec
 from shipway.contract.serving import FeaturesSpec
-from shipway.observability.rules import materialise_rules, minimum_requests, model_rules, platform_rules
+from shipway.observability.burns import minimum_requests
+from shipway.observability.rules import materialise_rules, model_rules, platform_rules
 from shipway.observability.scrape import prometheus_config
 from shipway.observability.targets import model_targets
 
