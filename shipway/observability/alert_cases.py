@@ -248,8 +248,10 @@ def _score(statistic: str, feature: str, another: str) -> Callable[[Rule], list[
 def _drift_status(bad: int) -> Callable[[Rule], list[Story]]:
     def stories(rule: Rule) -> list[Story]:
         first, second = (_of(metrics.DRIFT_STATUS, rule, version="v", window="day", feature=name) for name in "ab")
-        # Too few rows is no verdict.
-        return _two({first: _steady(bad), second: _steady(0)}, {first: _steady(2), second: _steady(0)})
+        running = _of(metrics.DRIFT_STATUS, rule, version="v", window="day_running", feature="a")
+        # Too few rows is no verdict, and neither is a window that is under way.
+        quiet = {first: _steady(2), second: _steady(0), running: _steady(bad)}
+        return _two({first: _steady(bad), second: _steady(0)}, quiet)
 
     return stories
 
@@ -301,7 +303,7 @@ CASES: Mapping[str, Callable[[Rule], list[Story]]] = {
     AlertName.NO_ROWS: _drift_status(3),
     AlertName.PREDICTION_SHIFT: _score("mean_shift", PREDICTION, "wind"),
     AlertName.FEATURE_DEVIATION: _score("mean_deviation", "wind", PREDICTION),
-    AlertName.WASSERSTEIN_ABOVE_LIMIT: _score("w1", "wind", PREDICTION),
+    AlertName.WASSERSTEIN_ABOVE_LIMIT: _score("w1_normalised", "wind", PREDICTION),
     AlertName.QUALITY_DROP: _gauge(metrics.QUALITY_DROP_RATIO, 0.9999, 0, version="v", segment="all", metric="auc"),
     AlertName.LABELS_MISSING: _gauge(metrics.LABEL_COVERAGE_RATIO, 0, 1, _LONG_STORY_SECONDS, version="v"),
     AlertName.PARITY_DIFFERS: _parity,

@@ -8,13 +8,14 @@ from shipway.observability.burns import burns
 from shipway.observability.rendering import seconds
 from shipway.observability.utilisation import of_slots, utilisation
 
-__all__ = ["P95", "P95_BASELINE", "PREDICTION", "WINDOW", "preset_rules"]
+__all__ = ["P95", "P95_BASELINE", "PREDICTION", "WINDOW", "WINDOWS", "preset_rules"]
 
 # The 95th percentile of a model's response time over a quarter of an hour, and the median of the same hours before.
 P95, P95_BASELINE = "shipway:request_seconds:p95", "shipway:request_seconds:p95_baseline"
-# What the detector calls the predictions themselves, among the features; and the window of its scores that the presets
-# look at: a week holds each weekday once.
-PREDICTION, WINDOW = "prediction", "week"
+# What the detector calls the predictions among the features, and what else of its is no input.
+PREDICTION, _NO_INPUT = "prediction", "prediction|label|relation"
+# Windows that are closed; one under way says little yet. The presets look at a week, which holds each weekday once.
+WINDOWS, WINDOW = "day|week|month", "week"
 
 _P95_SECONDS, _BASELINE_DAYS = 900, 7
 # Below this many requests a percentile is a few callers' luck.
@@ -57,9 +58,7 @@ def _latency(model: str, factor: float | None) -> list[Record | AlertRule]:
         for day in range(1, _BASELINE_DAYS + 1)
     )
     baseline = f'{P95_BASELINE}{{model="{model}"}}'
-    enough = (
-        f'sum(increase(shipway:request_seconds_bucket{{model="{model}",le="+Inf"}}[{window}])) >= {_P95_REQUESTS}'
-    )
+    enough = f'sum(increase(shipway:request_seconds_bucket{{model="{model}",le="+Inf"}}[{window}])) >= {_P95_REQUESTS}'
     return [
         record,
         Record(P95_BASELINE, f"quantile(0.5, {days})", {"model": model}),
@@ -85,7 +84,8 @@ def _serving(model: str) -> list[Record | AlertRule]:
         AlertRule(
             AlertName.DEAD_LETTERS,
             f"sum by (slot) (increase({metrics.DEAD_LETTERS_TOTAL}{{{of}}}[{_RECENT}])) > 0",
-            f"slot {{{{ $labels.slot }}}} of {model} could not answer {{{{ $value | humanize }}}} requests in {_RECENT}",
+            f"slot {{{{ $labels.slot }}}} of {model} could not answer {{{{ $value | humanize }}}} requests "
+            f"in {_RECENT}",
         ),
         AlertRule(
             AlertName.PREDICTIONS_LOST,
@@ -103,14 +103,15 @@ def _serving(model: str) -> list[Record | AlertRule]:
 
 def _drift(model: ModelSpec) -> list[Record | AlertRule]:
     name, presets = model.name, model.alerts
-    status = f'{metrics.DRIFT_STATUS}{{model="{name}"}}'
+    status = f'{metrics.DRIFT_STATUS}{{model="{name}",window=~"{WINDOWS}"}}'
 
     def score(statistic: str, feature: str) -> str:
         return (
             f'max by (version, feature) ({metrics.DRIFT_SCORE}{{model="{name}",window="{WINDOW}",'
-            f'statistic="{statistic}",{feature}"{PREDICTION}"}})'
+            f'statistic="{statistic}",feature{feature}}})'
         )
 
+    inputs, predictions = f'!~"{_NO_INPUT}"', f'="{PREDICTION}"'
     rules = [
         AlertRule(
             AlertName.DRIFT,
@@ -126,7 +127,7 @@ def _drift(model: ModelSpec) -> list[Record | AlertRule]:
         ),
         AlertRule(
             AlertName.WASSERSTEIN_ABOVE_LIMIT,
-            f"count by (version) ({score('w1', 'feature!=')} > {model.drift.w1_limit:g}) > 0",
+            f"count by (version) ({score('w1_normalised', inputs)} > {model.drift.w1_limit:g}) > 0",
             f"{name} {{{{ $labels.version }}}}: {{{{ $value }}}} inputs are farther than {model.drift.w1_limit:g} "
             "(normalised Wasserstein-1) from their reference",
         ),
@@ -135,7 +136,7 @@ def _drift(model: ModelSpec) -> list[Record | AlertRule]:
         rules.append(
             AlertRule(
                 AlertName.PREDICTION_SHIFT,
-                f"{score('mean_shift', 'feature=')} > {sigmas:g}",
+                f"{score('mean_shift', predictions)} > {sigmas:g}",
                 f"{name} {{{{ $labels.version }}}}: the mean prediction is {{{{ $value | humanize }}}} standard "
                 f"deviations from its reference, expected at most {sigmas:g}",
             )
@@ -144,9 +145,9 @@ def _drift(model: ModelSpec) -> list[Record | AlertRule]:
         rules.append(
             AlertRule(
                 AlertName.FEATURE_DEVIATION,
-                f"count by (version) ({score('mean_deviation', 'feature!=')} > {ratio:g}) > 0",
-                f"{name} {{{{ $labels.version }}}}: the means of {{{{ $value }}}} inputs differ by more than {ratio:.0%} "
-                "from those of its training",
+                f"count by (version) ({score('mean_deviation', inputs)} > {ratio:g}) > 0",
+                f"{name} {{{{ $labels.version }}}}: the means of {{{{ $value }}}} inputs differ by more than "
+                f"{ratio:.0%} from those of its training",
             )
         )
     return [*rules]
@@ -159,8 +160,8 @@ def _labels(model: ModelSpec) -> list[Record | AlertRule]:
             AlertRule(
                 AlertName.QUALITY_DROP,
                 f'max by (version, segment, metric) ({metrics.QUALITY_DROP_RATIO}{{model="{name}"}}) > {drop:g}',
-                f"{name} {{{{ $labels.version }}}}: {{{{ $labels.metric }}}} of {{{{ $labels.segment }}}} has fallen by "
-                "{{ $value | humanizePercentage }} for certain",
+                f"{name} {{{{ $labels.version }}}}: {{{{ $labels.metric }}}} of {{{{ $labels.segment }}}} has fallen "
+                "by {{ $value | humanizePercentage }} for certain",
             )
         )
     if (coverage := model.alerts.label_coverage_ratio) is not None:

@@ -32,16 +32,11 @@ def _environment(folder: Path) -> jinja2.Environment:
     # Jinja's own `tojson` escapes for HTML: an alert's `>` would become `\u003e`.
     environment.filters["tojson"] = _to_json
     environment.filters["seconds"] = seconds
-    environment.filters["combine"] = _combine
     return environment
 
 
 def _to_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _combine(*mappings: dict[str, object]) -> dict[str, object]:
-    return {key: value for mapping in mappings for key, value in mapping.items()}
 
 
 def seconds(value: float) -> str:

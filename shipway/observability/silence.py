@@ -40,7 +40,8 @@ def silence(things: Iterable[Periodic], scrape_interval_seconds: float) -> list[
             AlertRule(
                 AlertName.SILENT,
                 f"time() - {last} > {silence_seconds(thing, scrape_interval_seconds):g}",
-                f"{thing.job}: nothing for {{{{ $value | humanizeDuration }}}}, expected {thing.output}. {thing.silent}",
+                f"{thing.job}: nothing for {{{{ $value | humanizeDuration }}}}, expected {thing.output}. "
+                f"{thing.silent}",
                 labels={"part": thing.job},
                 severity=thing.severity,
             ),
