@@ -44,14 +44,14 @@ from components.kubernetes.places import (
 )
 from components.kubernetes.pods import Mount, pod_template, resources, scratch
 from components.kubernetes.scaling import scaler
-from components.kubernetes.scraping import MOST_SAMPLES, without_own
+from components.kubernetes.scraping import MOST_SAMPLES, own_heartbeats, without_own
 from components.parts import ModelOutputs, PlatformOutputs, SlotOutputs
 from components.services import Service as ModelFolder
 from components.services import Way
 from shipway.contract.documents import load_yaml
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
-from shipway.contract.metrics import MODELS_JOB, Slot
+from shipway.contract.metrics import MODELS_JOB, SERVING_JOB, Slot
 from shipway.contract.model import ModelSpec
 from shipway.contract.record import load_record
 from shipway.contract.route import RouteSpec
@@ -261,7 +261,7 @@ class _Model:
                             *({"targetLabel": name, "replacement": value} for name, value in fixed.items()),
                         ],
                         # A service names its model and slot too; whose series these are is not for it to say.
-                        "metricRelabelings": without_own("model", "slot"),
+                        "metricRelabelings": [*own_heartbeats(SERVING_JOB), *without_own("model", "slot")],
                     }
                 ],
                 "sampleLimit": MOST_SAMPLES,

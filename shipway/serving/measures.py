@@ -95,6 +95,18 @@ class Measures:
         self._written = counter(metrics.PREDICTION_LOG_WRITTEN_TOTAL, "Log records on disk.", "log")
         self._dropped = counter(metrics.PREDICTION_LOG_DROPPED_TOTAL, "Log records lost: queue or disk full.", "log")
         self._heartbeat = gauge(metrics.HEARTBEAT_TIMESTAMP_SECONDS, "When a periodic job last did its work.", "job")
+        # Not the exposition's own process series: behind several worker processes those would be of nobody.
+        cpu = counter(metrics.PROCESS_CPU_SECONDS_TOTAL, "CPU time that the slot's processes have used.")
+        self._cpu = cpu.labels(*who)
+        self._cpu_seconds = 0.0
+        memory = Gauge(
+            metrics.PROCESS_MEMORY_BYTES,
+            "Memory that the slot's processes hold.",
+            _SLOT_LABELS,
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._memory = memory.labels(*who)
         gauge(metrics.MODEL_INFO, "What is served; always 1.", "digest").labels(*who, digest).set(1)
 
     def request(self, outcome: Outcome, seconds: float) -> None:
@@ -164,6 +176,12 @@ class Measures:
     def heartbeat(self, job: str, now_seconds: float) -> None:
         """Says that `job` did its work at `now_seconds` since the epoch."""
         self._heartbeat.labels(*self._who, job).set(now_seconds)
+
+    def process(self, cpu_seconds: float, memory_bytes: int) -> None:
+        """Shows what this process has used: CPU time since its start, and the memory it holds now."""
+        self._cpu.inc(max(cpu_seconds - self._cpu_seconds, 0.0))
+        self._cpu_seconds = cpu_seconds
+        self._memory.set(memory_bytes)
 
 
 def _bins_of(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
@@ -24,7 +25,7 @@ from shipway.bundle.served import ServedModel
 from shipway.contract.documents import parse, read_json
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ShipwayError
-from shipway.contract.metrics import Outcome, Slot
+from shipway.contract.metrics import SERVING_JOB, Outcome, Slot
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema
 from shipway.contract.serving import FallbackSource, ServingSpec
@@ -349,8 +350,10 @@ class Runtime:
             raise ValueError(problem)
 
     async def _beat(self) -> None:
+        process = psutil.Process()
         while True:
-            self.measures.heartbeat("serving", time.time())
+            self.measures.heartbeat(SERVING_JOB, time.time())
+            self.measures.process(time.process_time(), process.memory_info().rss)
             if self._edges:
                 self.measures.compare_on(await asyncio.to_thread(self._edges.learn))
             await asyncio.sleep(_HEARTBEAT_SECONDS)
@@ -383,6 +386,8 @@ def _previous(served: ServedModel, slot: SlotConfiguration) -> Previous | None:
 def _counted(measures: Measures, log: str) -> Callable[[int, int], None]:
     def count(written: int, dropped: int) -> None:
         measures.logged(log, written, dropped)
-        measures.heartbeat(f"{log}_log", time.time())
+        # A flush that left nothing on disk is no sign of life.
+        if written:
+            measures.heartbeat(f"{log}_log", time.time())
 
     return count
