@@ -17,7 +17,11 @@ STAGES: dict[str, tuple[str, ...]] = {
     "format": ("ruff", "format", "--check", "."),
     "layers": ("lint-imports", "--cache-dir", ".shipway/cache/import_linter"),
     "types": ("pyright",),
-    "unit": ("pytest", "-q", "-m", "not e2e and not standins and not cluster and not graders"),
+    # Side by side: each file's fixtures are made once. What has processes of its own needs the machine to itself.
+    "unit": (
+        *("pytest", "-q", "-n", "2", "--dist", "loadfile"),
+        *("-m", "not e2e and not standins and not cluster and not graders"),
+    ),
     "e2e": ("pytest", "-q", "-m", "e2e"),
     "standins": ("pytest", "-q", "-m", "standins", "tests/standins", "tests/tools"),
     "graders": ("pytest", "-q", "-m", "graders", "tests/graders"),

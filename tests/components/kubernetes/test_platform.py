@@ -199,6 +199,7 @@ def test_delivery_may_do_what_it_does_and_nothing_else(cluster: Cluster) -> None
         (platform, "leases", (), "create"),
         *((platform, "leases", ("delivery",), verb) for verb in ("get", "update")),
         *((models, kind, (), "list") for kind in ("configmaps", "endpointslices", "pods")),
+        (models, "httproutes", (), "get"),
         *((models, kind, (), v) for kind in ("httproutes", "horizontalpodautoscalers") for v in ("list", "patch")),
     }
     assert not registered.all("ClusterRole")
