@@ -56,8 +56,13 @@ _LOGGER = logging.getLogger("shipway.serving")
 _Handler = Callable[[Request, Runtime], Awaitable[Response]]
 
 
-def build_application(runtime: Callable[[], Runtime]) -> Starlette:
-    """Returns the application; `runtime` is asked at each request, because BentoML creates the service later."""
+def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> Starlette:
+    """Returns the application.
+
+    Args:
+        runtime: asked at each request, because BentoML creates the service later.
+        lifespan: starts and stops the runtime where BentoML does not.
+    """
 
     def on(path: str, method: str, handler: _Handler) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -89,6 +94,7 @@ def build_application(runtime: Callable[[], Runtime]) -> Starlette:
             on("/v2/health/ready", "GET", _ready),
         ],
         exception_handlers={HTTPException: _in_json},
+        lifespan=lifespan,
     )
 
 
