@@ -40,7 +40,7 @@ from shipway.serving.open_inference import metadata, response, rows_of, server_m
 from shipway.serving.requests import BODY, MAX_VIOLATIONS, Rejected, check_rows, parse_object
 from shipway.serving.runtime import Answer, Overloaded, Runtime, Unanswered
 
-__all__ = ["build_application"]
+__all__ = ["build_application", "predict"]
 
 # Above this size a body is parsed in a thread: a megabyte of JSON would hold up every other request for 50 ms.
 _SMALL_BODY_BYTES = 65_536
@@ -82,7 +82,7 @@ def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> S
 
     return Starlette(
         routes=[
-            on("/predict", "POST", _predict),
+            on("/predict", "POST", predict),
             on("/feedback", "POST", _feedback),
             on("/openapi.json", "GET", _open_api),
             on("/v2", "GET", _server_metadata),
@@ -98,7 +98,9 @@ def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> S
     )
 
 
-async def _predict(request: Request, runtime: Runtime) -> Response:
+async def predict(request: Request, runtime: Runtime) -> Response:
+    """Answers `POST /predict`."""
+
     def show(_: dict[str, Any], answer: Answer) -> dict[str, Any]:
         content: dict[str, Any] = {
             "predictions": answer.predictions,
