@@ -118,7 +118,8 @@ def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
         for version, covered in sorted(assessment.coverage.items()):
             coverage.add_metric((model, version), covered.labelled / covered.due)
         sampled.add_metric((model,), assessment.sampled_ratio)
-        limit.add_metric((model,), assessment.limit_ratio)
+        if assessment.limit_ratio is not None:
+            limit.add_metric((model,), assessment.limit_ratio)
     yield from (value, low, high, drop, limit, coverage, sampled)
 
 

@@ -99,7 +99,7 @@ class Assessment:
 
     Args:
         newest_seconds: of the predictions' event times, the newest.
-        limit_ratio: how far a metric may fall.
+        limit_ratio: how far a metric may fall; None where a drop is no alarm.
         sampled_ratio: the share of the newest week's predictions that was looked at.
         quality: of the newest week, then of its days one by one.
         coverage: version -> coverage over the newest week and what was due before it.
@@ -107,7 +107,7 @@ class Assessment:
     """
 
     newest_seconds: float
-    limit_ratio: float
+    limit_ratio: float | None
     sampled_ratio: float = 1.0
     quality: tuple[Quality, ...] = ()
     coverage: Mapping[str, Coverage] = field(default_factory=dict[str, Coverage])
