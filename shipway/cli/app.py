@@ -3,6 +3,7 @@
 import typer
 
 from shipway.cli import build, dead_letters, doctor, explain, new, parity, plan, release, replay, status, train
+from shipway.cli import build, doctor, explain, labels, new, parity, plan, release, replay, status, train
 
 __all__ = ["app"]
 
@@ -14,4 +15,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for group in (new, train, build, plan, release, status, explain, doctor, replay, parity, dead_letters):
+for group in (new, train, build, plan, release, status, explain, doctor, replay, parity, labels):
     group.register(app)
