@@ -2,8 +2,20 @@
 
 import typer
 
-from shipway.cli import build, dead_letters, doctor, explain, new, parity, plan, release, replay, status, train
-from shipway.cli import build, doctor, explain, labels, new, parity, plan, release, replay, status, train
+from shipway.cli import (
+    build,
+    dead_letters,
+    doctor,
+    explain,
+    labels,
+    new,
+    parity,
+    plan,
+    release,
+    replay,
+    status,
+    train,
+)
 
 __all__ = ["app"]
 
@@ -14,6 +26,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (new, train, build, plan, release, status, explain, doctor, replay, parity, dead_letters):
-for group in (new, train, build, plan, release, status, explain, doctor, replay, parity, labels):
+for group in (
+    new,
+    train,
+    build,
+    plan,
+    release,
+    status,
+    explain,
+    doctor,
+    replay,
+    labels,
+    parity,
+    dead_letters,
+):
     group.register(app)

@@ -120,7 +120,7 @@ _ROWS = (
     ),
     Periodic(
         LEDGER_JOB,
-        5,
+        2,
         60,
         "every change entered, behind a last entry that can be read",
         Severity.TICKET,
