@@ -108,11 +108,10 @@ def _shifted_values(compared: Compared) -> Cause | None:
     best = int(np.argmax(scores))
     if scores[best] <= np.median(scores) + _BEST_BEYOND_MIDDLE:
         return None
-    # Hourly values look the same at neighbouring half hours: the middle of those that explain as much.
+    # Hourly values look the same at neighbouring half hours: of those that explain as much, a whole hour.
     equal = np.flatnonzero(scores >= scores[best] - 1e-9)
-    shift = _LOOKED_AT[equal[len(equal) // 2]] if len(equal) < 4 else _LOOKED_AT[best]
-    whole = [one for one in _LOOKED_AT[equal] if one % 3600 == 0]
-    shift = whole[0] if whole else shift
+    explaining: list[float] = _LOOKED_AT[equal].tolist()
+    shift = next((one for one in explaining if one % 3600 == 0), explaining[0])
     when = "later" if shift > 0 else "earlier"
     sentence = (
         f"served values are those of {_number(abs(shift) / 3600)} h {when}: a time zone is applied on one side only"

@@ -1,6 +1,5 @@
 """What the tests of parity share: one service, imported once."""
 
-from pathlib import Path
 
 import pytest
 
