@@ -104,6 +104,11 @@ class LocalLayout:
         return self.state / "labels"
 
     @property
+    def parity(self) -> Path:
+        """What is compared live: `<model>/waiting.parquet`, and the worst rows in `<model>/worst.jsonl`."""
+        return self.state / "parity"
+
+    @property
     def sockets(self) -> Path:
         """A short private folder: a Unix socket's path ends at 107 bytes, and a checkout may lie deep."""
         name = hashlib.sha256(str(self.state).encode()).hexdigest()[:12]

@@ -40,6 +40,8 @@ __all__ = [
     "MODEL_INFO",
     "PARITY_COMPARED_TOTAL",
     "PARITY_DIFFERENT_TOTAL",
+    "PARITY_JOB",
+    "PARITY_ROWS_TOTAL",
     "PREDICTIONS_LOG_JOB",
     "PREDICTION_BINS",
     "PREDICTION_BIN_TOTAL",
@@ -160,6 +162,8 @@ LABEL_COVERAGE_RATIO = "shipway_label_coverage_ratio"
 # Metrics of a model by which more is better; for every other less is.
 HIGHER_IS_BETTER = frozenset({"accuracy", "auc"})
 # Served feature values that were compared with the offline join, and those that were not the same.
+# All that were looked at, by `contract.parity.ParityOutcome`: what could not be compared is in neither sum.
+PARITY_ROWS_TOTAL = "shipway_parity_rows_total"
 PARITY_COMPARED_TOTAL, PARITY_DIFFERENT_TOTAL = "shipway_parity_compared_total", "shipway_parity_different_total"
 # Of the disk that a local stack keeps its files on, `kind` is used or size.
 DISK_BYTES = "shipway_disk_bytes"
@@ -175,6 +179,7 @@ MATERIALISE_JOB = "materialise"
 # Heartbeats of what is no process of its own: scrapes, alerts on their way, the ledger, slots and their log.
 SCRAPE_JOB, ALERTS_JOB, LEDGER_JOB, SERVING_JOB = "scrape", "alerts", "ledger", "serving"
 PREDICTIONS_LOG_JOB = "predictions_log"
+PARITY_JOB = "parity"
 # What a rollout is judged by, of the series that a slot exports, and the page that holds these and no others: the whole
 # page of a model with features takes thirty milliseconds of its event loop, too much to ask for four times a second.
 EVIDENCE_PATH = "/metrics/evidence"

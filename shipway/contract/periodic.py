@@ -12,6 +12,7 @@ from shipway.contract.metrics import (
     LABELS_JOB,
     LEDGER_JOB,
     MATERIALISE_JOB,
+    PARITY_JOB,
     PREDICTIONS_LOG_JOB,
     SCRAPE_JOB,
     SERVING_JOB,
@@ -133,6 +134,14 @@ _ROWS = (
         60,
         "the counts of joined labels",
         silent="Late labels are not joined, so none of them counts in a rollout.",
+    ),
+    Periodic(
+        PARITY_JOB,
+        300,
+        1800,
+        "the counts of compared rows",
+        silent="Served features are not compared with the offline ones: a skew between both stays unseen.",
+        look="shipway parity MODEL",
     ),
     Periodic(
         MATERIALISE_JOB,
