@@ -13,6 +13,7 @@ from shipway.contract.metrics import (
     LEDGER_JOB,
     MATERIALISE_JOB,
     PREDICTIONS_LOG_JOB,
+    RETRAINING_JOB,
     SCRAPE_JOB,
     SERVING_JOB,
 )
@@ -28,6 +29,7 @@ class Of(StrEnum):
 
     PLATFORM = "platform"
     CLUSTER = "cluster"
+    MACHINE = "machine"
     MODEL = "model"
 
 
@@ -46,7 +48,7 @@ class Periodic:
         severity: whether its silence wakes somebody.
         silent: what its silence does to the traffic or to the people.
         look: the command to look with.
-        of: the platform everywhere, a cluster alone, or each model.
+        of: the platform everywhere, a cluster alone, a stack on one machine alone, or each model.
         heartbeat: PromQL of when it last worked, where no process exports that; of one series at most.
     """
 
@@ -161,6 +163,15 @@ _ROWS = (
         silent="Requests are answered and none is logged: labels, drift, parity and retraining miss them for ever.",
         look="shipway status MODEL",
         of=Of.MODEL,
+    ),
+    Periodic(
+        RETRAINING_JOB,
+        2,
+        60,
+        "what starts when, of every model",
+        silent="No model is trained anew, whatever drifts; each stays as it is.",
+        look="shipway doctor",
+        of=Of.MACHINE,
     ),
 )
 
