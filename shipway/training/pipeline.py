@@ -69,6 +69,7 @@ class Training:
         as_of: the newest moment that the training may know of; None leaves it to the settings.
         examine: called with what passed the gates, before it is registered; it raises ShipwayError to refuse.
         tags: of the registered version, beside those that every version has.
+        live: the digest to compare with; by default the one that this machine's gateway serves.
     """
 
     layout: LocalLayout
@@ -80,6 +81,7 @@ class Training:
     as_of: datetime | None = None
     examine: Callable[[Candidate], None] | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    live: str | None = None
 
     @property
     def store(self) -> ArtifactStore:
@@ -195,11 +197,14 @@ def _judge(job: Training, plan: Any, data: TrainingData, metrics: Mapping[str, f
 
 def _champion(job: Training) -> Path | None:
     """Returns the bundle of the live version, None where there is none or nobody compares."""
-    state = read_rollout_states(job.layout.served_routes).get(job.spec.name)
-    if not job.with_champion or state is None or not state.live_digest:
+    if not job.with_champion:
         return None
-    job.store.verify(state.live_digest)
-    return job.store.path(state.live_digest)
+    state = read_rollout_states(job.layout.served_routes).get(job.spec.name)
+    live = job.live if job.live is not None else state.live_digest if state is not None else ""
+    if not live:
+        return None
+    job.store.verify(live)
+    return job.store.path(live)
 
 
 def _keep(job: Training, manifest: Manifest, files: Path, scratch: Path) -> None:
