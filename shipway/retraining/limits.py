@@ -123,5 +123,6 @@ def _kill_group(process: "subprocess.Popen[str]") -> None:
 
 
 def _tell(lines: IO[str], say: Callable[[str], None]) -> None:
-    for line in lines:
-        say(line.rstrip("\n"))
+    with lines:
+        for line in lines:
+            say(line.rstrip("\n"))
