@@ -43,6 +43,7 @@ class Memory(Spec):
         begun_seconds: when this model was seen first; a schedule counts from there. 0 for not yet.
         drift, quality: how far the verdicts were read.
         pending: why a run is wanted, by a verdict; empty for none.
+        pending_until: the end of that verdict's window, ISO 8601: a version that knows of it has answered it.
         planned: the run that is under way.
         last_started_seconds, last_success_seconds: since the epoch, 0 for never.
         last_as_of: the newest moment that the last successful run knew of, ISO 8601; empty for none.
@@ -57,6 +58,7 @@ class Memory(Spec):
     drift: Place = Place()
     quality: Place = Place()
     pending: str = ""
+    pending_until: str = ""
     planned: Planned | None = None
     last_started_seconds: float = 0
     last_success_seconds: float = 0

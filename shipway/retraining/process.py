@@ -133,7 +133,7 @@ class Rounds:
                 return False
             number = datetime.fromtimestamp(now, UTC).strftime(RUN_FORMAT)
             planned = Planned(run=number, reason=reason, started_seconds=now)
-            changes = {"pending": "", "last_started_seconds": now}
+            changes = {"pending": "", "pending_until": "", "last_started_seconds": now}
         elif planned.starts >= _MOST_STARTS:
             said = f"it was started {planned.starts} times and ended without a word; its log is in {self._layout.logs}"
             self._give_up(model, planned, said)

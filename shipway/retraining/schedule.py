@@ -54,7 +54,7 @@ def with_verdicts(rule: RetrainingSpec, memory: Memory, verdicts: Sequence[Verdi
     for verdict in verdicts:
         asked = rule.on_accuracy if verdict.accuracy else rule.on_drift
         if asked and verdict.alarming and (known is None or verdict.until > known):
-            memory = memory.model_copy(update={"pending": verdict.reason})
+            memory = memory.model_copy(update={"pending": verdict.reason, "pending_until": verdict.until.isoformat()})
     return memory
 
 
@@ -79,4 +79,6 @@ def took(rule: RetrainingSpec, memory: Memory, outcome: Outcome, now_seconds: fl
             "last_success_seconds": datetime.fromisoformat(outcome.finished).timestamp(),
             "last_as_of": outcome.as_of,
         }
+        if memory.pending and datetime.fromisoformat(memory.pending_until) <= datetime.fromisoformat(outcome.as_of):
+            changes |= {"pending": "", "pending_until": ""}
     return memory.model_copy(update=changes)
