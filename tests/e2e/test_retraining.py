@@ -131,7 +131,7 @@ def scheduler(project: Project) -> Iterator["subprocess.Popen[bytes]"]:
     """Runs the scheduler of the project; what it started ends with it."""
     command = [sys.executable, "-m", "shipway.retraining", "serve"]
     command += ["--root", str(project.layout.root), "--env", "local"]
-    running = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=project.layout.root)
+    running = subprocess.Popen(command, cwd=project.layout.root)
     try:
         yield running
     finally:
