@@ -13,6 +13,7 @@ from shipway.cli import (
     plan,
     release,
     replay,
+    retrain,
     status,
     train,
 )
@@ -29,6 +30,7 @@ app = typer.Typer(
 for group in (
     new,
     train,
+    retrain,
     build,
     plan,
     release,

@@ -56,6 +56,11 @@ __all__ = [
     "REFUSED_HEADER",
     "REQUESTS_TOTAL",
     "REQUEST_SECONDS",
+    "RETRAINING_DUE_TIMESTAMP_SECONDS",
+    "RETRAINING_FAILED",
+    "RETRAINING_JOB",
+    "RETRAINING_LAST_SUCCESS_TIMESTAMP_SECONDS",
+    "RETRAINING_RUNNING",
     "ROLLOUT_HEADER",
     "ROLLOUT_JOB",
     "ROLLOUT_PHASE",
@@ -172,8 +177,16 @@ ROLLOUT_WEIGHT_PERCENT, ROLLOUT_PHASE = "shipway_rollout_weight_percent", "shipw
 # never worked counts from the moment at which Prometheus first looked for it.
 LAST_WORK = "shipway:last_work_timestamp_seconds"
 
+# By model: how many retrainings have failed since the last one that did not, when that was, by when the next one of a
+# schedule must have succeeded (only where there is a schedule), and whether one is under way.
+RETRAINING_FAILED = "shipway_retraining_failed"
+RETRAINING_LAST_SUCCESS_TIMESTAMP_SECONDS = "shipway_retraining_last_success_timestamp_seconds"
+RETRAINING_DUE_TIMESTAMP_SECONDS = "shipway_retraining_due_timestamp_seconds"
+RETRAINING_RUNNING = "shipway_retraining_running"
+
 # Scrape jobs. Slots whose rollout is judged are scraped a second time and oftener, under a job of their own.
 MODELS_JOB, ROLLOUT_JOB, GATEWAY_JOB, DELIVERY_JOB, LABELS_JOB = "models", "rollout", "gateway", "delivery", "labels"
+RETRAINING_JOB = "retraining"
 # Never scraped: on a cluster, the name under which the heartbeat of the job that fills the online store is recorded.
 MATERIALISE_JOB = "materialise"
 # Heartbeats of what is no process of its own: scrapes, alerts on their way, the ledger, slots and their log.

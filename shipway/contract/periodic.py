@@ -14,6 +14,7 @@ from shipway.contract.metrics import (
     MATERIALISE_JOB,
     PARITY_JOB,
     PREDICTIONS_LOG_JOB,
+    RETRAINING_JOB,
     SCRAPE_JOB,
     SERVING_JOB,
 )
@@ -29,6 +30,7 @@ class Of(StrEnum):
 
     PLATFORM = "platform"
     CLUSTER = "cluster"
+    MACHINE = "machine"
     MODEL = "model"
 
 
@@ -47,7 +49,7 @@ class Periodic:
         severity: whether its silence wakes somebody.
         silent: what its silence does to the traffic or to the people.
         look: the command to look with.
-        of: the platform everywhere, a cluster alone, or each model.
+        of: the platform everywhere, a cluster alone, a stack on one machine alone, or each model.
         heartbeat: PromQL of when it last worked, where no process exports that; of one series at most.
     """
 
@@ -170,6 +172,15 @@ _ROWS = (
         silent="Requests are answered and none is logged: labels, drift, parity and retraining miss them for ever.",
         look="shipway status MODEL",
         of=Of.MODEL,
+    ),
+    Periodic(
+        RETRAINING_JOB,
+        2,
+        60,
+        "what starts when, of every model",
+        silent="No model is trained anew, whatever drifts; each stays as it is.",
+        look="shipway doctor",
+        of=Of.MACHINE,
     ),
 )
 

@@ -1,6 +1,5 @@
 """What the tests of parity share: one service, imported once."""
 
-
 import pytest
 
 from tests.shipway.parity.shop import Shop, write_service
