@@ -46,14 +46,14 @@ class Shops:
     def database(self) -> Path:
         return self.folder / "online.db"
 
-    def publish(self, view: str = "", age: timedelta = timedelta(seconds=5), *, null: bool = False) -> None:
+    def publish(self, view: str = "", age: timedelta = timedelta(seconds=5), *, empty: bool = False) -> None:
         """Writes the known values of one view, or of both, as of `age` ago."""
         store = OnlineStore(self.folder)
         at = datetime.now(UTC) - age
         for name, feature in ((SALES, "items"), (VISITS, "visits")):
             if view in ("", name):
                 rows = [
-                    {"shop": shop, feature: None if null else found[feature], "event_timestamp": at}
+                    {"shop": shop, feature: float("nan") if empty else found[feature], "event_timestamp": at}
                     for shop, found in self.values.items()
                 ]
                 store.publish(name, rows)
@@ -70,7 +70,9 @@ class Shops:
 
     def as_declared(self, one: Question, kind: str) -> bool:
         """Returns whether an answer during a fault was made from what model.yaml declares for it."""
-        return one.prediction == self._told(one.row, default_items=True, default_visits=kind in FaultyStore.DOWN)
+        # A slot that already knows the new schema cannot ask for both features any more, one that does not can.
+        both = (False, True) if kind == "renamed" else (kind in FaultyStore.DOWN,)
+        return one.prediction in {self._told(one.row, default_items=True, default_visits=visits) for visits in both}
 
     def _told(self, row: Mapping[str, Any], *, default_items: bool, default_visits: bool) -> float:
         found = self.values[row["who"]]
@@ -87,8 +89,8 @@ class FaultyStore:
         kind: the way; one of those in DOWN spoils every read, the others one view.
     """
 
-    DOWN: ClassVar[tuple[str, ...]] = ("dropped", "corrupt", "locked", "renamed", "retyped")
-    KINDS: ClassVar[tuple[str, ...]] = (*DOWN, "stale", "future", "null")
+    DOWN: ClassVar[tuple[str, ...]] = ("dropped", "corrupt", "locked", "retyped")
+    KINDS: ClassVar[tuple[str, ...]] = (*DOWN, "renamed", "stale", "future", "empty")
 
     def __init__(self, shops: Shops, kind: str) -> None:
         self._shops, self._kind = shops, kind
@@ -109,6 +111,8 @@ class FaultyStore:
                 self._holder.execute("BEGIN EXCLUSIVE")
             case "renamed":
                 apply_objects(_objects(items="units"), shops.folder)
+                # As in a store that was filled anew for the new schema.
+                self._execute(f"DELETE FROM \"{table}\" WHERE feature_name = 'items'")
             case "retyped":
                 apply_objects(_objects(text=True), shops.folder)
                 rows = [{"shop": shop, "items": "many", "event_timestamp": datetime.now(UTC)} for shop in shops.names]
@@ -118,7 +122,7 @@ class FaultyStore:
             case "future":
                 shops.publish(SALES, -timedelta(hours=1))
             case _:
-                shops.publish(SALES, null=True)
+                shops.publish(SALES, empty=True)
         # A slot reads the registry again when the file has changed.
         time.sleep(0.1)
 
