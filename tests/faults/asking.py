@@ -68,7 +68,8 @@ class Asking:
         """Returns once every question has its answer, or its time is over."""
         if self._thread.is_alive():
             self._stopping.set()
-            self._thread.join(TIMEOUT_SECONDS + 10)
+            self._thread.join(2 * TIMEOUT_SECONDS + 10)
+            assert not self._thread.is_alive(), "the questions did not end"
         self._client.close()
 
     def between(self, start: float, end: float = float("inf")) -> list[Question]:

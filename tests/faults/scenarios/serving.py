@@ -20,7 +20,8 @@ from tests.shipway.serving.breakage import break_bundle
 from tests.shipway.serving.echo import SERVICE, put_echo, row, write_routes
 
 PER_SECOND = 20.0
-READY_SECONDS = 90.0
+# Feast takes ten seconds to import, and several times that on a machine that is busy with other runs.
+READY_SECONDS = 170.0
 FEATURE_TIMEOUT_SECONDS, OPEN_SECONDS = 0.25, 1.0
 READS = tuple(FeatureRead(name=name, default=default, ttl_seconds=3600) for name, default in DEFAULTS.items())
 # Both features in one number, so that each answer tells what the model was given.
@@ -220,19 +221,17 @@ def previous_keeps_serving(run: Run) -> list[str]:
 
 
 def _expected(one: Question, marks: dict[str, float]) -> bool:
-    """Returns whether a question was answered by who must answer at its time; while that changes, by either."""
+    """Returns whether a question was answered by who could answer between its beginning and its end."""
     amount = one.row["amount"]
     if one.row["does"] == "answer":
         return (one.source, one.prediction) == ("model", amount)
-    first, constant, third = ("previous", amount + 1000), ("constant", 0.25), ("previous", amount + 3000)
-    allowed = {first} if one.at < marks["refused"] else {constant} if one.at < marks["good"] else {third}
-    if marks["asked_for_broken"] < one.at < marks["refused"]:
-        allowed |= {constant}
-    if marks["asked_for_good"] < one.at < marks["good"]:
-        allowed |= {third}
-    # One that left a moment before a change may be answered a moment after it.
-    if one.at + one.seconds > marks["asked_for_broken"] > one.at or one.at + one.seconds > marks["good"] > one.at:
-        allowed |= {constant, third}
+    # Who stands in, from when at the earliest until when at the latest; a change is seen a moment after it was asked for.
+    could = (
+        (("previous", amount + 1000), float("-inf"), marks["refused"]),
+        (("constant", 0.25), marks["asked_for_broken"], marks["good"]),
+        (("previous", amount + 3000), marks["asked_for_good"], float("inf")),
+    )
+    allowed = [who for who, start, end in could if one.at < end and one.at + one.seconds > start]
     return (one.source, one.prediction) in allowed
 
 
