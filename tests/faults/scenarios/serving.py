@@ -225,7 +225,7 @@ def _expected(one: Question, marks: dict[str, float]) -> bool:
     amount = one.row["amount"]
     if one.row["does"] == "answer":
         return (one.source, one.prediction) == ("model", amount)
-    # Who stands in, from when at the earliest until when at the latest; a change is seen a moment after it was asked for.
+    # Who stands in, from when at the earliest until when at the latest: a change is seen a moment after it was made.
     could = (
         (("previous", amount + 1000), float("-inf"), marks["refused"]),
         (("constant", 0.25), marks["asked_for_broken"], marks["good"]),
