@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-TIMEOUT_SECONDS = 15.0
+# Far beyond any limit of the slot: on a busy machine a late answer is still an answer.
+TIMEOUT_SECONDS = 60.0
 _AT_ONCE = 24
 
 
@@ -68,7 +69,7 @@ class Asking:
         """Returns once every question has its answer, or its time is over."""
         if self._thread.is_alive():
             self._stopping.set()
-            self._thread.join(2 * TIMEOUT_SECONDS + 10)
+            self._thread.join(2 * TIMEOUT_SECONDS)
             assert not self._thread.is_alive(), "the questions did not end"
         self._client.close()
 
