@@ -20,6 +20,7 @@ __all__ = [
     "model_files",
     "open_api",
     "open_inference",
+    "opening",
     "outputs",
     "personal",
     "predictions",

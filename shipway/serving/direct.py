@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from shipway.serving.application import build_application, predict
+from shipway.serving.application import build_application, guarded, predict
 from shipway.serving.runtime import Runtime
 
 __all__ = ["DirectApplication", "Service"]
@@ -45,7 +45,7 @@ class DirectApplication:
             return
         path = scope["path"]
         if path == "/predict" and scope["method"] == "POST":
-            response = await predict(Request(scope, receive), self._service.current())
+            response = await guarded(predict, Request(scope, receive), self._service.current())
         elif path in ("/livez", "/readyz", "/healthz", "/metrics") and scope["method"] in ("GET", "HEAD"):
             response = self._health(path, self._service.current())
         else:
