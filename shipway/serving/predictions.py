@@ -88,5 +88,5 @@ class LabelLog:
         self._log.close()
 
 
-def _text(content: Mapping[str, object]) -> str:
-    return json.dumps(content, sort_keys=True, default=str)
+# Made once: json.dumps with arguments makes one for each record.
+_text = json.JSONEncoder(sort_keys=True, default=str).encode
