@@ -67,11 +67,7 @@ def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> S
 
     def on(path: str, method: str, handler: _Handler) -> Route:
         async def endpoint(request: Request) -> Response:
-            try:
-                return await handler(request, runtime())
-            except Exception as error:  # noqa: BLE001 - left to the server below, its text would go into the log
-                _LOGGER.error("a request ended with %s", described(error))
-                return JSONResponse({"error": f"this slot failed with {type(error).__name__}"}, 500)
+            return await _guarded(handler, request, runtime())
 
         return Route(path, endpoint, methods=[method])
 
@@ -83,7 +79,7 @@ def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> S
 
     return Starlette(
         routes=[
-            on("/predict", "POST", predict),
+            on("/predict", "POST", _predict),
             on("/feedback", "POST", _feedback),
             on("/openapi.json", "GET", _open_api),
             on("/v2", "GET", _server_metadata),
@@ -100,8 +96,19 @@ def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> S
 
 
 async def predict(request: Request, runtime: Runtime) -> Response:
-    """Answers `POST /predict`."""
+    """Returns the answer to `POST /predict`, as the application's own route does."""
+    return await _guarded(_predict, request, runtime)
 
+
+async def _guarded(handler: _Handler, request: Request, runtime: Runtime) -> Response:
+    try:
+        return await handler(request, runtime)
+    except Exception as error:  # noqa: BLE001 - left to the server below, its text would go into the log
+        _LOGGER.error("a request ended with %s", described(error))
+        return JSONResponse({"error": f"this slot failed with {type(error).__name__}"}, 500)
+
+
+async def _predict(request: Request, runtime: Runtime) -> Response:
     def show(_: dict[str, Any], answer: Answer) -> dict[str, Any]:
         content: dict[str, Any] = {
             "predictions": answer.predictions,
