@@ -123,7 +123,10 @@ class BatchedCalls:
             for future in futures:
                 future.cancel()
             return
-        for future, answer in zip(futures, done.result(), strict=True):
+        # What ends a process, raised by a model: nobody of the batch has an answer.
+        ended = done.exception()
+        answers = [_Raised(ended)] * len(futures) if ended else done.result()
+        for future, answer in zip(futures, answers, strict=True):
             if future.cancelled():
                 continue
             if isinstance(answer, _Raised):
@@ -137,7 +140,7 @@ class BatchedCalls:
 
 
 class _Raised:
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self.error = error
 
 
