@@ -62,7 +62,9 @@ def test_a_slot_predicts_counts_and_logs(hosted: Path, tmp_path: Path) -> None:
             assert client.get(path).status_code == 200
         # Sent in one piece or without waiting for a confirmation: that wait alone would be 40 ms, each time.
         assert min(client.get("/livez").elapsed.total_seconds() for _ in range(20)) < 0.035
-        page, evidence = client.get("/metrics").text, client.get(EVIDENCE_PATH).text
+        metrics, evidence = client.get("/metrics"), client.get(EVIDENCE_PATH).text
+        page = metrics.text
+        assert metrics.headers["content-encoding"] == "gzip"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     # The light page has the same samples as the whole one, of what a rollout is judged by, and no others.
