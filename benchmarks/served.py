@@ -62,8 +62,9 @@ def trained(service: Path, scratch: Path) -> tuple[TrainedService, Path]:
 
 def _publish(made: TrainedService, folder: Path) -> None:
     from shipway.features.online import OnlineStore
-    from shipway.features.repository import apply
+    from shipway.features.repository import apply, feature_store_yaml
 
+    (folder / "feature_store.yaml").write_text(feature_store_yaml(), encoding="utf-8")
     apply(made.folder, folder)
     store = OnlineStore(folder)
     dataset = import_from(made.folder.parent, made.folder.name, "dataset")
@@ -127,7 +128,7 @@ def _await_ready(one: Served) -> None:
         if one.process.poll() is not None or time.monotonic() > limit:
             raise RuntimeError(f"{one.name} was not ready within {READY_SECONDS} s; the lines above say why")
         try:
-            if httpx.get(f"http://127.0.0.1:{one.port}/readyz").status_code == httpx.codes.OK:
+            if httpx.get(f"http://127.0.0.1:{one.port}/readyz").is_success:
                 return
         except httpx.TransportError:
             pass
@@ -137,5 +138,5 @@ def _await_ready(one: Served) -> None:
 def requests(made: TrainedService, count: int = 64) -> list[bytes]:
     """Returns whole requests of one row each from the validation set, at a time for which the store has values."""
     schema = import_from(made.folder.parent, made.folder.name, "schema").SCHEMA
-    rows: list[dict[str, Any]] = made.data.validation.head(count)[list(schema.names)].to_dict("records")
+    rows: Any = made.data.validation.head(count)[list(schema.names)].to_dict("records")
     return [request(json.dumps({"rows": [row]}).encode(), {"x-event-time": ASKED_AT}) for row in rows]
