@@ -226,12 +226,19 @@ def _headers_of(request: Request) -> dict[str, str]:
 
 
 class _Json(JSONResponse):
-    """A JSONResponse with an encoder that was made before."""
+    """A JSONResponse with an encoder that was made before, and headers that need no looking through."""
 
     _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
     def render(self, content: Any) -> bytes:
         return self._encode(content).encode()
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        self.raw_headers = [
+            *((name.encode(), value.encode()) for name, value in (headers or {}).items()),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"content-type", b"application/json"),
+        ]
 
 
 def _check_encoding(headers: Mapping[str, str]) -> None:
