@@ -31,7 +31,7 @@ __all__ = ["ECHO", "FLIGHT_DELAY", "Served", "hosted", "processes", "requests", 
 ROOT = Path(__file__).resolve().parents[1]
 ECHO = ROOT / "benchmarks" / "echo"
 FLIGHT_DELAY = ROOT / "services" / "flight_delay"
-READY_SECONDS = 90
+READY_SECONDS = 240
 # Requests say that they are of this moment, for which the feature store has values.
 ASKED_AT = "2013-05-01T07:00:00+00:00"
 
@@ -126,7 +126,7 @@ def _await_ready(one: Served) -> None:
     limit = time.monotonic() + READY_SECONDS
     while True:
         if one.process.poll() is not None or time.monotonic() > limit:
-            raise RuntimeError(f"{one.name} was not ready within {READY_SECONDS} s; the lines above say why")
+            raise RuntimeError(f"{one.name} was not ready within {READY_SECONDS} s or ended")
         try:
             if httpx.get(f"http://127.0.0.1:{one.port}/readyz").is_success:
                 return

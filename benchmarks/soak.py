@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -36,6 +36,7 @@ from benchmarks.served import ECHO, FLIGHT_DELAY, Served, processes, requests, t
 
 __all__ = ["main"]
 
+SERVICES = {"echo": ECHO, "flight-delay": FLIGHT_DELAY}
 AT_MOST_RATIO_PER_HOUR = 0.01
 SPANS = 30
 CALLERS = 4
@@ -173,34 +174,38 @@ async def _progress(until: float) -> None:
         await asyncio.sleep(min(60, left))
 
 
+def soak(models: Sequence[str], minutes: float, seed: int) -> bool:
+    """Prints what was seen of each slot, and returns whether one grew for certain, or ended."""
+    with tempfile.TemporaryDirectory(prefix="shipway-soak-") as folder, ExitStack() as stack:
+        slots, names, stores = list[Watched](), list[str](), list[Path]()
+        for model in models:
+            scratch = Path(folder) / model
+            scratch.mkdir()
+            print(f"{model}: training", file=sys.stderr, flush=True)
+            made, features = trained(SERVICES[model], scratch)
+            for served in stack.enter_context(processes(made, features, ("bentoml", "direct"), scratch)):
+                slots.append(Watched(served, requests(made), fails=model == "echo"))
+                names.append(model)
+            if made.spec.features.reads:
+                stores.append(features)
+        asyncio.run(run(slots, stores, minutes, seed))
+        ended = [slot.served.name for slot in slots if slot.served.process.poll() is not None]
+    missed = [judge(slot, name) for slot, name in zip(slots, names, strict=True)]
+    if ended:
+        print(f"ended: {', '.join(ended)}   MISSED")
+    return any(missed) or bool(ended)
+
+
 def main() -> int:
     """Runs the soak; exit code 1 when a slot grew for certain, or ended."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--models", nargs="+", choices=list(SERVICES), default=list(SERVICES))
     parser.add_argument("--seed", type=int, default=0, help="of the faults")
     options = parser.parse_args()
+    # Told to stop, it ends its slots first.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryDirectory(prefix="shipway-soak-") as folder:
-        made = {}
-        for service in (ECHO, FLIGHT_DELAY):
-            scratch = Path(folder) / service.name
-            scratch.mkdir()
-            made[service], _ = trained(service, scratch)
-        ways = ("bentoml", "direct")
-        echo, flights = Path(folder) / ECHO.name, Path(folder) / FLIGHT_DELAY.name
-        with (
-            processes(made[ECHO], echo / "features", ways, echo) as small,
-            processes(made[FLIGHT_DELAY], flights / "features", ways, flights) as large,
-        ):
-            slots = [Watched(one, requests(made[ECHO]), True) for one in small]
-            slots += [Watched(one, requests(made[FLIGHT_DELAY]), False) for one in large]
-            asyncio.run(run(slots, [flights / "features"], options.minutes, options.seed))
-            ended = [slot.served.name for slot in slots if slot.served.process.poll() is not None]
-    names = ["echo", "echo", "flight-delay", "flight-delay"]
-    missed = [judge(slot, name) for slot, name in zip(slots, names, strict=True)]
-    if ended:
-        print(f"ended: {', '.join(ended)}   MISSED")
-    return int(any(missed) or bool(ended))
+    return int(soak(options.models, options.minutes, options.seed))
 
 
 if __name__ == "__main__":
