@@ -44,11 +44,13 @@ class Served:
         name: of the way.
         port: on 127.0.0.1.
         process: the process.
+        log: what it says.
     """
 
     name: str
     port: int
     process: "subprocess.Popen[bytes]"
+    log: Path
 
 
 def trained(service: Path, scratch: Path) -> tuple[TrainedService, Path]:
@@ -93,10 +95,10 @@ def processes(made: TrainedService, features: Path, ways: Iterable[str], scratch
     names = list(ways)
     ports = free_ports(len(names))
     with ExitStack() as stack:
-        found = [
-            Served(name, port, stack.enter_context(_running(_command(made, features, name, port, scratch), scratch)))
-            for name, port in zip(names, ports, strict=True)
-        ]
+        found: list[Served] = []
+        for name, port in zip(names, ports, strict=True):
+            words, log = _command(made, features, name, port, scratch), scratch / f"{name}.log"
+            found.append(Served(name, port, stack.enter_context(_running(words, log)), log))
         for one in found:
             _await_ready(one)
         yield found
@@ -112,9 +114,12 @@ def _command(made: TrainedService, features: Path, name: str, port: int, scratch
 
 
 @contextmanager
-def _running(words: Sequence[str], folder: Path) -> "Generator[subprocess.Popen[bytes]]":
+def _running(words: Sequence[str], log: Path) -> "Generator[subprocess.Popen[bytes]]":
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, *words], cwd=folder, env=environment)
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, *words], cwd=log.parent, env=environment, stdout=said, stderr=subprocess.STDOUT
+        )
     try:
         yield process
     finally:
@@ -126,7 +131,8 @@ def _await_ready(one: Served) -> None:
     limit = time.monotonic() + READY_SECONDS
     while True:
         if one.process.poll() is not None or time.monotonic() > limit:
-            raise RuntimeError(f"{one.name} was not ready within {READY_SECONDS} s or ended")
+            last = "\n".join(one.log.read_text(errors="replace").splitlines()[-20:])
+            raise RuntimeError(f"{one.name} ended, or was not ready within {READY_SECONDS} s:\n{last}")
         try:
             if httpx.get(f"http://127.0.0.1:{one.port}/readyz").is_success:
                 return
