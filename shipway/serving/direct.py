@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from shipway.serving.application import build_application, guarded, predict
+from shipway.serving.application import build_application, predict
 from shipway.serving.runtime import Runtime
 
 __all__ = ["DirectApplication", "Service"]
@@ -45,16 +45,18 @@ class DirectApplication:
             return
         path = scope["path"]
         if path == "/predict" and scope["method"] == "POST":
-            response = await guarded(predict, Request(scope, receive), self._service.current())
-        elif path in ("/livez", "/readyz", "/healthz", "/metrics") and scope["method"] in ("GET", "HEAD"):
-            response = self._health(path, self._service.current())
+            response = await predict(Request(scope, receive), self._service.current())
+        elif path in ("/livez", "/readyz", "/healthz", "/metrics"):
+            response = self._page(path, self._service.current())
+            if scope["method"] not in ("GET", "HEAD"):
+                response = JSONResponse({"error": "Method Not Allowed"}, 405, {"allow": "GET, HEAD"})
         else:
             await self._others(scope, receive, send)
             return
         await response(scope, receive, send)
 
     @staticmethod
-    def _health(path: str, runtime: Runtime) -> Response:
+    def _page(path: str, runtime: Runtime) -> Response:
         if path == "/metrics":
             page = runtime.measures.page() + runtime.inputs.page().encode()
             return Response(page, media_type=CONTENT_TYPE_LATEST)

@@ -81,12 +81,8 @@ class Measures:
         self._unit_bin_counter = counter(
             metrics.UNIT_PREDICTION_BIN_TOTAL, "Each unit's first prediction in a rollout.", "reference", "bin"
         )
-        ages = histogram(
-            metrics.FEATURE_AGE_SECONDS,
-            "Age of served feature values.",
-            "feature",
-            edges=metrics.FEATURE_AGE_EDGES_SECONDS,
-        )
+        age_edges = metrics.FEATURE_AGE_EDGES_SECONDS
+        ages = histogram(metrics.FEATURE_AGE_SECONDS, "Age of served feature values.", "feature", edges=age_edges)
         self._violations = counter(metrics.VIOLATIONS_TOTAL, "Violations of the schema.", "field", "rule")
         self._who = who
         self._registry = registry

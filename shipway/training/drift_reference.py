@@ -24,7 +24,7 @@ _TOP_CATEGORIES = 50
 def build_reference(rows: pd.DataFrame, predictions: NDArray[np.float64], schema: Schema) -> Reference:
     """Returns the reference of a validation set.
 
-    Vectors, texts and timestamps have no bins: a free text or a time never repeats.
+    Vectors, texts and timestamps have no bins: a free text or a time never repeats. Personal fields have none either.
 
     Args:
         rows: request fields and features, with nulls where the store had no value.
@@ -32,8 +32,10 @@ def build_reference(rows: pd.DataFrame, predictions: NDArray[np.float64], schema
         schema: the kind of each request field.
     """
     kinds = {field.name: field.kind for field in schema.fields}
+    # A bundle travels further than a log: no person's word, and nobody's greatest value, goes with it.
+    personal = {field.name for field in schema.fields if field.personal}
     fields: dict[str, Histogram | Categories] = {}
-    for name in (str(column) for column in rows.columns):
+    for name in (str(column) for column in rows.columns if str(column) not in personal):
         kind = kinds.get(name, FieldKind.NUMBER)
         if kind in (FieldKind.NUMBER, FieldKind.INTEGER):
             fields[name] = histogram(rows[name].to_numpy(dtype=float), FEATURE_BINS)
@@ -71,7 +73,7 @@ def histogram(values: NDArray[np.float64], bins: int) -> Histogram:
 
 
 def _categories(values: "pd.Series[Any]") -> Categories:
-    counted = Counter(str(value) for value in values if value is not None)
+    counted = Counter(str(value) for value in values.dropna())
     # Ties by name, so that the same data gives the same reference.
     top = dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_CATEGORIES])
     nulls = int(values.isna().sum())
