@@ -191,7 +191,7 @@ def design_effect(days: Numbers, expected: Numbers | None = None) -> Numbers:
     """
     count = len(days)
     if count < 2:
-        return np.ones(days.shape[1])
+        return np.ones(int(days.shape[1]))
     rows = days.sum(axis=2, keepdims=True)
     total = rows.sum(axis=0)
     shares = days.sum(axis=0) / np.maximum(total, 1.0)
