@@ -11,8 +11,9 @@ from shipway.contract.alerts import ALERTS
 from shipway.contract.documents import write_atomic
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate
 from shipway.contract.model import RolloutSpec
+from shipway.drift.statistics import STATISTICS
 
-__all__ = ["TABLES", "alert_table", "main", "policy_table", "rollout_table"]
+__all__ = ["TABLES", "alert_table", "main", "policy_table", "rollout_table", "statistics_table"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -78,6 +79,24 @@ def rollout_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def statistics_table() -> str:
+    """Returns the page that lists every drift statistic."""
+    lines = [
+        "# Drift statistics",
+        "",
+        "Made from `shipway/drift/statistics.py`. All alarm above their threshold; what they mean for a verdict is in",
+        "[drift-statistics.md](drift-statistics.md).",
+        "",
+        "| name | statistic | unit | what it says | of | source |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in STATISTICS.values():
+        of = "numbers" if one.numbers_only else "all fields"
+        judges = ", judges" if one.judges else ""
+        lines.append(f"| `{one.name}` | {one.title} | {one.unit} | {one.meaning} | {of}{judges} | {one.source} |")
+    return "\n".join(lines) + "\n"
+
+
 def _meanings(docstring: str) -> dict[str, str]:
     """Returns argument -> what the `Args:` of a docstring say of it."""
     lines = docstring.partition("Args:\n")[2].splitlines()
@@ -94,6 +113,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "docs/alerts.md": alert_table,
     "docs/policies.md": policy_table,
     "docs/rollout.md": rollout_table,
+    "docs/statistics.md": statistics_table,
 }
 
 
