@@ -12,8 +12,9 @@ from shipway.contract.documents import Spec, write_atomic
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate
 from shipway.contract.model import RolloutSpec
 from shipway.contract.serving import CircuitSpec, FeatureRead, FeaturesSpec, ServingSpec
+from shipway.drift.statistics import STATISTICS
 
-__all__ = ["TABLES", "alert_table", "main", "policy_table", "rollout_table", "serving_table"]
+__all__ = ["TABLES", "alert_table", "main", "policy_table", "rollout_table", "serving_table", "statistics_table"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -106,6 +107,24 @@ def _keys(kind: type[Spec]) -> list[str]:
     return lines
 
 
+def statistics_table() -> str:
+    """Returns the page that lists every drift statistic."""
+    lines = [
+        "# Drift statistics",
+        "",
+        "Made from `shipway/drift/statistics.py`. All alarm above their threshold; what they mean for a verdict is in",
+        "[drift-statistics.md](drift-statistics.md).",
+        "",
+        "| name | statistic | unit | what it says | of | source |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in STATISTICS.values():
+        of = "numbers" if one.numbers_only else "all fields"
+        judges = ", judges" if one.judges else ""
+        lines.append(f"| `{one.name}` | {one.title} | {one.unit} | {one.meaning} | {of}{judges} | {one.source} |")
+    return "\n".join(lines) + "\n"
+
+
 def _meanings(docstring: str) -> dict[str, str]:
     """Returns argument -> what the `Args:` of a docstring say of it, over all its lines."""
     found: dict[str, str] = {}
@@ -135,6 +154,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "docs/policies.md": policy_table,
     "docs/rollout.md": rollout_table,
     "docs/serving-keys.md": serving_table,
+    "docs/statistics.md": statistics_table,
 }
 
 
