@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
 
@@ -21,8 +22,9 @@ from shipway.contract.model import ModelSpec
 from shipway.contract.route import read_rollout_states
 from shipway.training.artifact import restore
 from shipway.training.champion import champion_predictions, fill_defaults
-from shipway.training.drift_reference import build_reference
+from shipway.training.drift_reference import Watched, build_reference
 from shipway.training.gates import judge
+from shipway.training.importance import permutation_importances
 from shipway.training.metrics import base_rate_predictions, evaluate
 from shipway.training.packaging import assemble, build_bento, make_manifest
 from shipway.training.plan import TrainingData
@@ -108,13 +110,30 @@ def train(job: Training) -> RegisteredVersion:
             metrics = _measure(plan, data, predictions)
             notes += [f"{name} {value:.4f}" for name, value in metrics.items()]
         _judge(job, plan, data, metrics)
+        with job.phase("importances"):
+            watched = _watched(job, plan, data, lambda rows: np.asarray(plan.predict(shipped, rows)))
         with job.phase("bundle") as notes:
-            manifest = make_manifest(job.spec, plan, build_reference(data.validation, predictions, schema), files)
+            reference = build_reference(data.validation, predictions, schema, watched)
+            manifest = make_manifest(job.spec, plan, reference, files)
             _keep(job, manifest, files, Path(folder))
             notes += [f"rehearses {faults.shown()}"] if faults else []
             notes.append(manifest.digest)
     params = settings.model_dump(mode="json") | ({"faults": faults.shown()} if faults else {})
     return _register(job, manifest.digest, metrics, params, data)
+
+
+def _watched(
+    job: Training, plan: Any, data: TrainingData, predict: Callable[[pd.DataFrame], NDArray[np.float64]]
+) -> Watched:
+    """Returns what the drift reference holds beside distributions."""
+    labels = data.validation_labels.to_numpy(dtype=float)
+    shown = fill_defaults(data.validation, job.spec.features.reads)
+    return Watched(
+        labels=labels,
+        segments=job.spec.segments,
+        times=data.validation_times,
+        importances=permutation_importances(plan.TASK, shown, labels, predict),
+    )
 
 
 def _measure(plan: Any, data: TrainingData, predictions: NDArray[np.float64]) -> dict[str, float]:
