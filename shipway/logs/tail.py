@@ -20,10 +20,21 @@ _Hour = tuple[Kind, str]
 
 
 class Piece(NamedTuple):
-    """Some new records of one log."""
+    """Some new records of one log.
+
+    Args:
+        kind: which log.
+        table: the records.
+        hour, name: the segment in which they lie.
+        records: how many of the segment's records are read once these are: whoever keeps it beside what it made of
+            them can go on there in another process.
+    """
 
     kind: Kind
     table: pa.Table
+    hour: str
+    name: str
+    records: int
 
 
 @dataclass
@@ -44,10 +55,16 @@ class Tail:
     Args:
         source: the model's logs.
         columns: kind -> what is read of its records; a kind that is not named is not read.
+        known: (kind, hour, segment) -> how many of its records an earlier process has read.
     """
 
-    def __init__(self, source: Source, columns: Mapping[Kind, Sequence[str]]) -> None:
-        self._source = source
+    def __init__(
+        self,
+        source: Source,
+        columns: Mapping[Kind, Sequence[str]],
+        known: Mapping[tuple[Kind, str, str], int] | None = None,
+    ) -> None:
+        self._source, self._known = source, known or {}
         self._schemas: dict[Kind, pa.Schema] = {kind: chosen(kind, columns[kind]) for kind in KINDS if kind in columns}
         self._seen: dict[_Hour, dict[str, _Seen]] = {}
         self._settled: dict[_Hour, Hashable] = {}
@@ -86,15 +103,17 @@ class Tail:
         return True
 
     def _read(self, hour: _Hour, name: str, seen: dict[str, _Seen], identity: Hashable) -> Iterator[Piece]:
-        kind, _ = hour
-        known = _Seen(identity, seen[name].records if name in seen else 0)
+        kind, stamp = hour
+        known = _Seen(identity, seen[name].records if name in seen else self._known.get((*hour, name), 0))
         try:
             with self._source.open(*hour, name) as file:
                 if file.metadata.num_rows < known.records:
                     # Not the segment it was; what was read of it before is known to who counts by id.
                     known.records = 0
+                read = known.records
                 for table in batches(file, self._schemas[kind], known.records):
-                    yield Piece(kind, table)
+                    read += table.num_rows
+                    yield Piece(kind, table, stamp, name, read)
                 known.records = file.metadata.num_rows
         except FileNotFoundError:
             return
