@@ -145,16 +145,16 @@ class Counted:
 
     Args:
         counts: rows in each bin of each field, (`Bins.size`,).
-        tail_sums: sums of the values in the lower and in the upper tail of each field, (fields, 2); without them no
-            bound holds for how far out the tails lie.
+        excess: how far the values of each field's lower and upper tail lie beyond the reference's range, summed,
+            (fields, 2), never negative; without it no bound holds for how far out a tail lies.
     """
 
     counts: Counts
-    tail_sums: Numbers
+    excess: Numbers
 
     def __add__(self, other: "Counted") -> "Counted":
         """Returns what was counted of both."""
-        return Counted(self.counts + other.counts, self.tail_sums + other.tail_sums)
+        return Counted(self.counts + other.counts, self.excess + other.excess)
 
 
 class Bins:
@@ -169,13 +169,13 @@ class Bins:
         self.fields = tuple(fields)
         self.offsets: NDArray[np.intp] = np.concatenate([[0], np.cumsum([len(one) for one in fields], dtype=np.intp)])
         self.size = int(self.offsets[-1])
-        # A null sorts behind every number, so its edge closes the last bin but one.
-        self._edges = [np.append(one.edges, np.nan) for one in self.fields]
-        self._tails = [one.has_tails for one in self.fields]
+        # Infinities count as null. They sort before and behind every number, a NaN behind them.
+        self._edges = [np.concatenate([[-np.finfo(np.float64).max], one.edges, [np.inf]]) for one in self.fields]
+        self._ranges = [(one.boundaries[0], one.boundaries[-1]) if one.has_tails else None for one in self.fields]
 
     @classmethod
     def of(cls, reference: Reference) -> Self:
-        """Returns the bins of a bundle's reference.json: the fields by name, then predictions, unnamed."""
+        """Returns the bins of a bundle's reference.json: the fields by name, then, without one, the predictions."""
         named = [FieldBins.of(name, reference.fields[name]) for name in sorted(reference.fields)]
         return cls([*named, FieldBins.of("", reference.predictions)])
 
@@ -217,21 +217,19 @@ class Bins:
             rows: values by `FieldBins.code`, (rows, fields).
         """
         columns = rows.T.copy()
-        columns[np.isinf(columns)] = np.nan
         columns.sort(axis=1)
-        counts, sums = np.empty(self.size, dtype=np.int64), np.zeros((len(self.fields), 2))
+        counts, excess = np.empty(self.size, dtype=np.int64), np.zeros((len(self.fields), 2))
         total = len(rows)
-        for number, (column, edges) in enumerate(zip(columns, self._edges, strict=True)):
+        for number, (column, edges, between) in enumerate(zip(columns, self._edges, self._ranges, strict=True)):
             low, high = self.offsets[number], self.offsets[number + 1]
             # How many values lie below each edge; the difference of neighbours is a bin.
             below = column.searchsorted(edges)
-            counts[low] = below[0]
-            np.subtract(below[1:], below[:-1], out=counts[low + 1 : high - 1])
-            counts[high - 1] = total - below[-1]
-            if self._tails[number]:
-                first, beyond, known = below[0], below[-2], below[-1]
-                if first:
-                    sums[number, 0] = column[:first].sum()
-                if known > beyond:
-                    sums[number, 1] = column[beyond:known].sum()
-        return Counted(counts, sums)
+            np.subtract(below[1:], below[:-1], out=counts[low : high - 1])
+            first, last = below[0], below[-1]
+            counts[high - 1] = total - last + first
+            if between is not None:
+                if below[1] > first:
+                    excess[number, 0] = (between[0] - column[first : below[1]]).sum()
+                if last > below[-2]:
+                    excess[number, 1] = (column[below[-2] : last] - between[1]).sum()
+        return Counted(counts, excess)
