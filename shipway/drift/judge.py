@@ -1,0 +1,202 @@
+"""One window of all fields, judged: statistics, p-values, discoveries, what the windows before say, and a status."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shipway.contract.drift import DriftSpec
+from shipway.drift.calibration import Calibration, Null, design_effect
+from shipway.drift.discovery import combined, discoveries
+from shipway.drift.persistence import History
+from shipway.drift.reference import HOURS_OF_WEEK, Reference
+from shipway.drift.result import DriftResult, Status
+from shipway.drift.space import Sample, Space
+from shipway.drift.statistics import STATISTICS, Measured
+
+__all__ = ["Judgement", "Window", "deciding", "judge", "measure"]
+
+Numbers = NDArray[np.float64]
+_JUDGES = np.array([one.judges for one in STATISTICS.values()])
+_NUMBERS_ONLY = np.array([one.numbers_only for one in STATISTICS.values()])
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """What was counted in one window.
+
+    Args:
+        counts: flat, (`Bins.size`,).
+        excess: how far in sum values lie beyond the reference's ends, (F, 2); None where that is not known: then
+            Wasserstein-1 has no upper bound as soon as one does.
+        blocks: the same counts by day, or those of a day by hour, (D, `Bins.size`): how slow features are known for
+            what they are where the reference does not know its days.
+        hour_of_week: of a window of one hour, Monday 0:00 is 0; it is compared with the same hours of the week.
+    """
+
+    counts: NDArray[np.generic]
+    excess: Numbers | None = None
+    blocks: NDArray[np.generic] | None = None
+    hour_of_week: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """What a window says, and the history that the next window is judged with.
+
+    Args:
+        results: of each field every statistic that it has, in the order of the fields and of STATISTICS.
+        history: this window included.
+    """
+
+    results: list[DriftResult]
+    history: History
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """Arrays that results are cut from: rows (F,), the rest (F, S)."""
+
+    n: Numbers
+    m: Numbers
+    enough: NDArray[np.bool_]
+    values: list[tuple[Numbers, Numbers, Numbers]]
+    thresholds: Numbers
+    p_values: Numbers
+    found: NDArray[np.bool_]
+
+
+def judge(
+    reference: Reference, window: Window, spec: DriftSpec, history: History, calibration: Calibration
+) -> Judgement:
+    """Returns the results of one window over all fields, and the history for the next one.
+
+    A field's p-value is the least of its judging statistics', times their number; the fields found are those of
+    Benjamini and Hochberg over all fields with rows enough. A field is DRIFTED when it was found in
+    `persistence_found` of its last `persistence_windows` judged windows. No row is SILENT, and fewer than
+    `minimum_rows`, divided by the design effect, are TOO_FEW; neither is ever stable, neither is remembered.
+
+    The threshold of a result is the score with which its field would be found if no other field were.
+
+    Args:
+        reference: what is compared with.
+        window: the counts.
+        spec: model.yaml's `drift`.
+        history: of the windows before, of the same length.
+        calibration: keeps what it has drawn; the first window of a size takes a second or two for fifty fields.
+
+    Raises:
+        ValueError: when the hour of the week is none, or the reference does not know its hours.
+    """
+    judged = _judged(reference, window, spec, calibration)
+    names = reference.space.names
+    told = {name: bool(judged.found[field]) for field, name in enumerate(names) if judged.enough[field]}
+    after = history.heard(told, spec.persistence_windows)
+    results: list[DriftResult] = []
+    columns = [[column.tolist() for column in triple] for triple in judged.values]
+    p_values, thresholds = judged.p_values.tolist(), judged.thresholds.tolist()
+    has = (~(_NUMBERS_ONLY & ~reference.space.numeric[:, None])).tolist()
+    n, m = judged.n.astype(int).tolist(), judged.m.astype(int).tolist()
+    for field, name in enumerate(names):
+        if name not in told:
+            status = Status.TOO_FEW if m[field] else Status.SILENT
+        else:
+            status = Status.DRIFTED if after.persists(name, spec.persistence_found) else Status.STABLE
+        for number, one in enumerate(STATISTICS.values()):
+            if not has[field][number]:
+                continue
+            score, low, high = (column[field] for column in columns[number])
+            if name not in told or score != score:
+                said = (None, None, None, None, None)
+            else:
+                said = (score, low, high, thresholds[field][number], p_values[field][number])
+            results.append(
+                DriftResult(
+                    name, one.name, *said[:3], one.unit, *said[3:], told.get(name, False), status, n[field], m[field]
+                )
+            )
+    return Judgement(results, after)
+
+
+def deciding(results: Iterable[DriftResult]) -> list[DriftResult]:
+    """Returns one result a field: of the statistics that judge, the one with the least p-value."""
+    least: dict[str, DriftResult] = {}
+    for one in results:
+        if not STATISTICS[one.statistic].judges:
+            continue
+        before = least.setdefault(one.feature, one)
+        if one.p_value is not None and (before.p_value is None or one.p_value < before.p_value):
+            least[one.feature] = one
+    return list(least.values())
+
+
+def measure(space: Space, reference: Sample, current: Sample) -> dict[str, Measured]:
+    """Returns every statistic by its name, of all fields at once; NaN where it cannot be had."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {name: one.measure(space, reference, current) for name, one in STATISTICS.items()}
+
+
+def _judged(reference: Reference, window: Window, spec: DriftSpec, calibration: Calibration) -> _Judged:
+    space = reference.space
+    against, keys = _against(reference, window.hour_of_week)
+    excess = np.full((len(space.names), 2), np.nan) if window.excess is None else window.excess
+    current = Sample(space.table(window.counts), excess)
+    n, m = against.rows, current.rows
+    effect = reference.effect
+    if effect is None:
+        effect = np.ones(len(n)) if window.blocks is None else design_effect(space.table(window.blocks))
+    least = np.minimum(n, m) / effect
+    enough = (least >= spec.minimum_rows) & (m > 0)
+    some = np.flatnonzero(enough)
+    empty = np.full((len(n), len(STATISTICS)), np.nan)
+    if not len(some):
+        unknown = np.full(len(n), np.nan)
+        return _Judged(n, m, enough, [(unknown,) * 3] * len(STATISTICS), empty, empty, enough)
+    against, current = against.divided(effect), current.divided(effect)
+    measured = list(measure(space, against, current).values())
+    pivots = np.stack([one.pivot for one in measured], axis=1)
+    p_values, pivots_at = empty.copy(), empty.copy()
+    null = _null(space, against, current, keys, some, calibration)
+    p_values[some] = null.p_values(pivots[some])
+    counted = ~np.isnan(p_values) & _JUDGES
+    level = spec.false_discovery_ratio / len(some) / max(int(counted.sum(axis=1).max()), 1)
+    pivots_at[some] = null.pivot_at(level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        thresholds = np.stack(
+            [
+                one.threshold(pivots_at[:, number], measured[number].scale, against)
+                for number, one in enumerate(STATISTICS.values())
+            ],
+            axis=1,
+        )
+    found = discoveries(combined(np.where(_JUDGES, p_values, np.nan)), spec.false_discovery_ratio)
+    values = [(one.score, one.low, one.high) for one in measured]
+    return _Judged(n, m, enough, values, thresholds, p_values, found & enough)
+
+
+def _null(
+    space: Space,
+    against: Sample,
+    current: Sample,
+    keys: tuple[bytes, ...],
+    some: NDArray[np.intp],
+    calibration: Calibration,
+) -> Null:
+    part = space if len(some) == len(space.names) else space.only(some)
+    chosen = Sample(against.counts[some], against.excess[some])
+    return calibration.null(
+        part, chosen, tuple(keys[int(one)] for one in some), current.rows[some], against.rows[some]
+    )
+
+
+def _against(reference: Reference, hour_of_week: int | None) -> tuple[Sample, tuple[bytes, ...]]:
+    if hour_of_week is None:
+        return reference.whole, reference.keys
+    if not 0 <= hour_of_week < HOURS_OF_WEEK or not reference.hours:
+        knows = "knows" if reference.hours else "does not know"
+        raise ValueError(
+            f"hour_of_week ({hour_of_week}): expected 0 to {HOURS_OF_WEEK - 1}, and a reference that knows its hours; "
+            f"this one {knows} them"
+        )
+    return reference.hours[hour_of_week]

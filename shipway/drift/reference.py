@@ -1,0 +1,99 @@
+"""What a window is compared with: the reference's counts, how much they vary by day, and the same hours of the week."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shipway.drift.bins import Bins
+from shipway.drift.calibration import design_effect
+from shipway.drift.space import Sample, Space
+
+__all__ = ["HOURS_OF_WEEK", "Reference"]
+
+Numbers = NDArray[np.float64]
+HOURS_OF_WEEK = 168
+_HOURS_OF_DAY = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The reference of all fields, made once for a version (or a segment of its rows).
+
+    Args:
+        space: the bins.
+        whole: all rows.
+        keys: what tells each field's bins and counts from all others, for what is kept of them.
+        effect: the design effect of each field, (F,); None where the reference does not know its days.
+        hours: the rows of each hour of the week, Monday 0:00 first, and their keys; empty where unknown.
+    """
+
+    space: Space
+    whole: Sample
+    keys: tuple[bytes, ...]
+    effect: Numbers | None
+    hours: tuple[tuple[Sample, tuple[bytes, ...]], ...]
+
+    @classmethod
+    def of(
+        cls,
+        bins: Bins,
+        counts: NDArray[np.generic] | None = None,
+        hourly: NDArray[np.generic] | None = None,
+        first_hour_of_week: int = 0,
+    ) -> Self:
+        """Returns the reference of these bins.
+
+        Args:
+            bins: of the version.
+            counts: flat, (`Bins.size`,); by default those that the bins bring, or the sum of `hourly`.
+            hourly: counts of consecutive hours from midnight on, whole days, (H, `Bins.size`).
+            first_hour_of_week: of the first of them, Monday 0:00 is 0.
+
+        Raises:
+            ValueError: when the hours are no whole days.
+        """
+        space = Space.of(bins)
+        if hourly is None:
+            whole = _sample(space.table(bins.expected if counts is None else counts))
+            return cls(space, whole, _keys(space, whole), None, ())
+        if len(hourly) == 0 or len(hourly) % _HOURS_OF_DAY or first_hour_of_week % _HOURS_OF_DAY:
+            raise ValueError(
+                f"hourly ({len(hourly)} hours from hour {first_hour_of_week} of the week): expected whole days"
+            )
+        table = space.table(hourly)
+        whole = _sample(table.sum(axis=0) if counts is None else space.table(counts))
+        place = (np.arange(len(table)) + first_hour_of_week) % HOURS_OF_WEEK
+        week = np.zeros((HOURS_OF_WEEK, *table.shape[1:]))
+        np.add.at(week, place, table)
+        hours = tuple((one, _keys(space, one)) for one in map(_sample, week))
+        return cls(space, whole, _keys(space, whole), _effect(table, week, place), hours)
+
+
+def _effect(table: Numbers, week: Numbers, place: NDArray[np.intp]) -> Numbers:
+    """Returns the design effect by whole days, each against what its own hours of the week lead one to expect."""
+    days = table.reshape(-1, _HOURS_OF_DAY, *table.shape[1:])
+    weeks = len(table) / HOURS_OF_WEEK
+    if weeks < 2:
+        return design_effect(days.sum(axis=1))
+    shares = week / np.maximum(week.sum(axis=2, keepdims=True), 1.0)
+    rows = table.sum(axis=2, keepdims=True)
+    expected = (rows * shares[place]).reshape(days.shape).sum(axis=1)
+    counts = days.sum(axis=1)
+    # Each day is among those that its expectation is the mean of: the rest looks too small by 1 - 1/weeks.
+    widened = expected + (counts - expected) * np.sqrt(weeks / (weeks - 1))
+    return design_effect(widened, expected / np.maximum(counts.sum(axis=2, keepdims=True), 1.0))
+
+
+def _sample(counts: Numbers) -> Sample:
+    # No value of the reference lies beyond its ends; where a segment's or another's does, how far is not known.
+    return Sample(counts, np.full((*counts.shape[:-1], 2), np.nan))
+
+
+def _keys(space: Space, sample: Sample) -> tuple[bytes, ...]:
+    return tuple(
+        hashlib.blake2b(counts.tobytes() + widths.tobytes() + used.tobytes(), digest_size=16).digest()
+        for counts, widths, used in zip(sample.counts, space.widths, space.used, strict=True)
+    )
