@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from shipway.contract.documents import Spec
 
-__all__ = ["Categories", "Histogram", "Labelled", "Reference"]
+__all__ = ["Categories", "Histogram", "Labelled", "Reference", "Segment"]
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -70,10 +70,26 @@ class Labelled(Spec):
         distribution: of the labels, in at most `contract.metrics.PREDICTION_BINS` bins.
         relation: for each bin of the predictions, the count of each bin of the labels; both with tails and nulls, as
             `shipway.drift.bins` names them.
+        days: the counts of the labels' bins by day, as in `Reference.days`.
     """
 
     distribution: Histogram
     relation: tuple[tuple[Count, ...], ...]
+    days: tuple[tuple[Count, ...], ...] = ()
+
+
+class Segment(Spec):
+    """The rows of one segment of the validation set.
+
+    Args:
+        counts: of inputs and predictions, in the order of `shipway.drift.bins.Bins`.
+        labels: of the labels' bins; empty where labels are not known, as is `relation`.
+        relation: as in `Labelled`.
+    """
+
+    counts: tuple[Count, ...]
+    labels: tuple[Count, ...] = ()
+    relation: tuple[tuple[Count, ...], ...] = ()
 
 
 class Reference(Spec):
@@ -85,8 +101,8 @@ class Reference(Spec):
         labels: of the validation labels; None in references that are older than they.
         importances: input -> its share of what the version loses when inputs are shuffled, see
             `shipway.training.importance`.
-        segments: `field=value` -> the counts of the rows of that segment, in the order of `shipway.drift.bins.Bins`.
-        days: the counts of the validation set's last days one by one, in the same order: how far days differ when
+        segments: `field=value` -> the rows of that segment.
+        days: the counts of the validation set's last days one by one, in the order of `Bins`: how far days differ when
             nothing has changed. Empty where the plan says no times.
     """
 
@@ -94,5 +110,5 @@ class Reference(Spec):
     fields: dict[str, Histogram | Categories] = Field(default_factory=dict)
     labels: Labelled | None = None
     importances: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
-    segments: dict[str, tuple[Count, ...]] = Field(default_factory=dict)
+    segments: dict[str, Segment] = Field(default_factory=dict)
     days: tuple[tuple[Count, ...], ...] = ()

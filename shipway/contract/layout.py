@@ -99,6 +99,11 @@ class LocalLayout:
         return self.state / "predictions"
 
     @property
+    def drift(self) -> Path:
+        """What was counted of each model's predictions and labels, and the verdicts: `<model>/verdicts.jsonl`."""
+        return self.state / "drift"
+
+    @property
     def sockets(self) -> Path:
         """A short private folder: a Unix socket's path ends at 107 bytes, and a checkout may lie deep."""
         name = hashlib.sha256(str(self.state).encode()).hexdigest()[:12]

@@ -4,6 +4,9 @@ from enum import StrEnum
 
 __all__ = [
     "DELIVERY_JOB",
+    "DRIFT_JOB",
+    "DRIFT_SCORE",
+    "DRIFT_STATUS",
     "EVIDENCE_PATH",
     "EVIDENCE_SERIES",
     "FALLBACKS_TOTAL",
@@ -102,10 +105,13 @@ FEATURE_AGE_SECONDS = "shipway_feature_age_seconds"
 PREDICTION_LOG_WRITTEN_TOTAL = "shipway_prediction_log_written_total"
 PREDICTION_LOG_DROPPED_TOTAL = "shipway_prediction_log_dropped_total"
 MODEL_INFO = "shipway_model_info"
+# By model, version, window and feature; the score also by statistic.
+DRIFT_SCORE, DRIFT_STATUS = "shipway_drift_score", "shipway_drift_status"
 HEARTBEAT_TIMESTAMP_SECONDS = "shipway_heartbeat_timestamp_seconds"
 
 # Scrape jobs. Slots whose rollout is judged are scraped a second time and oftener, under a job of their own.
 MODELS_JOB, ROLLOUT_JOB, GATEWAY_JOB, DELIVERY_JOB, LABELS_JOB = "models", "rollout", "gateway", "delivery", "labels"
+DRIFT_JOB = "drift"
 # Never scraped: on a cluster, the name under which the heartbeat of the job that fills the online store is recorded.
 MATERIALISE_JOB = "materialise"
 # What a rollout is judged by, of the series that a slot exports, and the page that holds these and no others: the whole

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shipway.contract.metrics import DELIVERY_JOB, LABELS_JOB
+from shipway.contract.metrics import DELIVERY_JOB, DRIFT_JOB, LABELS_JOB
 
 __all__ = ["PERIODIC", "Periodic"]
 
@@ -30,6 +30,7 @@ class Periodic:
 _ROWS = (
     Periodic(DELIVERY_JOB, 0.25, 15, "a look at every model under rollout"),
     Periodic(LABELS_JOB, 1, 60, "the counts of joined labels"),
+    Periodic(DRIFT_JOB, 2, 120, "the counts of new predictions and labels, and a verdict on every window that closed"),
 )
 
 PERIODIC: Mapping[str, Periodic] = {one.job: one for one in _ROWS}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shipway.contract.metrics import LABELS_JOB
+from shipway.contract.metrics import DRIFT_JOB, LABELS_JOB
 
 __all__ = ["WORKERS", "Worker"]
 
@@ -28,6 +28,9 @@ class Worker:
     does: str
 
 
-_ROWS = (Worker(LABELS_JOB, "labels", 6, 250, 512, "joins late labels to predictions and counts them"),)
+_ROWS = (
+    Worker(LABELS_JOB, "labels", 6, 250, 512, "joins late labels to predictions and counts them"),
+    Worker(DRIFT_JOB, "drift", 7, 250, 768, "counts what is asked, answered and true, and judges it against training"),
+)
 
 WORKERS: Mapping[str, Worker] = {one.job: one for one in _ROWS}

@@ -115,9 +115,7 @@ class Calibration:
         return np.stack([row[0] for row in rows]), np.array([row[1] for row in rows])
 
 
-def resampled(
-    space: Space, counts: Numbers, n: int, m: int, chance: np.random.Generator, resamples: int
-) -> Numbers:
+def resampled(space: Space, counts: Numbers, n: int, m: int, chance: np.random.Generator, resamples: int) -> Numbers:
     """Returns the pivots of one field between pairs of samples from its reference's shares, (S, resamples).
 
     Args:

@@ -185,9 +185,7 @@ def _null(
 ) -> Null:
     part = space if len(some) == len(space.names) else space.only(some)
     chosen = Sample(against.counts[some], against.excess[some])
-    return calibration.null(
-        part, chosen, tuple(keys[int(one)] for one in some), current.rows[some], against.rows[some]
-    )
+    return calibration.null(part, chosen, tuple(keys[int(one)] for one in some), current.rows[some], against.rows[some])
 
 
 def _against(reference: Reference, hour_of_week: int | None) -> tuple[Sample, tuple[bytes, ...]]:

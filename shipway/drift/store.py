@@ -5,6 +5,7 @@ that dies anywhere goes on where it stood, and counts nothing twice and nothing 
 """
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS places (kind TEXT, hour TEXT, name TEXT, records INTEGER, PRIMARY KEY (kind, hour, name))
     WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counts (version TEXT, segment TEXT, hour INTEGER, vector BLOB,
-    PRIMARY KEY (version, segment, hour)) WITHOUT ROWID;
+    PRIMARY KEY (version, segment, hour));
 CREATE TABLE IF NOT EXISTS waiting (key INTEGER PRIMARY KEY, hour INTEGER, version TEXT, prediction REAL,
     segments TEXT);
 CREATE INDEX IF NOT EXISTS waiting_by_hour ON waiting (hour);
@@ -246,13 +247,15 @@ def _pieces(keys: Sequence[int]) -> Iterable[Sequence[int]]:
 
 
 def _blob(vector: Vector) -> bytes:
-    """Returns the places and values that are not zero: most bins of an hour are empty."""
+    """Returns the places and values that are not zero, compressed: most bins of an hour are empty, the rest is small."""
     places = np.flatnonzero(vector)
-    return places.astype("<u4").tobytes() + vector[places].astype("<f8").tobytes()
+    plain = places.astype("<u4").tobytes() + vector[places].astype("<f8").tobytes()
+    return zlib.compress(plain, 1)
 
 
 def _vector(blob: bytes, size: int) -> Vector:
-    many = len(blob) // 12
+    plain = zlib.decompress(blob)
+    many = len(plain) // 12
     vector = np.zeros(size)
-    vector[np.frombuffer(blob, "<u4", many)] = np.frombuffer(blob, "<f8", many, 4 * many)
+    vector[np.frombuffer(plain, "<u4", many)] = np.frombuffer(plain, "<f8", many, 4 * many)
     return vector

@@ -54,8 +54,8 @@ class Watch:
     """What is counted of one version, side by side in one vector of floats.
 
     Counts are whole numbers, exact up to 2^53. First come the counts of the inputs' bins with the predictions' last,
-    then how far values lie beyond the reference's range (two for each of these fields), then the labels' bins, then
-    the bins of labels within each bin of the predictions.
+    then how far values lie beyond the reference's range (two for each of these fields), then the sums of the numbers
+    of each field, then the labels' bins, then the bins of labels within each bin of the predictions.
 
     Args:
         version: the short digest.
@@ -82,12 +82,16 @@ class Watch:
         return self._labels_end + (len(self.labels) * len(self.inputs.fields[-1]) if self.labels else 0)
 
     @property
-    def _inputs_end(self) -> int:
+    def _sums_start(self) -> int:
         return self.inputs.size + 2 * len(self.inputs.fields)
 
     @property
+    def _labels_start(self) -> int:
+        return self._sums_start + len(self.inputs.fields)
+
+    @property
     def _labels_end(self) -> int:
-        return self._inputs_end + (len(self.labels) if self.labels else 0)
+        return self._labels_start + (len(self.labels) if self.labels else 0)
 
     def counts(self, vector: Vector) -> NDArray[np.int64]:
         """Returns the counts of the inputs' and predictions' bins, (`inputs.size`,)."""
@@ -95,11 +99,15 @@ class Watch:
 
     def excess(self, vector: Vector) -> Vector:
         """Returns how far values lie beyond the reference's range, (fields, 2); see `drift.bins.Counted`."""
-        return vector[self.inputs.size : self._inputs_end].reshape(-1, 2)
+        return vector[self.inputs.size : self._sums_start].reshape(-1, 2)
+
+    def sums(self, vector: Vector) -> Vector:
+        """Returns the sum of the numbers of each field, 0 for categories, (fields,)."""
+        return vector[self._sums_start : self._labels_start]
 
     def label_counts(self, vector: Vector) -> NDArray[np.int64]:
         """Returns the counts of the labels' bins."""
-        return vector[self._inputs_end : self._labels_end].astype(np.int64)
+        return vector[self._labels_start : self._labels_end].astype(np.int64)
 
     def relation(self, vector: Vector) -> NDArray[np.int64]:
         """Returns the counts of label bins within prediction bins, (prediction bins, label bins)."""
@@ -112,7 +120,7 @@ class Watch:
         if self.labels is not None:
             column = int(self.labels.index([label])[0])
             row = int(self.inputs.fields[-1].index([prediction])[0])
-            vector[self._inputs_end + column] = 1
+            vector[self._labels_start + column] = 1
             vector[self._labels_end + row * len(self.labels) + column] = 1
         return vector
 
@@ -233,4 +241,6 @@ def _add(found: Tallied, watch: Watch, group: Group, coded: Vector) -> None:
     vector = np.zeros(watch.size)
     vector[: watch.inputs.size] = counted.counts
     watch.excess(vector)[:] = counted.excess
+    numeric = np.array([one.codes is None for one in watch.inputs.fields])
+    watch.sums(vector)[:] = np.where(np.isfinite(coded) & numeric, coded, 0.0).sum(axis=0)
     found.counts[group] = found.counts[group] + vector if group in found.counts else vector

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shipway.bundle.reference import Categories, Histogram, Labelled, Reference
+from shipway.bundle.reference import Categories, Histogram, Labelled, Reference, Segment
 from shipway.contract.errors import SpecError
 from shipway.contract.metrics import PREDICTION_BINS
 from shipway.contract.schema import FieldKind, Schema
@@ -74,19 +74,7 @@ def build_reference(
         elif kind is FieldKind.CATEGORY:
             fields[name] = _categories(rows[name])
     reference = Reference(predictions=histogram(predictions, PREDICTION_BINS), fields=fields)
-    bins = Bins.of(reference)
-    coded = np.column_stack(
-        [*([one.code(value) for value in rows[one.name]] for one in bins.fields[:-1]), predictions]
-    ).astype(np.float64)
-    return reference.model_copy(
-        update={
-            "labels": None if watched.labels is None else _labelled(reference.predictions, predictions, watched.labels),
-            # Six digits rank well enough, and are the same on every machine.
-            "importances": {name: round(watched.importances[name], 6) for name in sorted(watched.importances)},
-            "segments": dict(_segments(bins, coded, rows, kinds, watched.segments)),
-            "days": () if watched.times is None else tuple(_days(bins, coded, watched.times)),
-        }
-    )
+    return reference.model_copy(update=_beside(reference, rows, predictions, kinds, watched))
 
 
 def histogram(values: NDArray[np.float64], bins: int) -> Histogram:
@@ -125,33 +113,74 @@ def _categories(values: "pd.Series[Any]") -> Categories:
     return Categories(counts=top, other=counted.total() - sum(top.values()), nulls=nulls)
 
 
-def _labelled(known: Histogram, predictions: NDArray[np.float64], labels: NDArray[np.float64]) -> Labelled:
-    distribution = histogram(labels, PREDICTION_BINS)
-    by_prediction, by_label = FieldBins.of("", known), FieldBins.of("label", distribution)
+def _beside(
+    reference: Reference,
+    rows: pd.DataFrame,
+    predictions: NDArray[np.float64],
+    kinds: Mapping[str, FieldKind],
+    watched: Watched,
+) -> dict[str, Any]:
+    """Returns what a reference holds beside distributions."""
+    bins = Bins.of(reference)
+    coded = np.column_stack(
+        [*([one.code(value) for value in rows[one.name]] for one in bins.fields[:-1]), predictions]
+    ).astype(np.float64)
+    labels, by_label = watched.labels, None
+    if labels is not None:
+        by_label = FieldBins.of("label", histogram(labels, PREDICTION_BINS))
+
+    def part(chosen: NDArray[np.bool_]) -> Segment:
+        counts = tuple(bins.count(coded[chosen]).counts.tolist())
+        if labels is None or by_label is None:
+            return Segment(counts=counts)
+        relation = _relation(bins.fields[-1], by_label, predictions[chosen], labels[chosen])
+        return Segment(
+            counts=counts,
+            labels=tuple(relation.sum(axis=0).tolist()),
+            relation=tuple(tuple(line) for line in relation.tolist()),
+        )
+
+    labelled = None
+    if labels is not None and by_label is not None:
+        labelled = Labelled(
+            distribution=histogram(labels, PREDICTION_BINS),
+            relation=part(np.ones(len(rows), dtype=np.bool_)).relation,
+            days=tuple(_days(Bins([by_label]), labels[:, None], watched.times)),
+        )
+    return {
+        "labels": labelled,
+        # Six digits rank well enough, and are the same on every machine.
+        "importances": {name: round(watched.importances[name], 6) for name in sorted(watched.importances)},
+        "segments": {name: part(chosen) for name, chosen in _segments(rows, kinds, watched.segments)},
+        "days": tuple(_days(bins, coded, watched.times)),
+    }
+
+
+def _relation(
+    by_prediction: FieldBins, by_label: FieldBins, predictions: NDArray[np.float64], labels: NDArray[np.float64]
+) -> NDArray[np.int64]:
     relation = np.zeros((len(by_prediction), len(by_label)), dtype=np.int64)
     np.add.at(relation, (by_prediction.index(predictions), by_label.index(labels)), 1)
-    return Labelled(distribution=distribution, relation=tuple(tuple(line) for line in relation.tolist()))
+    return relation
 
 
 def _segments(
-    bins: Bins,
-    coded: NDArray[np.float64],
-    rows: pd.DataFrame,
-    kinds: Mapping[str, FieldKind],
-    names: Sequence[str],
-) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yields each segment with the counts of its rows."""
+    rows: pd.DataFrame, kinds: Mapping[str, FieldKind], names: Sequence[str]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yields each segment with which rows lie in it."""
     for name in names:
         if kinds.get(name) is not FieldKind.CATEGORY:
             known = ", ".join(sorted(one for one, kind in kinds.items() if kind is FieldKind.CATEGORY)) or "none"
             raise SpecError("model.yaml", "segments", name, f"request fields of kind category: {known}")
         values = rows[name].to_numpy(dtype=object)
         for value in list(_categories(rows[name]).counts)[:_SEGMENTS_A_FIELD]:
-            yield f"{name}={value}", tuple(bins.count(coded[values == value]).counts.tolist())
+            yield f"{name}={value}", values == value
 
 
-def _days(bins: Bins, coded: NDArray[np.float64], times: "pd.Series[pd.Timestamp]") -> Iterator[tuple[int, ...]]:
-    """Yields the counts of the last days, in UTC and in order."""
+def _days(bins: Bins, coded: NDArray[np.float64], times: "pd.Series[pd.Timestamp] | None") -> Iterator[tuple[int, ...]]:
+    """Yields the counts of the last days, in UTC and in order; none without times."""
+    if times is None:
+        return
     days = times.dt.tz_convert("UTC").dt.floor("D").to_numpy()
     for day in np.unique(days)[-_DAYS:]:
         yield tuple(bins.count(coded[days == day]).counts.tolist())

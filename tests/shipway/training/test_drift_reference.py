@@ -75,11 +75,13 @@ def test_labels_are_counted_with_the_predictions_they_judge() -> None:
 
 def test_segments_and_days_are_parts_of_the_whole() -> None:
     """A segment holds its rows only; the days add up to all of them, in order."""
-    times = pd.Series(pd.to_datetime(["2013-04-02T01:00Z", "2013-04-01T23:00Z", "2013-04-02T02:00Z", "2013-04-03T00:00Z"]))
+    times = pd.Series(
+        pd.to_datetime(["2013-04-02T01:00Z", "2013-04-01T23:00Z", "2013-04-02T02:00Z", "2013-04-03T00:00Z"])
+    )
     reference = build_reference(FOUR, np.arange(4.0), SEGMENTED, Watched(segments=["c"], times=times))
     bins = Bins.of(reference)
     assert sorted(reference.segments) == ["c=a", "c=b"]
-    sizes = {name: int(bins.split(np.array(counts))["n"].sum()) for name, counts in reference.segments.items()}
+    sizes = {name: int(bins.split(np.array(one.counts))["n"].sum()) for name, one in reference.segments.items()}
     assert sizes == {"c=a": 2, "c=b": 1}
     assert [sum(bins.split(np.array(day))["n"]) for day in reference.days] == [1, 2, 1]
     assert (np.sum(reference.days, axis=0) == bins.expected).all()
