@@ -57,6 +57,8 @@ class DriftSpec(Spec):
         persistence_windows: a verdict counts when it is found in `persistence_found` of this many windows in a row.
         persistence_found: see there.
         minimum_rows: with fewer in a window nothing is judged.
+        minimum_effective_rows: nor with fewer once rows that repeat each other are counted once, as those of a value
+            that changes once an hour.
         w1_limit: the documented preset: normalised Wasserstein-1 beyond this is told in words.
     """
 
@@ -66,6 +68,7 @@ class DriftSpec(Spec):
     persistence_windows: Annotated[int, Field(ge=1, le=10)] = 3
     persistence_found: Annotated[int, Field(ge=1, le=10)] = 2
     minimum_rows: Annotated[int, Field(ge=1)] = 200
+    minimum_effective_rows: Annotated[int, Field(ge=1)] = 20
     w1_limit: Annotated[float, Field(gt=0)] = 0.15
 
     @model_validator(mode="after")

@@ -1,8 +1,9 @@
 """How great a statistic gets by chance: the reference, resampled at the size of the window.
 
 Both samples are drawn anew from the reference's shares, because both are samples: with the reference held as it is, its
-own chance would pass for drift. The shares have half a row in each bin, so that a bin which the reference never filled
-can be filled by chance.
+own chance would pass for drift. The shares have half a row more in each bin, so that a bin which the reference never
+filled can be filled by chance. The tails are empty by the way they are made, because the reference's extremes are their
+ends; how much of all rows lies beyond the extreme of n of them is a Beta(1, n) variable, and that is drawn as well.
 """
 
 from collections import OrderedDict
@@ -18,7 +19,7 @@ __all__ = ["RESAMPLES", "Calibration", "Null", "design_effect", "size_step"]
 
 Numbers = NDArray[np.float64]
 
-RESAMPLES = 2000
+RESAMPLES = 4000
 # Of a thousand resamples none says what happens once in ten thousand windows. Beyond the greatest twentieth the tail is
 # taken for exponential: Knijnenburg et al., Bioinformatics 25(12), 2009, with the shape 0 of chi-squared variables.
 _TAIL_RATIO = 0.05
@@ -27,6 +28,7 @@ _BODY_RATIOS = np.linspace(1.0, _TAIL_RATIO, 96)
 # A pivot's distribution hardly depends on the size. Sizes are rounded down to steps of 2^(1/2), so that few are drawn.
 _STEPS_PER_DOUBLING = 2
 _HALF = 0.5
+_Key = tuple[bytes, int, int, int]
 # Some 6 KiB each: fifty fields at a hundred sizes.
 _MOST_KEPT = 5000
 
@@ -80,20 +82,22 @@ class Calibration:
 
     def __init__(self, chance: np.random.Generator, resamples: int = RESAMPLES) -> None:
         self._chance, self._resamples = chance, resamples
-        self._kept: OrderedDict[tuple[bytes, int, int], tuple[Numbers, Numbers]] = OrderedDict()
-        self._stacked: tuple[tuple[tuple[bytes, int, int], ...], Null] | None = None
+        self._kept: OrderedDict[_Key, tuple[Numbers, Numbers]] = OrderedDict()
+        self._stacked: tuple[tuple[_Key, ...], Null] | None = None
 
-    def null(self, space: Space, reference: Sample, keys: tuple[bytes, ...], rows: Numbers, against: Numbers) -> Null:
-        """Returns the null of every field; what was not drawn yet is drawn, some 20 ms a field.
+    def null(self, space: Space, counts: Numbers, keys: tuple[bytes, ...], sizes: Numbers) -> Null:
+        """Returns the null of every field; what was not drawn yet is drawn, some 60 ms a field.
 
         Args:
-            space, reference: the fields.
+            space: the fields.
+            counts: of their reference, (F, K).
             keys: what tells each field's reference from all others.
-            rows: of the window, divided by the design effect, (F,).
-            against: of the reference, divided alike, (F,).
+            sizes: rows of the reference, of the window, and of what the ends of the line are the extremes of, all
+                divided by the design effect, (F, 3).
         """
         wanted = tuple(
-            (key, size_step(float(n)), size_step(float(m))) for key, n, m in zip(keys, against, rows, strict=True)
+            (key, size_step(n), size_step(m), size_step(extreme))
+            for key, (n, m, extreme) in zip(keys, sizes.tolist(), strict=True)
         )
         if self._stacked is not None and self._stacked[0] == wanted:
             return self._stacked[1]
@@ -101,7 +105,7 @@ class Calibration:
             if key in self._kept:
                 self._kept.move_to_end(key)
             else:
-                self._kept[key] = self._drawn(space.only([field]), reference.counts[field], key[1], key[2])
+                self._kept[key] = self._drawn(space.only([field]), counts[field], key[1:])
         parts = [self._kept[key] for key in wanted]
         while len(self._kept) > _MOST_KEPT:
             self._kept.popitem(last=False)
@@ -109,32 +113,44 @@ class Calibration:
         self._stacked = (wanted, null)
         return null
 
-    def _drawn(self, space: Space, counts: Numbers, n: int, m: int) -> tuple[Numbers, Numbers]:
-        pivots = resampled(space, counts, n, m, self._chance, self._resamples)
-        rows = [_summary(row, one, m) for row, one in zip(pivots, STATISTICS.values(), strict=True)]
+    def _drawn(self, space: Space, counts: Numbers, sizes: tuple[int, int, int]) -> tuple[Numbers, Numbers]:
+        pivots = resampled(space, counts, sizes, self._chance, self._resamples)
+        rows = [_summary(row, one, sizes[1]) for row, one in zip(pivots, STATISTICS.values(), strict=True)]
         return np.stack([row[0] for row in rows]), np.array([row[1] for row in rows])
 
 
-def resampled(space: Space, counts: Numbers, n: int, m: int, chance: np.random.Generator, resamples: int) -> Numbers:
+def resampled(
+    space: Space, counts: Numbers, sizes: tuple[int, int, int], chance: np.random.Generator, resamples: int
+) -> Numbers:
     """Returns the pivots of one field between pairs of samples from its reference's shares, (S, resamples).
 
     Args:
         space: the one field.
         counts: its reference, (K,).
-        n, m: rows of the two samples.
+        sizes: rows of the two samples, and of what the ends of the line are the extremes of.
         chance: draws them.
         resamples: how many pairs.
     """
+    n, m, extreme = sizes
     used = space.used[0]
+    tails = [tail for tail in (0, -3) if used[tail] and counts[tail] == 0]
     shares = np.where(used, counts + _HALF, 0.0)
+    shares[tails] = 0.0
     shares /= shares.sum()
+    beyond = chance.binomial(m, chance.beta(1, extreme, size=(resamples, len(tails))))
+    # Both tails together of a handful of rows: no more than all.
+    beyond[:, 1:] = np.minimum(beyond[:, 1:], m - beyond[:, :1])
+    expected = chance.multinomial(n, shares, size=resamples)
+    found = chance.multinomial(m - beyond.sum(axis=1), shares)
+    found[:, tails] = beyond
     nowhere = np.zeros((resamples, 1, 2))
-    expected, found = (
-        Sample(chance.multinomial(size, shares, size=resamples)[:, None, :].astype(np.float64), nowhere)
-        for size in (n, m)
-    )
+    pair = [Sample(one[:, None, :].astype(np.float64), nowhere) for one in (expected, found)]
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.stack([one.measure(space, expected, found).pivot[:, 0] for one in STATISTICS.values()])
+        # Filled, because what stacks arrays of any shape does not say of what.
+        pivots = np.empty((len(STATISTICS), resamples))
+        for number, one in enumerate(STATISTICS.values()):
+            pivots[number] = one.measure(space, *pair).pivot[:, 0]
+    return pivots
 
 
 def _summary(pivots: Numbers, statistic: Statistic, rows: int) -> tuple[Numbers, float]:

@@ -17,7 +17,7 @@ def combined(p_values: Numbers) -> Numbers:
         p_values: (F, S); NaN where a statistic could not be had. A field without any has NaN.
     """
     had = ~np.isnan(p_values)
-    least = np.where(had, p_values, np.inf).min(axis=1)
+    least = np.where(had, p_values, 1.0).min(axis=1)
     return np.where(had.any(axis=1), np.minimum(least * had.sum(axis=1), 1.0), np.nan)
 
 
@@ -37,7 +37,8 @@ def discoveries(p_values: Numbers, false_ratio: float) -> NDArray[np.bool_]:
     known = np.where(np.isnan(p_values), np.inf, p_values)
     judged = np.isfinite(known).sum(axis=-1, keepdims=True)
     ordered = np.sort(known, axis=-1)
-    limits = false_ratio * np.arange(1, known.shape[-1] + 1) / np.maximum(judged, 1)
+    ranks = np.arange(1, int(known.shape[-1]) + 1, dtype=np.float64)
+    limits: Numbers = false_ratio * ranks / np.maximum(judged, 1)
     within = ordered <= limits
     # The greatest p-value that is within; below every p-value where none is.
     cut = np.where(within, ordered, -1.0).max(axis=-1, keepdims=True, initial=-1.0)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shipway.contract.drift import DriftSpec
-from shipway.drift.calibration import Calibration, Null, design_effect
+from shipway.drift.calibration import Calibration, design_effect
 from shipway.drift.discovery import combined, discoveries
 from shipway.drift.persistence import History
 from shipway.drift.reference import HOURS_OF_WEEK, Reference
@@ -74,8 +74,9 @@ def judge(
 
     A field's p-value is the least of its judging statistics', times their number; the fields found are those of
     Benjamini and Hochberg over all fields with rows enough. A field is DRIFTED when it was found in
-    `persistence_found` of its last `persistence_windows` judged windows. No row is SILENT, and fewer than
-    `minimum_rows`, divided by the design effect, are TOO_FEW; neither is ever stable, neither is remembered.
+    `persistence_found` of its last `persistence_windows` judged windows. No row is SILENT; fewer than `minimum_rows`,
+    or than `minimum_effective_rows` once divided by the design effect, are TOO_FEW. Neither is ever stable, and neither
+    is remembered.
 
     The threshold of a result is the score with which its field would be found if no other field were.
 
@@ -84,7 +85,7 @@ def judge(
         window: the counts.
         spec: model.yaml's `drift`.
         history: of the windows before, of the same length.
-        calibration: keeps what it has drawn; the first window of a size takes a second or two for fifty fields.
+        calibration: keeps what it has drawn; the first window of a size takes a few seconds for fifty fields.
 
     Raises:
         ValueError: when the hour of the week is none, or the reference does not know its hours.
@@ -146,46 +147,27 @@ def _judged(reference: Reference, window: Window, spec: DriftSpec, calibration: 
     effect = reference.effect
     if effect is None:
         effect = np.ones(len(n)) if window.blocks is None else design_effect(space.table(window.blocks))
-    least = np.minimum(n, m) / effect
-    enough = (least >= spec.minimum_rows) & (m > 0)
-    some = np.flatnonzero(enough)
-    empty = np.full((len(n), len(STATISTICS)), np.nan)
-    if not len(some):
-        unknown = np.full(len(n), np.nan)
-        return _Judged(n, m, enough, [(unknown,) * 3] * len(STATISTICS), empty, empty, enough)
+    least = np.minimum(n, m)
+    enough = (least >= spec.minimum_rows) & (least / effect >= spec.minimum_effective_rows)
+    # Rows that repeat count once: all that follows is of so many fewer.
     against, current = against.divided(effect), current.divided(effect)
     measured = list(measure(space, against, current).values())
-    pivots = np.stack([one.pivot for one in measured], axis=1)
-    p_values, pivots_at = empty.copy(), empty.copy()
-    null = _null(space, against, current, keys, some, calibration)
-    p_values[some] = null.p_values(pivots[some])
-    counted = ~np.isnan(p_values) & _JUDGES
-    level = spec.false_discovery_ratio / len(some) / max(int(counted.sum(axis=1).max()), 1)
-    pivots_at[some] = null.pivot_at(level)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        thresholds = np.stack(
-            [
-                one.threshold(pivots_at[:, number], measured[number].scale, against)
-                for number, one in enumerate(STATISTICS.values())
-            ],
-            axis=1,
-        )
+    p_values = np.full((len(n), len(STATISTICS)), np.nan)
+    thresholds = p_values.copy()
+    some = np.flatnonzero(enough)
+    if len(some):
+        extremes = np.maximum(reference.extremes / effect, against.rows)
+        sizes = np.stack([against.rows, current.rows, extremes], axis=1)[some]
+        part = space if len(some) == len(n) else space.only(some)
+        null = calibration.null(part, against.counts[some], tuple(keys[int(one)] for one in some), sizes)
+        p_values[some] = null.p_values(np.stack([one.pivot for one in measured], axis=1)[some])
+        judging = int((~np.isnan(p_values) & _JUDGES).sum(axis=1).max())
+        thresholds[some] = null.pivot_at(spec.false_discovery_ratio / len(some) / max(judging, 1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for number, one in enumerate(STATISTICS.values()):
+                thresholds[:, number] = one.threshold(thresholds[:, number], measured[number].scale, against)
     found = discoveries(combined(np.where(_JUDGES, p_values, np.nan)), spec.false_discovery_ratio)
-    values = [(one.score, one.low, one.high) for one in measured]
-    return _Judged(n, m, enough, values, thresholds, p_values, found & enough)
-
-
-def _null(
-    space: Space,
-    against: Sample,
-    current: Sample,
-    keys: tuple[bytes, ...],
-    some: NDArray[np.intp],
-    calibration: Calibration,
-) -> Null:
-    part = space if len(some) == len(space.names) else space.only(some)
-    chosen = Sample(against.counts[some], against.excess[some])
-    return calibration.null(part, chosen, tuple(keys[int(one)] for one in some), current.rows[some], against.rows[some])
+    return _Judged(n, m, enough, [(one.score, one.low, one.high) for one in measured], thresholds, p_values, found)
 
 
 def _against(reference: Reference, hour_of_week: int | None) -> tuple[Sample, tuple[bytes, ...]]:

@@ -26,6 +26,7 @@ class Reference:
         space: the bins.
         whole: all rows.
         keys: what tells each field's bins and counts from all others, for what is kept of them.
+        extremes: of how many rows the ends of each field's line are the extremes, (F,).
         effect: the design effect of each field, (F,); None where the reference does not know its days.
         hours: the rows of each hour of the week, Monday 0:00 first, and their keys; empty where unknown.
     """
@@ -33,6 +34,7 @@ class Reference:
     space: Space
     whole: Sample
     keys: tuple[bytes, ...]
+    extremes: Numbers
     effect: Numbers | None
     hours: tuple[tuple[Sample, tuple[bytes, ...]], ...]
 
@@ -41,6 +43,7 @@ class Reference:
         cls,
         bins: Bins,
         counts: NDArray[np.generic] | None = None,
+        days: NDArray[np.generic] | None = None,
         hourly: NDArray[np.generic] | None = None,
         first_hour_of_week: int = 0,
     ) -> Self:
@@ -49,6 +52,7 @@ class Reference:
         Args:
             bins: of the version.
             counts: flat, (`Bins.size`,); by default those that the bins bring, or the sum of `hourly`.
+            days: counts of each of some days, (D, `Bins.size`); not asked when `hourly` tells them.
             hourly: counts of consecutive hours from midnight on, whole days, (H, `Bins.size`).
             first_hour_of_week: of the first of them, Monday 0:00 is 0.
 
@@ -56,9 +60,11 @@ class Reference:
             ValueError: when the hours are no whole days.
         """
         space = Space.of(bins)
+        extremes = Sample(space.table(bins.expected), np.empty(0)).numbers
         if hourly is None:
             whole = _sample(space.table(bins.expected if counts is None else counts))
-            return cls(space, whole, _keys(space, whole), None, ())
+            effect = None if days is None or len(days) < 2 else design_effect(space.table(days))
+            return cls(space, whole, _keys(space, whole), extremes, effect, ())
         if len(hourly) == 0 or len(hourly) % _HOURS_OF_DAY or first_hour_of_week % _HOURS_OF_DAY:
             raise ValueError(
                 f"hourly ({len(hourly)} hours from hour {first_hour_of_week} of the week): expected whole days"
@@ -68,8 +74,9 @@ class Reference:
         place = (np.arange(len(table)) + first_hour_of_week) % HOURS_OF_WEEK
         week = np.zeros((HOURS_OF_WEEK, *table.shape[1:]))
         np.add.at(week, place, table)
-        hours = tuple((one, _keys(space, one)) for one in map(_sample, week))
-        return cls(space, whole, _keys(space, whole), _effect(table, week, place), hours)
+        samples = [_sample(week[hour]) for hour in range(HOURS_OF_WEEK)]
+        hours = tuple((one, _keys(space, one)) for one in samples)
+        return cls(space, whole, _keys(space, whole), extremes, _effect(table, week, place), hours)
 
 
 def _effect(table: Numbers, week: Numbers, place: NDArray[np.intp]) -> Numbers:

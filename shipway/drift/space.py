@@ -1,4 +1,4 @@
-"""All fields of a version side by side: counts as one table, a row a field, so that a statistic is a few array operations.
+"""All fields of a version side by side: one table of counts, a row a field; a statistic is a few array operations.
 
 The columns of the table are the same for every field:
 
@@ -73,7 +73,7 @@ class Space:
     def table(self, counts: NDArray[np.generic]) -> Numbers:
         """Returns flat counts, (..., `Bins.size`), as a table, (..., F, K)."""
         behind = np.zeros((*counts.shape[:-1], 1))
-        return np.concatenate([counts, behind], axis=-1)[..., self.gather]
+        return np.concatenate([counts.astype(np.float64), behind], axis=-1)[..., self.gather]
 
     def only(self, fields: Sequence[int] | NDArray[np.intp]) -> "Space":
         """Returns the table of some of the fields, by their numbers."""

@@ -249,7 +249,7 @@ _ROWS = (
         _root,
         numbers_only=True,
         judges=True,
-        least_decay=0.25,
+        least_decay=0.45,
     ),
     Statistic(
         "missingness",
