@@ -12,9 +12,11 @@ __all__ = [
     "FALLBACKS_TOTAL",
     "FEATURE_AGE_EDGES_SECONDS",
     "FEATURE_AGE_SECONDS",
+    "FEATURE_BIN_TOTAL",
     "FEATURE_MISSING_REQUESTS_TOTAL",
     "FEATURE_MISSING_TOTAL",
     "FEATURE_SECONDS",
+    "FEATURE_TAIL_EXCESS_TOTAL",
     "GATEWAY_JOB",
     "HEARTBEAT_TIMESTAMP_SECONDS",
     "INFERENCE_SECONDS",
@@ -102,6 +104,10 @@ VIOLATIONS_TOTAL = "shipway_violations_total"
 INFERENCE_SECONDS = "shipway_inference_seconds"
 FEATURE_SECONDS = "shipway_feature_seconds"
 FEATURE_AGE_SECONDS = "shipway_feature_age_seconds"
+# Values of a request field or feature by bin of the drift reference (`shipway.drift.bins` says which bins there are),
+# and how far the values in its two tails lie beyond the reference's range, summed: both by `feature` and `bin`.
+FEATURE_BIN_TOTAL = "shipway_feature_bin_total"
+FEATURE_TAIL_EXCESS_TOTAL = "shipway_feature_tail_excess_total"
 PREDICTION_LOG_WRITTEN_TOTAL = "shipway_prediction_log_written_total"
 PREDICTION_LOG_DROPPED_TOTAL = "shipway_prediction_log_dropped_total"
 MODEL_INFO = "shipway_model_info"

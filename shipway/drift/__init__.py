@@ -1,16 +1,28 @@
 """Drift from counters: bins fixed at training, statistics of counts alone, and thresholds that say how sure one is."""
 
 __all__ = [
+    "against",
     "bins",
     "calibration",
+    "counters",
+    "detector",
     "discovery",
+    "exposition",
+    "intake",
     "judge",
+    "measures",
     "persistence",
+    "process",
+    "ranking",
     "raw",
     "reference",
     "relation",
     "result",
     "space",
     "statistics",
+    "store",
+    "tally",
+    "verdicts",
+    "watches",
     "windows",
 ]

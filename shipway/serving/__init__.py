@@ -6,6 +6,7 @@ __all__ = [
     "configuration",
     "faults",
     "features",
+    "inputs",
     "launch",
     "measures",
     "model_files",

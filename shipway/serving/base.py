@@ -78,5 +78,9 @@ class ModelService:
         await self.current().stop()
         type(self)._runtime = None
 
+    async def __metrics__(self, page: str) -> str:
+        """Returns BentoML's page of metrics with the counters that are not prometheus_client's."""
+        return page + self.current().inputs.page()
+
     async def __is_ready__(self) -> bool:
         return self.current().ready

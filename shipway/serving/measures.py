@@ -48,7 +48,6 @@ class Measures:
         registry: CollectorRegistry,
     ) -> None:
         self._fields = frozenset(schema.names)
-        self._edges = np.asarray(prediction_edges, dtype=np.float64)
         who = (model, short_digest(digest), str(slot))
 
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -63,7 +62,6 @@ class Measures:
 
         requests = counter(metrics.REQUESTS_TOTAL, "Requests by how they ended, before any fallback.", "outcome")
         fallbacks = counter(metrics.FALLBACKS_TOTAL, "Requests answered by a fallback, by its source.", "source")
-        bins = counter(metrics.PREDICTION_BIN_TOTAL, "Predictions by bin of the drift reference.", "bin")
         missing = counter(metrics.FEATURE_MISSING_TOTAL, "Requests that got a feature's default.", "feature")
         missed = counter(metrics.FEATURE_MISSING_REQUESTS_TOTAL, "Requests that got any feature's default.")
         units = counter(metrics.UNITS_TOTAL, "Units seen first in the present step of a rollout.")
@@ -81,7 +79,6 @@ class Measures:
         self._evidence = cast(CollectorRegistry, registry.restricted_registry(EVIDENCE_SERIES))
         self._requests = {outcome: requests.labels(*who, str(outcome)) for outcome in Outcome}
         self._fallbacks = {source: fallbacks.labels(*who, str(source)) for source in FallbackSource}
-        self._bins = [bins.labels(*who, str(number)) for number in range(len(prediction_edges) + 1)]
         self._missing = {name: missing.labels(*who, name) for name in features}
         self._missing_requests = missed.labels(*who)
         self._units = units.labels(*who)
@@ -150,12 +147,6 @@ class Measures:
         tally = Tally((one.field if one.field in self._fields else "other", one.rule) for one in found)
         for (field, rule), count in tally.items():
             self._violations.labels(*self._who, field, rule).inc(count)
-
-    def predictions(self, values: NDArray[np.float64]) -> None:
-        """Counts predictions by bin; an edge belongs to the bin above it, as in `bundle.reference.Histogram`."""
-        numbers = np.searchsorted(self._edges, values, side="right")
-        for number, count in zip(*np.unique(numbers, return_counts=True), strict=True):
-            self._bins[int(number)].inc(int(count))
 
     def logged(self, log: str, written: int = 0, dropped: int = 0) -> None:
         """Counts log records written and lost; zero of each makes the series exist."""

@@ -32,6 +32,7 @@ from shipway.contract.serving import FallbackSource, ServingSpec
 from shipway.serving.configuration import SlotConfiguration
 from shipway.serving.faults import Faults, admit
 from shipway.serving.features import FeatureReader, FeatureStatus, ServedFeature
+from shipway.serving.inputs import InputCounts
 from shipway.serving.measures import Measures
 from shipway.serving.model_files import ModelFiles
 from shipway.serving.predictions import LabelLog, Logged, PredictionLog
@@ -91,6 +92,7 @@ class Runtime:
         files: what the model is loaded from.
         features: the reader of its features, None for a model without.
         measures: the slot's counters.
+        inputs: what it sees, counted for drift.
         predictions, labels: the slot's logs.
         tier: only `local` believes a request's own event time.
         edges: learns the edges of the version that goes live beside this one; None where nothing is compared.
@@ -108,6 +110,7 @@ class Runtime:
         files: ModelFiles,
         features: FeatureReader | None,
         measures: Measures,
+        inputs: InputCounts,
         predictions: PredictionLog,
         labels: LabelLog,
         tier: Tier,
@@ -116,6 +119,7 @@ class Runtime:
     ) -> None:
         self.model, self.name, self.version, self.slot = model, name, short_digest(digest), slot
         self.schema, self.spec, self.measures, self.labels, self.tier = model.schema, spec, measures, labels, tier
+        self.inputs = inputs
         self._files, self._features, self._log = files, features, predictions
         self._threads = ThreadPoolExecutor(spec.max_concurrency, thread_name_prefix="model")
         self._units, self._faults, self._edges = Units(), faults, edges
@@ -138,13 +142,14 @@ class Runtime:
         admit(served.faults, configuration.tier, configuration.bundle)
         reference = parse(Reference, read_json(files / "reference.json"), files / "reference.json")
         version = short_digest(configuration.digest)
+        names = [read.name for read in served.features.reads]
         edges = LiveEdges(served.name, configuration.digest, configuration.served_routes, configuration.artifacts)
         measures = Measures(
             model=served.name,
             digest=configuration.digest,
             slot=configuration.slot,
             schema=model.schema,
-            features=[read.name for read in served.features.reads],
+            features=names,
             prediction_edges=reference.predictions.edges,
             live_edges=edges.learn(),
             registry=CollectorRegistry(),
@@ -160,6 +165,12 @@ class Runtime:
             files=ModelFiles(files / "model", manifest.service.partition(".")[0], manifest.trusted_types),
             features=_reader(served, configuration.features, measures),
             measures=measures,
+            inputs=InputCounts(
+                reference,
+                model.schema,
+                names,
+                {"model": served.name, "version": version, "slot": str(configuration.slot)},
+            ),
             predictions=PredictionLog(folder, model.schema, *who, _counted(measures, "predictions")),
             labels=LabelLog(folder, *who, _counted(measures, "labels")),
             tier=configuration.tier,
@@ -213,13 +224,12 @@ class Runtime:
             values, outcome, cause = await self._infer(_joined(asked.rows, features))
             # Counted when the request ends, not when the features came: more of them than requests cannot be.
             self.measures.feature_missing(_defaults(features))
+        self.inputs.add(asked.rows, features, values)
         source = "model"
         if values is None:
             values, source = self._fall_back(len(asked.rows), outcome, cause), str(FallbackSource.CONSTANT)
-        else:
-            self.measures.predictions(values)
-            if sighting and self._units.first_prediction(sighting):
-                self.measures.unit_prediction(float(values[0]))
+        elif sighting and self._units.first_prediction(sighting):
+            self.measures.unit_prediction(float(values[0]))
         answer = Answer(values.tolist(), [uuid.uuid4().hex for _ in asked.rows], source)
         logged = map(Logged, answer.prediction_ids, asked.rows, keys, features, answer.predictions)
         rollout = asked.rollout_step.rollout if asked.rollout_step else 0

@@ -22,7 +22,7 @@ def bins_of(values: list[float], count: int = 5) -> FieldBins:
 
 @given(VALUES, VALUES, st.integers(1, 50))
 def test_the_fast_count_is_the_plain_count(trained: list[float], seen: list[float], count: int) -> None:
-    """Sorting the columns gives the counts of `index`, and the tails' own sums."""
+    """Sorting the columns gives the counts of `index`, and how far the tails reach."""
     bins = Bins([bins_of(trained, count), FieldBins.of("c", Categories(counts={"a": 2, "b": 1}))])
     codes = [float(number % 4) if number % 5 else math.nan for number in range(len(seen))]
     rows = np.column_stack([seen, codes])
@@ -33,11 +33,11 @@ def test_the_fast_count_is_the_plain_count(trained: list[float], seen: list[floa
     expected = [0.0, 0.0]
     if known:
         expected = [
-            sum(value for value in seen if math.isfinite(value) and value < min(known)),
-            sum(value for value in seen if math.isfinite(value) and value > max(known)),
+            sum(min(known) - value for value in seen if math.isfinite(value) and value < min(known)),
+            sum(value - max(known) for value in seen if math.isfinite(value) and value > max(known)),
         ]
-    assert counted.tail_sums[0] == pytest.approx(expected, rel=1e-12)
-    assert (counted.tail_sums[1] == 0).all()
+    assert counted.excess[0] == pytest.approx(expected, rel=1e-12)
+    assert (counted.excess[1] == 0).all()
 
 
 @given(VALUES, st.integers(1, 50))

@@ -17,11 +17,12 @@ from shipway.scaffold.testing import live_client
 from shipway.serving.application import build_application
 from shipway.serving.faults import Faults
 from shipway.serving.features import FeatureReader
+from shipway.serving.inputs import InputCounts
 from shipway.serving.measures import Measures
 from shipway.serving.model_files import ModelFiles
 from shipway.serving.predictions import LabelLog, PredictionLog
 from shipway.serving.runtime import Runtime
-from tests.shipway.serving.doubles import DIGEST, READ, SCHEMA, Harness, StubModel, StubStore
+from tests.shipway.serving.doubles import DIGEST, READ, REFERENCE, SCHEMA, Harness, StubModel, StubStore
 
 
 @pytest.fixture
@@ -61,6 +62,9 @@ def harness(tmp_path: Path) -> Iterator[Callable[..., Harness]]:
             files=ModelFiles(tmp_path, "stub"),
             features=FeatureReader(features, store, measures.feature_read) if store else None,
             measures=measures,
+            inputs=InputCounts(
+                REFERENCE, SCHEMA, [READ.name], {"model": "stub", "version": "abababababab", "slot": "blue"}
+            ),
             predictions=PredictionLog(tmp_path, SCHEMA, "abababababab", "blue", 1, count("predictions")),
             labels=LabelLog(tmp_path, "abababababab", "blue", 1, count("labels")),
             tier=tier,

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
 
+from shipway.bundle.reference import Categories, Histogram, Reference
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
 from shipway.contract.serving import FeatureRead
 from shipway.serving.model_files import ModelFiles
@@ -80,6 +82,15 @@ class StubStore:
 
 READ = FeatureRead(name="weather_v1:wind", default=7.0, ttl_seconds=3600)
 
+REFERENCE = Reference(
+    predictions=Histogram(edges=(1.0, 2.0, 3.0), counts=(1, 1, 1, 1), minimum=0.0, maximum=50.0),
+    fields={
+        "amount": Histogram(edges=(2.0,), counts=(1, 1), minimum=0.0, maximum=4.0),
+        "colour": Categories(counts={"green": 2, "red": 2}),
+        READ.name: Histogram(edges=(5.0,), counts=(1, 1), minimum=0.0, maximum=10.0),
+    },
+)
+
 
 @dataclass
 class Harness:
@@ -91,4 +102,11 @@ class Harness:
 
     def value(self, name: str, **labels: str) -> float | None:
         who = {"model": "stub", "version": "abababababab", "slot": "blue"}
-        return self.registry.get_sample_value(name, who | labels)
+        found = self.registry.get_sample_value(name, who | labels)
+        samples = (
+            sample
+            for family in text_string_to_metric_families(self.runtime.inputs.page())
+            for sample in family.samples
+            if (sample.name, sample.labels) == (name, who | labels)
+        )
+        return next((sample.value for sample in samples), None) if found is None else found
