@@ -1,7 +1,7 @@
 """From the logs of one model into its store: each record counts once, wherever a process stops and another goes on."""
 # pyarrow ships no types.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 
 import math
 from collections.abc import Callable, Iterable

@@ -247,7 +247,7 @@ def _pieces(keys: Sequence[int]) -> Iterable[Sequence[int]]:
 
 
 def _blob(vector: Vector) -> bytes:
-    """Returns the places and values that are not zero, compressed: most bins of an hour are empty, the rest is small."""
+    """Returns the places and values that are not zero, compressed: an hour fills few bins, with small numbers."""
     places = np.flatnonzero(vector)
     plain = places.astype("<u4").tobytes() + vector[places].astype("<f8").tobytes()
     return zlib.compress(plain, 1)

@@ -1,0 +1,130 @@
+"""What the windows of one version are compared with: the reference of all rows, or of the rows of one segment."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from shipway.contract.drift import ALL_ROWS, RELATION, DriftSpec
+from shipway.drift.bins import Bins
+from shipway.drift.calibration import Calibration
+from shipway.drift.judge import Judgement, Window, deciding, judge
+from shipway.drift.persistence import History
+from shipway.drift.reference import Reference
+from shipway.drift.relation import relation
+from shipway.drift.result import DriftResult, Status
+from shipway.drift.tally import Vector, Watch
+
+__all__ = ["Against"]
+
+
+@dataclass(frozen=True, eq=False)
+class Against:
+    """The references of one version and segment.
+
+    Args:
+        watch: what is counted of the version.
+        inputs: the reference of inputs and predictions.
+        labels: that of the labels, None where none are known.
+        pairs: reference labels by bin of the prediction and of the label.
+    """
+
+    watch: Watch
+    inputs: Reference
+    labels: Reference | None
+    pairs: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, watch: Watch, segment: str) -> Self:
+        """Returns the references of `segment`, of all rows where it is empty.
+
+        How far days differ is known of all rows only; a segment has fewer rows a day, and what they have in common
+        counts for fewer, so that its design effect is at most theirs, which is taken.
+        """
+        known = watch.reference
+        whole = Reference.of(watch.inputs, days=np.array(known.days) if known.days else None)
+        if watch.labels is None or known.labels is None:
+            labels, pairs = None, np.zeros((0, 0), dtype=np.int64)
+        else:
+            bins, days = Bins([watch.labels]), known.labels.days
+            labels = Reference.of(bins, days=np.array(days) if days else None)
+            pairs = np.array(known.labels.relation)
+        if segment == ALL_ROWS:
+            return cls(watch, whole, labels, pairs)
+        part = known.segments[segment]
+        inputs = Reference.of(watch.inputs, counts=np.array(part.counts))
+        if labels is not None and watch.labels is not None:
+            own = Reference.of(Bins([watch.labels]), counts=np.array(part.labels))
+            labels, pairs = dataclasses.replace(own, effect=labels.effect), np.array(part.relation)
+        return cls(watch, dataclasses.replace(inputs, effect=whole.effect), labels, pairs)
+
+    def judge_inputs(
+        self, total: Vector, blocks: list[Vector], spec: DriftSpec, history: History, calibration: Calibration
+    ) -> Judgement:
+        """Returns what a window says of inputs and predictions.
+
+        Args:
+            total: what was counted in the window.
+            blocks: the same by day, or of a day by hour.
+            spec: model.yaml's `drift`.
+            history: of the windows before.
+            calibration: one for a process.
+        """
+        parts = np.array([self.watch.counts(one) for one in blocks]) if blocks else None
+        window = Window(self.watch.counts(total), self.watch.excess(total), parts)
+        return judge(self.inputs, window, spec, history, calibration)
+
+    def judge_labels(
+        self, total: Vector, blocks: list[Vector], spec: DriftSpec, history: History, calibration: Calibration
+    ) -> Judgement:
+        """Returns what a window says of labels, and of labels where predictions were the same; see `judge_inputs`."""
+        if self.labels is None:
+            return Judgement([], history)
+        parts = np.array([self.watch.label_counts(one) for one in blocks]) if blocks else None
+        window = Window(self.watch.label_counts(total), blocks=parts)
+        judged = judge(self.labels, window, spec, history, calibration)
+        effect = 1.0 if self.labels.effect is None else float(self.labels.effect[0])
+        told = self._relation(total, effect, spec, judged)
+        return Judgement([*judged.results, told[0]], told[1])
+
+    def _relation(
+        self, total: Vector, effect: float, spec: DriftSpec, judged: Judgement
+    ) -> tuple[DriftResult, History]:
+        """Returns the result about labels within bins of predictions, and the history with it.
+
+        The score is chi-squared over its degrees of freedom: 1 is what chance does on average.
+        """
+        (label,) = deciding(judged.results)
+        status, n, m = label.status, label.n_reference, label.n_current
+        found = relation(self.pairs, self.watch.relation(total), effect)
+        history = judged.history
+        if status in (Status.SILENT, Status.TOO_FEW) or found.p_value is None:
+            left_out = status if status is Status.SILENT else Status.TOO_FEW
+            result = DriftResult(RELATION, RELATION, None, None, None, "1", None, None, False, left_out, n, m)
+            return result, history
+        level = spec.false_discovery_ratio
+        drifted = found.p_value <= level
+        history = history.heard({RELATION: drifted}, spec.persistence_windows)
+        status = Status.DRIFTED if history.persists(RELATION, spec.persistence_found) else Status.STABLE
+        score = found.statistic / found.degrees
+        threshold = float(stats.chi2.isf(level, found.degrees)) / found.degrees
+        return (
+            DriftResult(RELATION, RELATION, score, score, score, "1", threshold, found.p_value, drifted, status, n, m),
+            history,
+        )
+
+    def means(self, total: Vector) -> dict[str, tuple[float, float, float]]:
+        """Returns field -> mean of the window's numbers, and of the reference's, and the reference's deviation.
+
+        Fields without numbers, here or there, are left out.
+        """
+        found: dict[str, tuple[float, float, float]] = {}
+        counts = self.watch.inputs.split(self.watch.counts(total))
+        for one, sum_of in zip(self.watch.inputs.fields, self.watch.sums(total).tolist(), strict=True):
+            rows = int(counts[one.name].sum() - counts[one.name][one.null])
+            if one.codes is None and rows and np.isfinite(one.mean):
+                found[one.name] = (sum_of / rows, one.mean, one.deviation)
+        return found
