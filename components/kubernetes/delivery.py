@@ -34,12 +34,12 @@ from components.kubernetes.places import (
     port_of,
 )
 from components.kubernetes.pods import config_files, pod_template, resources
-from components.kubernetes.scraping import MOST_SAMPLES, without_own
+from components.kubernetes.scraping import MOST_SAMPLES, own_heartbeats, without_own
 from components.kubernetes.told import delivery_outputs
 from components.parts import AlertingOutputs, DeliveryOutputs, MonitoringOutputs
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
-from shipway.contract.metrics import DELIVERY_JOB
+from shipway.contract.metrics import DELIVERY_JOB, LEDGER_JOB
 from shipway.observability.rendering import seconds
 
 __all__ = ["Delivery"]
@@ -160,7 +160,7 @@ class Delivery(pulumi.ComponentResource):
                         "port": "metrics",
                         "interval": interval,
                         "relabelings": [{"targetLabel": "job", "replacement": DELIVERY_JOB}],
-                        "metricRelabelings": without_own("job"),
+                        "metricRelabelings": [*own_heartbeats(DELIVERY_JOB, LEDGER_JOB), *without_own("job")],
                     }
                 ],
                 "sampleLimit": MOST_SAMPLES,

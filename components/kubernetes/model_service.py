@@ -44,14 +44,14 @@ from components.kubernetes.places import (
 )
 from components.kubernetes.pods import Mount, pod_template, resources, scratch
 from components.kubernetes.scaling import scaler
-from components.kubernetes.scraping import MOST_SAMPLES, without_own
+from components.kubernetes.scraping import MOST_SAMPLES, own_heartbeats, without_own
 from components.parts import ModelOutputs, PlatformOutputs, SlotOutputs
 from components.services import Service as ModelFolder
 from components.services import Way
 from shipway.contract.documents import load_yaml
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
-from shipway.contract.metrics import MODELS_JOB, Slot
+from shipway.contract.metrics import MODELS_JOB, SERVING_JOB, Slot
 from shipway.contract.model import ModelSpec
 from shipway.contract.record import load_record
 from shipway.contract.route import RouteSpec
@@ -261,7 +261,7 @@ class _Model:
                             *({"targetLabel": name, "replacement": value} for name, value in fixed.items()),
                         ],
                         # A service names its model and slot too; whose series these are is not for it to say.
-                        "metricRelabelings": without_own("model", "slot"),
+                        "metricRelabelings": [*own_heartbeats(SERVING_JOB), *without_own("model", "slot")],
                     }
                 ],
                 "sampleLimit": MOST_SAMPLES,
@@ -296,7 +296,7 @@ def _pod(
         annotations={
             # The longest that either may take; the policies hold probes and grace period against them.
             "shipway/load-seconds": f"{spec.rollout.prepare_seconds:g}",
-            "shipway/request-timeout-seconds": f"{spec.serving.timeout_seconds:g}",
+            "shipway/request-timeout-seconds": f"{spec.serving.answer_seconds(spec.features):g}",
         },
         selector=selector,
         service_account=spec.name,
@@ -320,7 +320,7 @@ def _pod(
         first=_registration(image, bundle, cluster) if spec.features.reads else None,
         variables=object_storage_environment(cluster),
         mounts=_mounts(spec, cluster),
-        grace_seconds=_DRAIN_SECONDS + math.ceil(spec.serving.timeout_seconds) + _FLUSH_SECONDS,
+        grace_seconds=_DRAIN_SECONDS + math.ceil(spec.serving.answer_seconds(spec.features)) + _FLUSH_SECONDS,
         node_selector=gpu_table.labels(gpu.name) if gpu else None,
         tolerations=[TolerationArgs(key=gpu.taint_key, operator="Exists", effect="NoSchedule")] if gpu else [],
     )
@@ -380,7 +380,7 @@ def _http_route(spec: ModelSpec, names: ClusterNames, filled: list[Slot]) -> dic
                         "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
                     }
                 ],
-                "timeouts": {"request": seconds(spec.serving.timeout_seconds)},
+                "timeouts": {"request": seconds(spec.serving.answer_seconds(spec.features))},
                 "backendRefs": backends,
             }
         ],

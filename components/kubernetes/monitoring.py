@@ -13,18 +13,23 @@ from components.kubernetes.names import ClusterNames
 from components.kubernetes.namespaces import PodSecurity, namespace
 from components.kubernetes.told import MONITORING_RELEASE, alerting_outputs, monitoring_outputs
 from components.parts import AlertingOutputs, MonitoringOutputs
+from shipway.contract.alerts import AlertName
 from shipway.contract.documents import load_yaml
 from shipway.contract.environment import EnvironmentSpec, environment_path
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
-from shipway.contract.metrics import DELIVERY_JOB, GATEWAY_JOB
+from shipway.contract.metrics import DELIVERY_JOB, GATEWAY_JOB, LEDGER_JOB, SCRAPE_JOB
+from shipway.contract.periodic import PERIODIC
 from shipway.observability.rendering import seconds
 from shipway.observability.rules import platform_rules
+from shipway.observability.utilisation import cluster_disks
 
 __all__ = ["Monitoring", "refuse_unheard_alerts"]
 
 # Alerts of one kind come together, and what still stands is told again.
 _GROUP_WAIT_SECONDS, _GROUP_INTERVAL_SECONDS, _REPEAT_SECONDS = 5, 60, 4 * 3600
+# What a cluster runs of the periodic things, beside the materialisation, whose rules are the feature store's.
+_PERIODIC = (SCRAPE_JOB, DELIVERY_JOB, LEDGER_JOB)
 
 
 def refuse_unheard_alerts(root: Path, environment: EnvironmentSpec, cluster: KubernetesSpec) -> None:
@@ -76,14 +81,19 @@ class Monitoring(pulumi.ComponentResource):
                 ),
             )
         self.outputs, self.alerting = monitoring_outputs(names, cluster), alerting_outputs(names, cluster)
-        # Only what is scraped can be missed: metrics of an installed gateway are its owner's.
-        jobs = (DELIVERY_JOB,) if cluster.gateway.installed else (GATEWAY_JOB, DELIVERY_JOB)
+        rules = platform_rules(
+            environment,
+            # Only what is scraped can be missed: metrics of an installed gateway are its owner's.
+            scraped=() if cluster.gateway.installed else (GATEWAY_JOB,),
+            periodic=[PERIODIC[job] for job in _PERIODIC],
+            disks=cluster_disks("|".join(dict.fromkeys((names.platform, names.models, names.monitoring)))),
+        )
         CustomResource(
             f"{name}-rules",
             api_version="monitoring.coreos.com/v1",
             kind="PrometheusRule",
             metadata=ObjectMetaArgs(name="platform", namespace=names.platform, labels=given),
-            spec=load_yaml(platform_rules(environment, jobs=jobs)),
+            spec=load_yaml(rules),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.ready, space]),
         )
         self.register_outputs({})
@@ -115,6 +125,16 @@ def _values(environment: EnvironmentSpec, cluster: KubernetesSpec) -> dict[str, 
 
 
 def _alertmanager(environment: EnvironmentSpec) -> dict[str, Any]:
+    watchdog = environment.alerts.watchdog_url
+    route = f'alertname = "{AlertName.WATCHDOG}"'
+    # They fire for ever by design.
+    silent = "|".join(("InfoInhibitor", "Watchdog", *(() if watchdog else (AlertName.WATCHDOG,))))
+    beating = {
+        "receiver": "watchdog",
+        "matchers": [route],
+        "group_wait": seconds(0),
+        "repeat_interval": seconds(_GROUP_INTERVAL_SECONDS),
+    }
     return {
         "route": {
             "receiver": "webhooks",
@@ -122,8 +142,10 @@ def _alertmanager(environment: EnvironmentSpec) -> dict[str, Any]:
             "group_wait": seconds(_GROUP_WAIT_SECONDS),
             "group_interval": seconds(_GROUP_INTERVAL_SECONDS),
             "repeat_interval": seconds(_REPEAT_SECONDS),
-            # They fire for ever by design.
-            "routes": [{"receiver": "null", "matchers": ['alertname =~ "InfoInhibitor|Watchdog"']}],
+            "routes": [
+                {"receiver": "null", "matchers": [f'alertname =~ "{silent}"']},
+                *([beating] if watchdog else []),
+            ],
         },
         "receivers": [
             {"name": "null"},
@@ -131,5 +153,6 @@ def _alertmanager(environment: EnvironmentSpec) -> dict[str, Any]:
                 "name": "webhooks",
                 "webhook_configs": [{"url": url, "send_resolved": True} for url in environment.alerts.webhook_urls],
             },
+            *([{"name": "watchdog", "webhook_configs": [{"url": watchdog}]}] if watchdog else []),
         ],
     }

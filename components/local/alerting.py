@@ -34,7 +34,11 @@ class Alerting(pulumi.ComponentResource):
         config = RenderedFile(
             f"{name}-config",
             path,
-            alertmanager_config(f"http://127.0.0.1:{ports.alert_receiver}/alerts", environment.alerts.webhook_urls),
+            alertmanager_config(
+                f"http://127.0.0.1:{ports.alert_receiver}/alerts",
+                environment.alerts.webhook_urls,
+                environment.alerts.watchdog_url,
+            ),
             pulumi.ResourceOptions(parent=self),
             check=[program(AMTOOL), "check-config", FILE],
             reload_url=f"http://{address}/-/reload",
@@ -61,6 +65,7 @@ class Alerting(pulumi.ComponentResource):
             command=[
                 *(sys.executable, "-m", "shipway.observability.receiver"),
                 *("--port", str(ports.alert_receiver), "--file", str(layout.alerts)),
+                *(word for url in environment.alerts.webhook_urls for word in ("--tell", url)),
             ],
             ports=[ports.alert_receiver],
             opts=pulumi.ResourceOptions(parent=self, depends_on=[serving.ready]),

@@ -9,6 +9,7 @@ from components.local.providers.rendered_file import FILE, RenderedFile
 from components.parts import AlertingOutputs, MonitoringOutputs, ServingOutputs
 from shipway.contract.environment import EnvironmentSpec, PortsSpec
 from shipway.contract.layout import LocalLayout
+from shipway.contract.metrics import ALERTS_JOB
 from shipway.contract.workers import WORKERS
 from shipway.observability.rules import platform_rules
 from shipway.observability.scrape import ALERT_RESEND_SECONDS, prometheus_config
@@ -46,7 +47,10 @@ class Monitoring(pulumi.ComponentResource):
                 environment,
                 gateway=f"127.0.0.1:{ports.gateway_admin}",
                 delivery=f"127.0.0.1:{ports.delivery_metrics}",
-                workers={job: f"127.0.0.1:{ports.worker_metrics(job)}" for job in WORKERS},
+                workers={
+                    ALERTS_JOB: f"127.0.0.1:{ports.alert_receiver}",
+                    **{job: f"127.0.0.1:{ports.worker_metrics(job)}" for job in WORKERS},
+                },
                 alertmanager=alerting.address,
             ),
             pulumi.ResourceOptions(parent=self, depends_on=targets),

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from feast import FeatureView
 from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -17,7 +18,18 @@ from flight_delay.schema import SCHEMA
 from shipway.features.offline import offline_join, open_offline
 from shipway.training.plan import Task, TrainingData, TrainingSettings
 
-__all__ = ["RANGES", "SETTINGS", "TASK", "TRUSTED_TYPES", "Settings", "examples", "fit", "load", "predict"]
+__all__ = [
+    "RANGES",
+    "SETTINGS",
+    "TASK",
+    "TRUSTED_TYPES",
+    "Settings",
+    "examples",
+    "fit",
+    "load",
+    "offline",
+    "predict",
+]
 
 TASK = Task.BINARY
 TRUSTED_TYPES = ("sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",)
@@ -80,6 +92,14 @@ def load(settings: Settings, cache: Path) -> TrainingData:
     )
 
 
+def offline(cache: Path) -> Path:
+    """Returns the repository that `load` joins from, with the values of the whole year, made where there is none."""
+    repository = cache / data_version()
+    if not _built(repository):
+        _build_offline(flights(), repository)
+    return repository
+
+
 def examples(frame: pd.DataFrame, repository: Path) -> pd.DataFrame:
     """Returns request fields and features of some flights, as a caller would have sent and the store answered them.
 
@@ -136,13 +156,19 @@ def _labels(frame: pd.DataFrame) -> "pd.Series[int]":
 def _build_offline(frame: pd.DataFrame, repository: Path) -> None:
     """Writes the views' parquet files below `repository` and registers them; done once for one state of the data."""
     data = repository / "data"
-    views = feature_rows(frame)
-    if not all((data / f"{view}.parquet").exists() for view in views):
+    if not _built(repository):
         data.mkdir(parents=True, exist_ok=True)
-        for view, rows in views.items():
+        for view, rows in feature_rows(frame).items():
             whole = data / f"{view}.parquet"
             # A name of its own, for two trainings at once.
             part = whole.with_suffix(f".{os.getpid()}.part")
             rows.to_parquet(part, index=False)
             part.rename(whole)
     open_offline(repository, OBJECTS)
+
+
+def _built(repository: Path) -> bool:
+    views = [found.name for found in OBJECTS if isinstance(found, FeatureView)]
+    return (repository / "registry.db").exists() and all(
+        (repository / "data" / f"{view}.parquet").exists() for view in views
+    )

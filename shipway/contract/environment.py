@@ -154,11 +154,14 @@ class AlertsSpec(Spec):
     Args:
         webhook_urls: each gets every notification as Alertmanager posts it. None may hold a credential: it would lie
             readable in this file, in Pulumi's state and in the rendered configuration.
-        runbook_url: where what to do about the platform's own alerts is written; a path is one in the repository.
+        runbook_url: where the page of all alerts lies, docs/alerts.md; a path is one in the repository.
+        watchdog_url: who is told again and again that alerts arrive, and tells somebody when that stops; it has to be
+            outside of what it watches. It may hold no credential either.
     """
 
     webhook_urls: tuple[str, ...] = ()
     runbook_url: Annotated[str, Field(min_length=1)] = PLATFORM_RUNBOOK
+    watchdog_url: str | None = None
 
     @field_validator("webhook_urls")
     @classmethod
@@ -167,6 +170,13 @@ class AlertsSpec(Spec):
             if problem := _webhook_problem(url):
                 raise Secret(f"address {number + 1} {problem}")
         return urls
+
+    @field_validator("watchdog_url")
+    @classmethod
+    def _fit_too(cls, url: str | None) -> str | None:
+        if url is not None and (problem := _webhook_problem(url)):
+            raise Secret(f"an address {problem}")
+        return url
 
 
 def _webhook_problem(url: str) -> str:

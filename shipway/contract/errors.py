@@ -4,6 +4,7 @@ ShipwayError
 ├── SpecError          a document a person wrote is wrong: fix the named key
 ├── ArtifactError      a bundle or its image is missing, corrupt or of a refused format
 ├── FeatureError       the feature store cannot answer
+│   └── EntityError    it was asked with keys that name no entity: the request's fault, not the store's
 └── DeliveryError      the rollout machinery cannot act
     ├── Retryable      the same call may succeed after `after_seconds`
     └── Fatal          no retry will help
@@ -17,6 +18,7 @@ __all__ = [
     "HIDDEN",
     "ArtifactError",
     "DeliveryError",
+    "EntityError",
     "Fatal",
     "FeatureError",
     "Retryable",
@@ -64,6 +66,10 @@ class ArtifactError(ShipwayError):
 
 class FeatureError(ShipwayError):
     """The feature store cannot answer, or answers with something that is not a feature value."""
+
+
+class EntityError(FeatureError):
+    """The store was asked with keys that name no entity; the request is at fault, the store is as well as before."""
 
 
 class DeliveryError(ShipwayError):

@@ -104,6 +104,11 @@ class LocalLayout:
         return self.state / "drift"
 
     @property
+    def labels(self) -> Path:
+        """What late labels say: verdicts in `<model>/quality.jsonl`, all of it as of now in `<model>/quality.json`."""
+        return self.state / "labels"
+
+    @property
     def sockets(self) -> Path:
         """A short private folder: a Unix socket's path ends at 107 bytes, and a checkout may lie deep."""
         name = hashlib.sha256(str(self.state).encode()).hexdigest()[:12]

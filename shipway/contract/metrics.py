@@ -3,40 +3,63 @@
 from enum import StrEnum
 
 __all__ = [
+    "ALERTS_JOB",
+    "DEAD_LETTERS_TOTAL",
     "DELIVERY_JOB",
+    "DISK_BYTES",
     "DRIFT_JOB",
     "DRIFT_SCORE",
     "DRIFT_STATUS",
     "EVIDENCE_PATH",
     "EVIDENCE_SERIES",
     "FALLBACKS_TOTAL",
+    "FALLBACK_READY",
     "FEATURE_AGE_EDGES_SECONDS",
     "FEATURE_AGE_SECONDS",
     "FEATURE_BIN_TOTAL",
+    "FEATURE_CIRCUIT_OPENED_TOTAL",
+    "FEATURE_CIRCUIT_STATE",
     "FEATURE_MISSING_REQUESTS_TOTAL",
     "FEATURE_MISSING_TOTAL",
+    "FEATURE_READS_TOTAL",
+    "FEATURE_RETRIES_TOTAL",
     "FEATURE_SECONDS",
     "FEATURE_TAIL_EXCESS_TOTAL",
     "GATEWAY_JOB",
     "HEARTBEAT_TIMESTAMP_SECONDS",
+    "HIGHER_IS_BETTER",
     "INFERENCE_SECONDS",
     "LABELLED_TOTAL",
     "LABELS_JOB",
+    "LABEL_COVERAGE_RATIO",
+    "LAST_WORK",
     "LATENCY_EDGES_SECONDS",
+    "LEDGER_JOB",
     "LOG_FIELDS",
     "MATERIALISE_JOB",
     "MODELS_JOB",
     "MODEL_INFO",
+    "PARITY_COMPARED_TOTAL",
+    "PARITY_DIFFERENT_TOTAL",
+    "PREDICTIONS_LOG_JOB",
     "PREDICTION_BINS",
     "PREDICTION_BIN_TOTAL",
     "PREDICTION_LOG_DROPPED_TOTAL",
     "PREDICTION_LOG_WRITTEN_TOTAL",
+    "PROCESS_CPU_SECONDS_TOTAL",
+    "PROCESS_MEMORY_BYTES",
+    "QUALITY",
+    "QUALITY_DROP_RATIO",
     "RECORDED",
     "REFUSED_HEADER",
     "REQUESTS_TOTAL",
     "REQUEST_SECONDS",
     "ROLLOUT_HEADER",
     "ROLLOUT_JOB",
+    "ROLLOUT_PHASE",
+    "ROLLOUT_WEIGHT_PERCENT",
+    "SCRAPE_JOB",
+    "SERVING_JOB",
     "UNITS_TOTAL",
     "UNIT_HEADER",
     "UNIT_PREDICTION_BIN_TOTAL",
@@ -90,6 +113,10 @@ PREDICTION_BINS = 20
 REQUESTS_TOTAL = "shipway_requests_total"
 REQUEST_SECONDS = "shipway_request_seconds"
 FALLBACKS_TOTAL = "shipway_fallbacks_total"
+# 1 for a source of the fallback chain that could answer now, 0 for one that could not: it is known before it is needed.
+FALLBACK_READY = "shipway_fallback_ready"
+# Requests that nobody could answer, by `outcome` of the model; each is in the file of dead letters.
+DEAD_LETTERS_TOTAL = "shipway_dead_letters_total"
 FEATURE_MISSING_TOTAL = "shipway_feature_missing_total"
 # Requests that got the default of at least one feature; the counter above counts each feature, so it is no ratio.
 FEATURE_MISSING_REQUESTS_TOTAL = "shipway_feature_missing_requests_total"
@@ -103,6 +130,12 @@ LABELLED_TOTAL = "shipway_labelled_total"
 VIOLATIONS_TOTAL = "shipway_violations_total"
 INFERENCE_SECONDS = "shipway_inference_seconds"
 FEATURE_SECONDS = "shipway_feature_seconds"
+# Tries to read the feature store by `outcome`; failed ones that were tried again or not by `outcome` made and refused.
+FEATURE_READS_TOTAL = "shipway_feature_reads_total"
+FEATURE_RETRIES_TOTAL = "shipway_feature_retries_total"
+# 1 for the state (closed, open, half_open) of the circuit before the store, and how often it opened.
+FEATURE_CIRCUIT_STATE = "shipway_feature_circuit_state"
+FEATURE_CIRCUIT_OPENED_TOTAL = "shipway_feature_circuit_opened_total"
 FEATURE_AGE_SECONDS = "shipway_feature_age_seconds"
 # Values of a request field or feature by bin of the drift reference (`shipway.drift.bins` says which bins there are),
 # and how far the values in its two tails lie beyond the reference's range, summed: both by `feature` and `bin`.
@@ -111,15 +144,36 @@ FEATURE_TAIL_EXCESS_TOTAL = "shipway_feature_tail_excess_total"
 PREDICTION_LOG_WRITTEN_TOTAL = "shipway_prediction_log_written_total"
 PREDICTION_LOG_DROPPED_TOTAL = "shipway_prediction_log_dropped_total"
 MODEL_INFO = "shipway_model_info"
-# By model, version, window and feature; the score also by statistic.
-DRIFT_SCORE, DRIFT_STATUS = "shipway_drift_score", "shipway_drift_status"
 HEARTBEAT_TIMESTAMP_SECONDS = "shipway_heartbeat_timestamp_seconds"
+# What a slot's own process has used, of the resources that model.yaml gives one replica.
+PROCESS_CPU_SECONDS_TOTAL = "shipway_process_cpu_seconds_total"
+PROCESS_MEMORY_BYTES = "shipway_process_memory_bytes"
+# The detector's: a score by `window`, `feature` and `statistic`, and the verdict (0 stable, 1 drifted, 2 too few rows,
+# 3 silent). The feature of the predictions themselves is called `prediction`.
+DRIFT_SCORE, DRIFT_STATUS = "shipway_drift_score", "shipway_drift_status"
+# By late labels: each metric of a version and segment (`_low` and `_high` beside it), how far it has fallen for certain
+# since the version was evaluated, and the share of predictions whose label has come.
+QUALITY, QUALITY_DROP_RATIO = "shipway_quality", "shipway_quality_drop_ratio"
+LABEL_COVERAGE_RATIO = "shipway_label_coverage_ratio"
+# Metrics of a model by which more is better; for every other less is.
+HIGHER_IS_BETTER = frozenset({"accuracy", "auc"})
+# Served feature values that were compared with the offline join, and those that were not the same.
+PARITY_COMPARED_TOTAL, PARITY_DIFFERENT_TOTAL = "shipway_parity_compared_total", "shipway_parity_different_total"
+# Of the disk that a local stack keeps its files on, `kind` is used or size.
+DISK_BYTES = "shipway_disk_bytes"
+ROLLOUT_WEIGHT_PERCENT, ROLLOUT_PHASE = "shipway_rollout_weight_percent", "shipway_rollout_phase"
+# When each periodic thing last left something, by `part`; recorded, so that it is known after the thing has died. What
+# never worked counts from the moment at which Prometheus first looked for it.
+LAST_WORK = "shipway:last_work_timestamp_seconds"
 
 # Scrape jobs. Slots whose rollout is judged are scraped a second time and oftener, under a job of their own.
 MODELS_JOB, ROLLOUT_JOB, GATEWAY_JOB, DELIVERY_JOB, LABELS_JOB = "models", "rollout", "gateway", "delivery", "labels"
 DRIFT_JOB = "drift"
 # Never scraped: on a cluster, the name under which the heartbeat of the job that fills the online store is recorded.
 MATERIALISE_JOB = "materialise"
+# Heartbeats of what is no process of its own: scrapes, alerts on their way, the ledger, slots and their log.
+SCRAPE_JOB, ALERTS_JOB, LEDGER_JOB, SERVING_JOB = "scrape", "alerts", "ledger", "serving"
+PREDICTIONS_LOG_JOB = "predictions_log"
 # What a rollout is judged by, of the series that a slot exports, and the page that holds these and no others: the whole
 # page of a model with features takes thirty milliseconds of its event loop, too much to ask for four times a second.
 EVIDENCE_PATH = "/metrics/evidence"

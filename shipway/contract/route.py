@@ -77,7 +77,7 @@ class RouteSpec(Spec):
             green=SlotEndpoint(port=ports[Slot.GREEN], digest=release.green),
             live_hint=release.live,
             min_replicas=model.resources.min_replicas,
-            timeout_seconds=model.serving.timeout_seconds,
+            timeout_seconds=model.serving.answer_seconds(model.features),
             max_body_bytes=model.serving.max_body_bytes,
             rollout=model.guarded_rollout,
             slo=model.slo,

@@ -145,7 +145,7 @@ class Schema(Spec):
         found: list[Violation] = []
         for number, row in enumerate(rows):
             if not isinstance(row, Mapping):
-                found.append(Violation(row=number, field="", rule="type", got=_show(row), expected="an object"))
+                found.append(Violation(row=number, field="", rule="type", got="no object", expected="an object"))
                 continue
             found.extend(self._check_row(number, cast(Mapping[Any, object], row)))
         return found

@@ -93,6 +93,16 @@ class Ledger:
         for number in reversed(self._numbers()):
             yield self._read(number)[0]
 
+    def check(self) -> None:
+        """Makes sure that an entry could be added: the last one can be read and the storage takes a new one.
+
+        Raises:
+            Fatal: when the last entry is damaged, naming it.
+            OSError: when the storage cannot be written.
+        """
+        next(self.newest_first(), None)
+        self._storage.check()
+
     def verify(self) -> list[str]:
         """Returns one sentence for each damage: a gap, an entry that cannot be read, or one that was edited."""
         damage: list[str] = []

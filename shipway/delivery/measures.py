@@ -1,13 +1,23 @@
 """What the controller tells Prometheus: that it lives, what it sees wrong, and each model's shares and phase."""
 
+import shutil
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
 from shipway.contract.errors import Fatal
-from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS, Slot
+from shipway.contract.metrics import (
+    DELIVERY_JOB,
+    DISK_BYTES,
+    HEARTBEAT_TIMESTAMP_SECONDS,
+    LEDGER_JOB,
+    ROLLOUT_PHASE,
+    ROLLOUT_WEIGHT_PERCENT,
+    Slot,
+)
 from shipway.delivery.envoy.routes import weights_percent
 from shipway.delivery.served import ServedModel
 
@@ -28,15 +38,17 @@ class Measures:
             ["subject"],
             registry=self.registry,
         )
-        self._weight = Gauge(
-            "shipway_rollout_weight_percent", "Share of the traffic.", ["model", "slot"], registry=self.registry
-        )
+        self._weight = Gauge(ROLLOUT_WEIGHT_PERCENT, "Share of the traffic.", ["model", "slot"], registry=self.registry)
         self._phase = Gauge(
-            "shipway_rollout_phase", "1 for the phase a rollout is in.", ["model", "phase"], registry=self.registry
+            ROLLOUT_PHASE, "1 for the phase a rollout is in.", ["model", "phase"], registry=self.registry
+        )
+
+        self._disk = Gauge(
+            DISK_BYTES, "The disk that the stack's files lie on.", ["volume", "kind"], registry=self.registry
         )
 
     def show(self, served: Mapping[str, ServedModel], problems: Mapping[str, str]) -> None:
-        """Shows one finished round."""
+        """Shows one finished round; with a ledger that cannot be read or written, its heartbeat stands still."""
         for gauge in (self._problems, self._weight, self._phase):
             gauge.clear()
         for subject in problems:
@@ -46,7 +58,20 @@ class Measures:
             for slot in Slot:
                 self._weight.labels(model, slot).set(weights.get(slot, 0))
             self._phase.labels(model, entry.state.phase).set(1)
-        self._heartbeat.labels("delivery").set(time.time())
+        now = time.time()
+        self._heartbeat.labels(DELIVERY_JOB).set(now)
+        if LEDGER_JOB not in problems:
+            self._heartbeat.labels(LEDGER_JOB).set(now)
+
+    def disk(self, folder: Path) -> None:
+        """Shows how full the disk is that holds `folder`.
+
+        Raises:
+            OSError: when there is no such folder.
+        """
+        found = shutil.disk_usage(folder)
+        self._disk.labels("state", "used").set(found.used)
+        self._disk.labels("state", "size").set(found.total)
 
     @contextmanager
     def exposed(self, port: int, address: str = "127.0.0.1") -> Generator[None]:

@@ -74,6 +74,7 @@ def serve(root: Path, environment: str) -> None:
                 commands.looks = rollouts.looks()
                 said = say(controller.problems, said)
                 measures.show(controller.served, controller.problems)
+                measures.disk(layout.state)
                 standing = alarms(controller.newest, controller.problems, standing, utc_now())
                 notifier.show(standing)
                 commands.work(controller, COMPARING_POLL_SECONDS if controller.comparing else POLL_SECONDS)

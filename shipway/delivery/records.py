@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 from shipway.contract.errors import Fatal
 from shipway.contract.layout import LocalLayout
+from shipway.contract.metrics import LEDGER_JOB
+from shipway.contract.periodic import PERIODIC
 from shipway.contract.rollout import Look
 from shipway.contract.route import RolloutState
 from shipway.delivery.history import History
@@ -26,20 +28,25 @@ class FileRecords:
     def __init__(self, layout: LocalLayout) -> None:
         self._layout, self._ledger, self._history = layout, Ledger(layout.ledger), History(layout.history)
         self._recorded: dict[str, Change] = {}
+        self._check_at, self._found = 0.0, dict[str, str]()
 
     def remembered(self, model: str) -> RolloutState:
         """Returns what the ledger knows of a model that is not served; raises Fatal when it is damaged."""
         return remembered(self._ledger.entries(model))
 
     def record(self, served: Mapping[str, ServedModel]) -> Mapping[str, str]:
-        """Enters each last change the ledger does not hold yet; a damaged ledger never stops a rollback."""
+        """Enters each last change the ledger does not hold yet; a damaged ledger never stops a rollback.
+
+        With nothing to enter it looks now and then whether it could: that a ledger cannot be written is known before
+        it is needed.
+        """
         missing = {
             name: one.change
             for name, one in served.items()
             if one.change is not None and self._recorded.get(name) != one.change
         }
         if not missing:
-            return {}
+            return self._checked()
         try:
             # What this process entered before, it knows; what another one did before it died, the ledger tells.
             unknown = any(name not in self._recorded for name in missing)
@@ -49,19 +56,33 @@ class FileRecords:
                     append(self._ledger, name, change)
                 self._recorded[name] = change
         except Fatal as error:
-            return {"ledger": str(error)}
+            return {LEDGER_JOB: str(error)}
         except OSError as error:
-            return {"ledger": f"{self._layout.ledger}: cannot write an entry ({error.strerror})"}
+            return {LEDGER_JOB: f"{self._layout.ledger}: cannot write an entry ({error.strerror})"}
         return {}
+
+    def _checked(self) -> Mapping[str, str]:
+        now = time.monotonic()
+        if now < self._check_at:
+            return self._found
+        self._check_at = now + PERIODIC[LEDGER_JOB].every_seconds
+        try:
+            self._ledger.check()
+            self._found = {}
+        except Fatal as error:
+            self._found = {LEDGER_JOB: str(error)}
+        except OSError as error:
+            self._found = {LEDGER_JOB: f"{self._layout.ledger}: cannot take an entry ({error.strerror})"}
+        return self._found
 
     def tell(self, model: str, change: Change) -> Mapping[str, str]:
         """Enters an event that changed no route."""
         try:
             append(self._ledger, model, change)
         except Fatal as error:
-            return {"ledger": str(error)}
+            return {LEDGER_JOB: str(error)}
         except OSError as error:
-            return {"ledger": f"{self._layout.ledger}: cannot write an entry ({error.strerror})"}
+            return {LEDGER_JOB: f"{self._layout.ledger}: cannot write an entry ({error.strerror})"}
         return {}
 
     def look(self, look: Look) -> Mapping[str, str]:

@@ -25,6 +25,10 @@ class Storage(Protocol):
         """Writes a record whole or not at all; returns False when one of that name is there already."""
         ...
 
+    def check(self) -> None:
+        """Makes sure that a record could be written; leaves none."""
+        ...
+
     def where(self, name: str) -> str:
         """Returns where a record lies, for a person."""
         ...
@@ -67,6 +71,13 @@ class FolderStorage:
             os.close(folder)
         reach("ledger_after_link")
         return True
+
+    def check(self) -> None:
+        """Writes a byte into a file without a name in the folder, which is gone with its handle."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self._folder) as probe:
+            probe.write(b"1")
+            probe.flush()
 
     def where(self, name: str) -> str:
         """Returns a file's path."""

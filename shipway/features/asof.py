@@ -18,7 +18,7 @@ from feast.infra.offline_stores.dask import DaskOfflineStore, DaskOfflineStoreCo
 from feast.infra.offline_stores.file_source import FileSource
 from feast.infra.offline_stores.offline_store import RetrievalMetadata
 
-__all__ = ["AsofOfflineStore", "AsofOfflineStoreConfig"]
+__all__ = ["AsofOfflineStore", "AsofOfflineStoreConfig", "read_values", "time_column"]
 
 _EVENT_TIME = "event_timestamp"
 _TIME_TYPE = "datetime64[ns, UTC]"
@@ -85,22 +85,38 @@ class AsofOfflineStore(DaskOfflineStore):
         )
 
 
-def _join(examples: pd.DataFrame, view: Any, features: list[str], repo_path: Any) -> pd.DataFrame:
+def time_column(view: str) -> str:
+    """Returns the column of a joined frame that holds the time of each row's values of `view`, null where it has none.
+
+    No feature can be called so: a name of Feast's has no colon.
+    """
+    return f"{view}::value_time"
+
+
+def read_values(view: Any, features: list[str], repo_path: Any) -> pd.DataFrame:
+    """Returns every value of some features of a view, oldest first, their time (UTC) in the column `_value_time`."""
     source = view.batch_source
     keys = [str(column.name) for column in view.entity_columns]
     path = FileSource.get_uri_for_file_path(repo_path, source.path)
     values = pd.read_parquet(path, columns=[*keys, source.timestamp_field, *features])
-    renamed = {feature: f"{view.projection.name_to_use()}__{feature}" for feature in features}
-    values = values.rename(columns={**renamed, source.timestamp_field: "_value_time"})
+    values = values.rename(columns={source.timestamp_field: "_value_time"})
     # Of two values with the same time the one written later counts, in the online store as here.
-    values = values.astype({"_value_time": _TIME_TYPE}).sort_values("_value_time", kind="stable")
+    return values.astype({"_value_time": _TIME_TYPE}).sort_values("_value_time", kind="stable")
+
+
+def _join(examples: pd.DataFrame, view: Any, features: list[str], repo_path: Any) -> pd.DataFrame:
+    name = view.projection.name_to_use()
+    values = read_values(view, features, repo_path)
+    values = values.rename(columns={feature: f"{name}__{feature}" for feature in features})
+    # Beside the one that pandas joins by and keeps of the left side.
+    values[time_column(name)] = values["_value_time"]
     ttl: timedelta | None = view.ttl
     joined = pd.merge_asof(
         examples,
         values,
         left_on=_EVENT_TIME,
         right_on="_value_time",
-        by=keys,
+        by=[str(column.name) for column in view.entity_columns],
         direction="backward",
         tolerance=pd.Timedelta(ttl) if ttl else None,
     )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from shipway.contract.errors import FeatureError
+from shipway.contract.errors import EntityError, FeatureError
 from shipway.features.repository import open_store
 
 __all__ = ["FeatureValue", "OnlineStore"]
@@ -50,7 +50,7 @@ class OnlineStore:
         keys = self._keys_of(reads)
         for row in entities:
             if missing := [key for key in keys if row.get(key) is None]:
-                raise FeatureError(f"{self._folder}: got no value for entity key {missing[0]!r}, expected {keys}")
+                raise EntityError(f"{self._folder}: got no value for entity key {missing[0]!r}, expected {keys}")
         rows = [{key: row[key] for key in keys} for row in entities]
         try:
             answer = self._store.get_online_features(features=list(reads), entity_rows=rows, full_feature_names=True)

@@ -1,3 +1,15 @@
-"""Late labels joined to the predictions they judge, and counted by version for the rollout that waits for them."""
+"""Late labels joined to the predictions they judge: counted by version for a rollout, and as quality over time."""
 
-__all__ = ["join", "measures", "process", "recent", "records", "thresholds"]
+__all__ = [
+    "join",
+    "measures",
+    "process",
+    "quality",
+    "recent",
+    "records",
+    "rounds",
+    "sample",
+    "statistics",
+    "verdicts",
+    "watched",
+]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from shipway.labels.recent import Entry, Recent
 
-__all__ = ["CAPACITY_RECORDS", "ROLLOUTS_KEPT", "Counts", "Join", "Label", "Prediction", "Series"]
+__all__ = ["CAPACITY_RECORDS", "ROLLOUTS_KEPT", "Counts", "Join", "Label", "Prediction", "Series", "key_of"]
 
 # Of predictions, and of labels, this many at least are remembered, and twice as many at most: 11 MiB in all.
 CAPACITY_RECORDS = 80_000
@@ -85,7 +85,7 @@ class Join:
                 continue
             if not self._keep(model, one.rollout):
                 continue
-            group, key = self._group(Series(model, one.version, one.rollout)), _key(model, one.prediction_id)
+            group, key = self._group(Series(model, one.version, one.rollout)), key_of(model, one.prediction_id)
             if self._predictions.add(key, Entry(group, one.prediction, used=False)):
                 waiting = self._labels.get(key)
                 if waiting is not None:
@@ -98,7 +98,7 @@ class Join:
             if not math.isfinite(one.label):
                 self._unusable += 1
                 continue
-            key = _key(model, one.prediction_id)
+            key = key_of(model, one.prediction_id)
             known = self._predictions.get(key)
             if known is None:
                 self._labels.add(key, Entry(0, one.label, used=False))
@@ -149,7 +149,7 @@ class Join:
             self._counts[group] = Counts(before.right + (not wrong), before.wrong + wrong)
 
 
-def _key(model: str, prediction_id: str) -> int:
+def key_of(model: str, prediction_id: str) -> int:
     """Returns 64 bits that stand for a prediction: two of a million share them once in forty million times."""
     digest = hashlib.blake2b(f"{model}\0{prediction_id}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") or 1

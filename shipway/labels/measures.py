@@ -9,15 +9,23 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from shipway.contract.errors import Fatal
-from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS, LABELLED_TOTAL
+from shipway.contract.metrics import (
+    HEARTBEAT_TIMESTAMP_SECONDS,
+    LABEL_COVERAGE_RATIO,
+    LABELLED_TOTAL,
+    LABELS_JOB,
+    QUALITY,
+    QUALITY_DROP_RATIO,
+)
 from shipway.labels.join import Counts, Series
+from shipway.labels.quality import Assessment
 
 __all__ = ["Measures", "Reading"]
 
-JOB = "labels"
 FORGOTTEN_TOTAL = "shipway_labels_forgotten_total"
 UNUSABLE_TOTAL = "shipway_labels_unusable_total"
 SKIPPED_FILES_TOTAL = "shipway_labels_skipped_files_total"
+SAMPLED_RATIO = "shipway_labels_sampled_ratio"
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class Reading:
         predictions_forgotten, labels_forgotten: dropped unjoined, to make room.
         unusable: records without a finite number.
         skipped_files: files that are no segments, or torn.
+        assessed: model -> what its labels say of its quality.
     """
 
     finished_seconds: float
@@ -38,6 +47,7 @@ class Reading:
     labels_forgotten: int = 0
     unusable: int = 0
     skipped_files: int = 0
+    assessed: Mapping[str, Assessment] = field(default_factory=dict[str, Assessment])
 
 
 class _Page(Collector):
@@ -67,11 +77,44 @@ class _Page(Collector):
         yield forgotten
         yield CounterMetricFamily(UNUSABLE_TOTAL, "Records without a finite number.", value=reading.unusable)
         yield CounterMetricFamily(SKIPPED_FILES_TOTAL, "Files that are no segments.", value=reading.skipped_files)
+        yield from _quality(reading.assessed)
         heartbeat = GaugeMetricFamily(
             HEARTBEAT_TIMESTAMP_SECONDS, "When the job last finished a round.", labels=("job",)
         )
-        heartbeat.add_metric((JOB,), reading.finished_seconds)
+        heartbeat.add_metric((LABELS_JOB,), reading.finished_seconds)
         yield heartbeat
+
+
+def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
+    """Yields the metrics of the newest week, and the drop that is certain now."""
+    names = ("model", "version", "segment", "metric")
+    about = "of a version over its newest week, by late labels"
+    value = GaugeMetricFamily(QUALITY, f"Each metric {about}.", labels=names)
+    low = GaugeMetricFamily(f"{QUALITY}_low", f"The least that each metric {about} may be.", labels=names)
+    high = GaugeMetricFamily(f"{QUALITY}_high", f"The greatest that each metric {about} may be.", labels=names)
+    drop = GaugeMetricFamily(
+        QUALITY_DROP_RATIO, "How much worse than its reference a metric is for certain, relative to it.", labels=names
+    )
+    coverage = GaugeMetricFamily(
+        LABEL_COVERAGE_RATIO,
+        "Of predictions old enough to have a label, the share that has one.",
+        labels=("model", "version"),
+    )
+    sampled = GaugeMetricFamily(
+        SAMPLED_RATIO, "The share of the newest week's predictions that quality is measured on.", labels=("model",)
+    )
+    for model, assessment in sorted(assessed.items()):
+        for one in assessment.quality:
+            if one.window.name == "week":
+                series = (one.version, one.segment, one.metric)
+                for family, end in ((value, one.estimate.value), (low, one.estimate.low), (high, one.estimate.high)):
+                    family.add_metric((model, *series), end)
+        for series, ratio in assessment.drops().items():
+            drop.add_metric((model, *series), ratio)
+        for version, covered in sorted(assessment.coverage.items()):
+            coverage.add_metric((model, version), covered.labelled / covered.due)
+        sampled.add_metric((model,), assessment.sampled_ratio)
+    yield from (value, low, high, drop, coverage, sampled)
 
 
 class Measures:

@@ -86,7 +86,7 @@ class Tail:
 
     def _changed(self) -> list[_Hour]:
         """Returns the hours in which something may be new, in the order in which they are read."""
-        found = [(kind, hour) for kind in self._schemas for hour in self._source.hours(kind)]
+        found: list[_Hour] = [(kind, hour) for kind in self._schemas for hour in self._source.hours(kind)]
         # Stable: of one hour, predictions stay before labels.
         found.sort(key=lambda one: one[1])
         for gone in self._seen.keys() - set(found):

@@ -1,3 +1,18 @@
 """What to scrape, record and alert on, generated from the contract, so that every model is watched the same way."""
 
-__all__ = ["alertmanager", "receiver", "rendering", "rules", "scrape", "targets"]
+__all__ = [
+    "alert_cases",
+    "alert_rule",
+    "alert_tests",
+    "alertmanager",
+    "burns",
+    "presets",
+    "receiver",
+    "rendering",
+    "rules",
+    "scrape",
+    "silence",
+    "targets",
+    "utilisation",
+    "watchdog",
+]

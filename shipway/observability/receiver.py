@@ -1,15 +1,27 @@
-"""`python -m shipway.observability.receiver --port P --file F`: what Alertmanager sends, one JSON line an alert."""
+"""`python -m shipway.observability.receiver --port P --file F`: what Alertmanager sends, one JSON line an alert.
+
+Last in the chain, it is also who notices that nothing comes any more: Prometheus and Alertmanager cannot tell of their
+own death. Whether the receiver itself lives, Prometheus asks it.
+"""
 
 import argparse
 import http.server
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
+
+from shipway.contract.alerts import PLATFORM_OWNER, AlertName, runbook
+from shipway.contract.metrics import ALERTS_JOB, HEARTBEAT_TIMESTAMP_SECONDS
+from shipway.contract.periodic import PERIODIC
+from shipway.observability.watchdog import Change, Watchdog
 
 __all__ = ["AlertLog", "Receiver", "lines", "main"]
 
@@ -17,7 +29,7 @@ MAX_BODY_BYTES = 1_048_576
 MAX_FILE_BYTES = 10_000_000
 REQUEST_TIMEOUT_SECONDS = 10
 # What of an alert is kept, and under which of its two maps it comes.
-_LABELS, _ANNOTATIONS = ("severity", "owner", "model"), ("summary", "runbook_url", "escalation")
+_LABELS, _ANNOTATIONS = ("severity", "owner", "model", "part"), ("summary", "runbook_url", "escalation")
 
 
 def utc_now() -> str:
@@ -28,13 +40,25 @@ def utc_now() -> str:
 def lines(notification: object, time: str) -> list[str]:
     """Returns one JSON object a line for each alert of a notification, as Alertmanager's webhook sends it.
 
+    The watchdog is none of them: it comes for ever, and only its absence is news.
+
     Raises:
         ValueError: when it is something else.
     """
     try:
-        return [_line(alert, time) for alert in cast(Any, notification)["alerts"]]
+        told = [alert for alert in cast(Any, notification)["alerts"] if not _is_watchdog(alert)]
+        return [_line(alert, time) for alert in told]
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no notification of Alertmanager ({error!r})") from None
+
+
+def _is_watchdog(alert: Any) -> bool:
+    return alert["labels"]["alertname"] == AlertName.WATCHDOG
+
+
+def _beats(notification: Any) -> list[bool]:
+    """Returns, for each time the watchdog is in a notification, whether it says that alerts arrive."""
+    return [alert["status"] == "firing" for alert in notification["alerts"] if _is_watchdog(alert)]
 
 
 def _line(alert: Any, time: str) -> str:
@@ -77,11 +101,65 @@ class AlertLog:
 
 
 class Receiver(http.server.HTTPServer):
-    """The server on loopback `port`; one notification at a time, so that the lines of two never mix."""
+    """The server on loopback `port`; one notification at a time, so that the lines of two never mix.
 
-    def __init__(self, port: int, log: AlertLog, now: Callable[[], str] = utc_now) -> None:
+    Args:
+        port: where it listens.
+        log: where what comes is kept.
+        watchdog: what knows whether anything comes.
+        tell: addresses that are told when nothing does: whoever hears of alerts by Alertmanager hears of that here.
+        now: the time as the lines have it.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        log: AlertLog,
+        watchdog: Watchdog,
+        tell: Sequence[str] = (),
+        now: Callable[[], str] = utc_now,
+    ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
-        self.log, self.now = log, now
+        self.log, self.watchdog, self.now, self._tell = log, watchdog, now, tuple(tell)
+
+    def service_actions(self) -> None:
+        """Looks, between any two requests and twice a second, whether the watchdog is still heard."""
+        change = self.watchdog.look()
+        if change is None:
+            return
+        alert = _silence(change, self.now())
+        try:
+            self.log.append([_line(alert, self.now())])
+        except OSError as error:
+            print(f"alert receiver: {error}", file=sys.stderr, flush=True)
+        for url in self._tell:
+            threading.Thread(target=_post, args=(url, alert), daemon=True).start()
+
+
+def _silence(change: Change, now: str) -> dict[str, Any]:
+    """Returns the alert that alerts do not arrive, as Alertmanager would post it."""
+    row = PERIODIC[ALERTS_JOB]
+    return {
+        "status": change,
+        "labels": {
+            "alertname": str(AlertName.SILENT),
+            "severity": str(row.severity),
+            "owner": PLATFORM_OWNER,
+            "part": ALERTS_JOB,
+        },
+        "annotations": {"summary": f"{row.job}: {row.silent}", "runbook_url": runbook(AlertName.SILENT)},
+        "startsAt": now,
+    }
+
+
+def _post(url: str, alert: dict[str, Any]) -> None:
+    body = json.dumps({"version": "4", "status": alert["status"], "alerts": [alert]}).encode()
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})  # noqa: S310 - http, by contract
+    try:
+        with urllib.request.urlopen(request, timeout=REQUEST_TIMEOUT_SECONDS):  # noqa: S310
+            pass
+    except OSError as error:
+        print(f"alert receiver: {url} was not told that alerts are silent ({error})", file=sys.stderr, flush=True)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -94,8 +172,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(*refusal)
             return
         try:
-            told = lines(json.loads(self.rfile.read(int(self.headers["content-length"]))), self.server.now())
-            self.server.log.append(told)
+            notification = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            told = lines(notification, self.server.now())
+            if told:
+                self.server.log.append(told)
+            for firing in _beats(notification):
+                self.server.watchdog.heard(firing=firing)
         except ValueError as error:
             self._answer(HTTPStatus.BAD_REQUEST, str(error))
         except OSError as error:
@@ -106,8 +188,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(HTTPStatus.OK, "")
 
     def do_GET(self) -> None:
-        ready = self.path == "/ready"
-        self._answer(HTTPStatus.OK if ready else HTTPStatus.NOT_FOUND, "ready\n" if ready else "POST /alerts\n")
+        match self.path:
+            case "/ready":
+                self._answer(HTTPStatus.OK, "ready\n")
+            case "/metrics":
+                self._answer(HTTPStatus.OK, self._metrics())
+            case _:
+                self._answer(HTTPStatus.NOT_FOUND, "POST /alerts\n")
+
+    def _metrics(self) -> str:
+        at = self.server.watchdog.last_seconds
+        series = "" if at is None else f'{HEARTBEAT_TIMESTAMP_SECONDS}{{job="{ALERTS_JOB}"}} {at}\n'
+        return f"# TYPE {HEARTBEAT_TIMESTAMP_SECONDS} gauge\n{series}"
 
     def _refusal(self) -> tuple[HTTPStatus, str] | None:
         length = self.headers.get("content-length", "")
@@ -139,9 +231,17 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m shipway.observability.receiver", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="where to listen, on 127.0.0.1 alone")
     parser.add_argument("--file", type=Path, required=True, help="where the lines go")
+    parser.add_argument(
+        "--objective",
+        type=float,
+        default=PERIODIC[ALERTS_JOB].objective_seconds,
+        help="after how many seconds without the watchdog that is told",
+    )
+    parser.add_argument("--tell", action="append", default=[], metavar="URL", help="who else is told then")
     chosen = parser.parse_args(arguments)
+    watchdog = Watchdog(chosen.objective, time.monotonic, time.time)
     try:
-        server = Receiver(chosen.port, AlertLog(chosen.file))
+        server = Receiver(chosen.port, AlertLog(chosen.file), watchdog, chosen.tell)
     except OSError as error:
         print(f"error: port {chosen.port}, {chosen.file}: {error.strerror}", file=sys.stderr)
         return 1

@@ -1,28 +1,32 @@
 """Recording and alert rules: the series delivery reads under one set of names, and what wakes a person."""
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from shipway.contract.alerts import ALERTS, PLATFORM_OWNER, AlertName
+from shipway.contract.alerts import ALERTS, PLATFORM_OWNER, AlertName, runbook
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import (
-    DELIVERY_JOB,
     FEATURE_AGE_EDGES_SECONDS,
     FEATURE_AGE_SECONDS,
     FEATURE_MISSING_TOTAL,
     GATEWAY_JOB,
-    HEARTBEAT_TIMESTAMP_SECONDS,
-    LABELS_JOB,
     MATERIALISE_JOB,
     MODELS_JOB,
     RECORDED,
     Outcome,
 )
-from shipway.contract.model import ModelSpec, SloSpec
+from shipway.contract.model import ModelSpec
+from shipway.contract.periodic import PERIODIC, Of, Periodic
+from shipway.contract.presets import PresetsSpec
+from shipway.observability.alert_rule import AlertRule, Group, Record
+from shipway.observability.burns import BAD_OUTCOMES, minimum_requests
+from shipway.observability.presets import preset_rules
 from shipway.observability.rendering import render_template, seconds
+from shipway.observability.silence import model_silence, silence, watchdog
+from shipway.observability.utilisation import local_disk, of_gpus, utilisation
 
-__all__ = ["materialise_rules", "minimum_requests", "model_rules", "platform_rules"]
+__all__ = ["gpu_rules", "materialise_rules", "model_rules", "platform_rules"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -30,6 +34,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _LOST_SCRAPES = 5
 # A slot that loads its model does not answer yet, and that wakes nobody.
 _LOADING_SECONDS = 60.0
+# What changes over minutes and days is looked at twice a minute.
+_PRESETS_SECONDS = 30.0
 
 # What half of the values of a feature is taken over.
 _AGE_WINDOW_SECONDS = 1800
@@ -37,29 +43,14 @@ _AGE_WINDOW_SECONDS = 1800
 # One start may fail and the next one make up for it.
 _MISSED_STARTS = 2
 
-# Delivery's loop turns several times a second; its longest waits, for files and for the gateway, stay within ten.
-_STALLED_SECONDS = 15
-
-# What the DCGM exporter calls them: the last error's number, and memory in MiB.
+# What the DCGM exporter calls them: the last error's number, memory in MiB, and the time it computes in percent.
 _XID, _GPU_USED, _GPU_FREE = "DCGM_FI_DEV_XID_ERRORS", "DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_FREE"
+_GPU_BUSY = "DCGM_FI_DEV_GPU_UTIL"
 _GPU_FULL_RATIO = 0.95
 # A new node needs its driver first.
 _GPU_WINDOW_SECONDS, _GPU_SILENT_SECONDS = 300, 900
 
-_DOWN = {
-    GATEWAY_JOB: AlertName.GATEWAY_DOWN,
-    DELIVERY_JOB: AlertName.DELIVERY_DOWN,
-    LABELS_JOB: AlertName.LABELS_DOWN,
-}
-
-
-def minimum_requests(slo: SloSpec) -> int:
-    """Returns how many requests a window needs before its error ratio means anything: fewer, and one error alerts.
-
-    >>> minimum_requests(SloSpec(error_ratio=0.01))
-    100
-    """
-    return math.ceil(1 / slo.error_ratio) if slo.error_ratio else 1
+_DOWN = {GATEWAY_JOB: AlertName.GATEWAY_DOWN}
 
 
 def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: bool) -> str:
@@ -70,11 +61,17 @@ def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: boo
         environment: whose scrape interval sets the waiting times.
         released: whether any slot is filled; a model that was never released must not alert about missing targets.
     """
+    interval_seconds = max(_PRESETS_SECONDS, environment.scrape_interval_seconds)
+    presets = Group(f"presets-{model.name}", interval_seconds, tuple(preset_rules(model, interval_seconds)))
+    silent = model_silence(model.name, environment.scrape_interval_seconds) if released else []
     return render_template(
         _TEMPLATES,
         "model_rules.yml.j2",
         model=model,
         alerts=ALERTS,
+        runbook=_runbooks(environment),
+        silent=silent,
+        groups=[presets],
         slot_down=AlertName.SLOT_DOWN,
         not_scraped=AlertName.MODEL_NOT_SCRAPED,
         above_slo=AlertName.ERROR_RATIO_ABOVE_SLO,
@@ -84,9 +81,9 @@ def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: boo
         interval_seconds=environment.scrape_interval_seconds,
         loading_seconds=_LOADING_SECONDS,
         patience_seconds=environment.scrape_interval_seconds * _LOST_SCRAPES,
-        bad_outcomes="|".join((Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT)),
+        bad_outcomes=BAD_OUTCOMES,
         not_judged=str(Outcome.REJECTED_INPUT),
-        minimum_requests=minimum_requests(model.slo),
+        minimum_requests=minimum_requests(model.slo.error_ratio),
         stale=AlertName.FEATURES_STALE,
         age=FEATURE_AGE_SECONDS,
         missing=FEATURE_MISSING_TOTAL,
@@ -98,27 +95,45 @@ def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: boo
     )
 
 
-def platform_rules(environment: EnvironmentSpec, jobs: Sequence[str] = tuple(_DOWN)) -> str:
+def platform_rules(
+    environment: EnvironmentSpec,
+    scraped: Sequence[str] = tuple(_DOWN),
+    periodic: Iterable[Periodic] = tuple(thing for thing in PERIODIC.values() if thing.of is Of.PLATFORM),
+    disks: Mapping[str, str] | None = None,
+) -> str:
     """Returns the rule file of the platform's own processes.
 
     Args:
         environment: whose scrape interval sets the waiting times.
-        jobs: the scrape jobs that the target has; what is never scraped would be missed for ever.
+        scraped: the jobs without a heartbeat that the target scrapes; what is never scraped would be missed for ever.
+        periodic: the periodic things that the target runs.
+        disks: resource -> PromQL of its share in use; by default that of a local stack.
     """
+    shares = local_disk() if disks is None else disks
+    slow_seconds = max(_PRESETS_SECONDS, environment.scrape_interval_seconds)
+    groups = [
+        Group("silence", environment.scrape_interval_seconds, (watchdog(), *_silence(periodic, environment))),
+        Group("utilisation", slow_seconds, tuple(utilisation(shares, PresetsSpec().utilisation_ratio, {}))),
+    ]
     return render_template(
         _TEMPLATES,
         "platform_rules.yml.j2",
         alerts=ALERTS,
-        down={job: _DOWN[job] for job in jobs},
-        stalled=AlertName.DELIVERY_STALLED,
-        stalled_seconds=_STALLED_SECONDS,
+        runbook=_runbooks(environment),
+        down={job: _DOWN[job] for job in scraped},
         owner=PLATFORM_OWNER,
-        runbook_url=environment.alerts.runbook_url,
-        delivery_job=DELIVERY_JOB,
-        heartbeat=HEARTBEAT_TIMESTAMP_SECONDS,
+        groups=groups,
         interval_seconds=environment.scrape_interval_seconds,
         patience_seconds=environment.scrape_interval_seconds * _LOST_SCRAPES,
     )
+
+
+def _silence(periodic: Iterable[Periodic], environment: EnvironmentSpec) -> list[Record | AlertRule]:
+    return silence(periodic, environment.scrape_interval_seconds)
+
+
+def _runbooks(environment: EnvironmentSpec) -> dict[AlertName, str]:
+    return {name: runbook(name, environment.alerts.runbook_url) for name in AlertName}
 
 
 def gpu_rules(environment: EnvironmentSpec, part: str) -> str:
@@ -128,10 +143,13 @@ def gpu_rules(environment: EnvironmentSpec, part: str) -> str:
         environment: whose pools say whether a GPU must be there at all times.
         part: what the alerts are a part of.
     """
+    shares = utilisation(of_gpus(_GPU_USED, _GPU_FREE, _GPU_BUSY), PresetsSpec().utilisation_ratio, {})
     return render_template(
         _TEMPLATES,
         "gpu_rules.yml.j2",
         alerts=ALERTS,
+        runbook=_runbooks(environment),
+        groups=[Group("gpu-utilisation", _PRESETS_SECONDS, tuple(shares))],
         silent=AlertName.GPUS_NOT_WATCHED,
         fault=AlertName.GPU_FAULT,
         full=AlertName.GPU_MEMORY_FULL,
@@ -144,28 +162,29 @@ def gpu_rules(environment: EnvironmentSpec, part: str) -> str:
         expected=any(pool.min_nodes for pool in environment.gpu_pools),
         owner=PLATFORM_OWNER,
         part=part,
-        runbook_url=environment.alerts.runbook_url,
     )
 
 
 def materialise_rules(environment: EnvironmentSpec, namespace: str, cron_job: str, every_seconds: float) -> str:
-    """Returns the rule file of the job that puts feature values online: its heartbeat, and the alert when it is late.
+    """Returns the rule file of the job that puts feature values online: its last success, and the alert on its age.
+
+    A job is gone before anybody could scrape it; kube-state-metrics remembers when it last succeeded.
 
     Args:
         environment: which says where the runbook is.
         namespace, cron_job: where kube-state-metrics sees it.
         every_seconds: how often it is started.
     """
+    thing = replace(
+        PERIODIC[MATERIALISE_JOB],
+        every_seconds=every_seconds,
+        objective_seconds=every_seconds * (1 + _MISSED_STARTS),
+        heartbeat=f'max(kube_cronjob_status_last_successful_time{{namespace="{namespace}",cronjob="{cron_job}"}})',
+    )
     return render_template(
         _TEMPLATES,
-        "materialise_rules.yml.j2",
-        alerts=ALERTS,
-        late=AlertName.MATERIALISATION_LATE,
-        heartbeat=HEARTBEAT_TIMESTAMP_SECONDS,
-        job=MATERIALISE_JOB,
-        selector=f'namespace="{namespace}",cronjob="{cron_job}"',
+        "groups.yml.j2",
+        runbook=_runbooks(environment),
         owner=PLATFORM_OWNER,
-        runbook_url=environment.alerts.runbook_url,
-        late_seconds=every_seconds * _MISSED_STARTS,
-        every_seconds=every_seconds,
+        groups=[Group(MATERIALISE_JOB, _PRESETS_SECONDS, tuple(_silence([thing], environment)))],
     )

@@ -4,14 +4,19 @@
                      -> {"predictions": [...], "prediction_ids": [...], "source": "model"}
     POST /feedback   {"labels": [{"prediction_id": "...", "label": 1, "event_time": "..."}]}   event_time is optional
                      -> {"accepted": 1}
-    POST /v2/models/<model>/infer, GET /v2/models/<model>, /v2/models/<model>/ready, /v2/health/live, /v2/health/ready
+    POST /v2/models/<model>/infer, GET /v2, /v2/models/<model>, /v2/models/<model>/ready, /v2/health/live and ready;
+    <model> may be followed by /versions/<version>
+    GET /openapi.json   all of it, for this model's schema
 
 Whatever is wrong with a request gets status 400 and {"error": "...", "violations": [{row, field, rule, got,
-expected}]}; row -1 is the request itself. Too large is 413, too many at once 429, no answer and no fallback 503, and so
-is a request whose share the gateway gave to another version than this slot's; that one is counted nowhere.
+expected}]}; row -1 is the request itself. Too large is 413, encoded 415, too many at once 429, no answer and no
+fallback 503, and so is a request whose share the gateway gave to another version than this slot's; that one is counted
+nowhere.
 """
 
 import asyncio
+import importlib.metadata
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,30 +25,33 @@ from typing import Any, cast
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from shipway.contract.environment import Tier
-from shipway.contract.metrics import EVIDENCE_PATH, REFUSED_HEADER, VERSIONS_HEADER, Outcome
+from shipway.contract.metrics import EVIDENCE_PATH, REFUSED_HEADER, UNIT_HEADER, VERSIONS_HEADER, Outcome
 from shipway.contract.schema import Violation
-from shipway.serving.open_inference import metadata, response, rows_of
-from shipway.serving.requests import BODY, MAX_VIOLATIONS, Rejected, check_rows, parse_object, parse_time
+from shipway.serving.features import described
+from shipway.serving.feedback import labels_of
+from shipway.serving.open_api import open_api
+from shipway.serving.open_inference import metadata, response, rows_of, server_metadata
+from shipway.serving.requests import BODY, MAX_VIOLATIONS, Rejected, check_rows, parse_object
 from shipway.serving.runtime import Answer, Overloaded, Runtime, Unanswered
 
-__all__ = ["PATHS", "build_application"]
+__all__ = ["build_application"]
 
-# Every path there is; the launcher refuses others before BentoML would make a metric series of each.
-PATHS = re.compile(
-    r"/(?:predict|feedback|livez|readyz|healthz|metrics(?:/evidence)?|v2/health/(?:live|ready)"
-    r"|v2/models/[a-z0-9-]+(?:/infer|/ready)?)"
-)
-
-_PREDICTION_ID = re.compile(r"[0-9a-f]{32}")
-_MAX_LABELS = 10_000
 # Above this size a body is parsed in a thread: a megabyte of JSON would hold up every other request for 50 ms.
 _SMALL_BODY_BYTES = 65_536
 _RETRY_AFTER_SECONDS = "1"
+
+_CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
+_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
+# A client that has it sends tensors as bytes behind the JSON, an extension of the protocol.
+_BINARY_HEADER = "inference-header-content-length"
+
+_LOGGER = logging.getLogger("shipway.serving")
 
 _Handler = Callable[[Request, Runtime], Awaitable[Response]]
 
@@ -53,44 +61,57 @@ def build_application(runtime: Callable[[], Runtime]) -> Starlette:
 
     def on(path: str, method: str, handler: _Handler) -> Route:
         async def endpoint(request: Request) -> Response:
-            return await handler(request, runtime())
+            try:
+                return await handler(request, runtime())
+            except Exception as error:  # noqa: BLE001 - left to the server below, its text would go into the log
+                _LOGGER.error("a request ended with %s", described(error))
+                return JSONResponse({"error": f"this slot failed with {type(error).__name__}"}, 500)
 
         return Route(path, endpoint, methods=[method])
+
+    def of_model(rest: str, method: str, handler: _Handler) -> list[Route]:
+        async def known(request: Request, runtime: Runtime) -> Response:
+            return _unknown(request, runtime) or await handler(request, runtime)
+
+        return [on(f"/v2/models/{{model}}{version}{rest}", method, known) for version in ("", "/versions/{version}")]
 
     return Starlette(
         routes=[
             on("/predict", "POST", _predict),
             on("/feedback", "POST", _feedback),
-            on("/v2/models/{model}/infer", "POST", _infer),
-            on("/v2/models/{model}/ready", "GET", _model_ready),
-            on("/v2/models/{model}", "GET", _model_metadata),
+            on("/openapi.json", "GET", _open_api),
+            on("/v2", "GET", _server_metadata),
+            *of_model("/infer", "POST", _infer),
+            *of_model("/ready", "GET", _ready),
+            *of_model("", "GET", _model_metadata),
             on(EVIDENCE_PATH, "GET", _evidence),
             on("/v2/health/live", "GET", _live),
             on("/v2/health/ready", "GET", _ready),
-        ]
+        ],
+        exception_handlers={HTTPException: _in_json},
     )
 
 
 async def _predict(request: Request, runtime: Runtime) -> Response:
     def show(_: dict[str, Any], answer: Answer) -> dict[str, Any]:
-        return {
+        content: dict[str, Any] = {
             "predictions": answer.predictions,
             "prediction_ids": answer.prediction_ids,
             "source": answer.source,
         }
+        return content if answer.age_seconds is None else content | {"age_seconds": answer.age_seconds}
 
     return await _answered(request, runtime, lambda document: document, show)
 
 
 async def _infer(request: Request, runtime: Runtime) -> Response:
-    if request.path_params["model"] != runtime.name:
-        return _unknown_model(request, runtime)
-
     def rows(document: dict[str, Any]) -> dict[str, Any]:
         return {"rows": rows_of(document, runtime.schema)}
 
     def show(document: dict[str, Any], answer: Answer) -> dict[str, Any]:
-        parameters = {"source": answer.source, "prediction_ids": answer.prediction_ids}
+        parameters: dict[str, Any] = {"source": answer.source, "prediction_ids": answer.prediction_ids}
+        if answer.age_seconds is not None:
+            parameters["age_seconds"] = answer.age_seconds
         return response(runtime.name, runtime.version, document, answer.predictions, parameters)
 
     return await _answered(request, runtime, rows, show)
@@ -125,14 +146,15 @@ async def _answered(
         return _overloaded(runtime, f"{runtime.spec.max_concurrency} requests are in the model, its limit")
     except Unanswered as unanswered:
         outcome = unanswered.outcome
-        return JSONResponse({"error": f"no prediction: {unanswered}"}, 503, _headers(runtime))
+        content = {"error": f"no prediction: {unanswered}", "request_id": unanswered.request_id}
+        return JSONResponse(content, 503, _headers(runtime))
     finally:
         runtime.measures.request(outcome, time.perf_counter() - started)
 
 
 async def _feedback(request: Request, runtime: Runtime) -> Response:
     try:
-        labels = _labels(await _document(request, runtime))
+        labels = labels_of(await _document(request, runtime), _now())
     except Rejected as rejected:
         return _refusal(rejected, runtime)
     except ClientDisconnect:
@@ -142,61 +164,16 @@ async def _feedback(request: Request, runtime: Runtime) -> Response:
     return JSONResponse({"accepted": len(labels)}, headers=_headers(runtime))
 
 
-def _labels(document: dict[str, Any]) -> list[dict[str, Any]]:
-    items = document.get("labels")
-    if set(document) != {"labels"} or not isinstance(items, list) or not 0 < len(cast(list[Any], items)) <= _MAX_LABELS:
-        keys = ", ".join(sorted(document)[:20])
-        violation = Violation(
-            row=BODY,
-            field="labels",
-            rule="type",
-            got=f"keys {keys[:100]}",
-            expected=f"labels: 1 to {_MAX_LABELS} of them",
-        )
-        raise Rejected("the body is not a list of labels", [violation])
-    received, found, labels = _now(), list[Violation](), list[dict[str, Any]]()
-    for number, item in enumerate(cast(list[Any], items)):
-        label = _label(item, number, received, found)
-        if label is not None:
-            labels.append(label)
-    if found:
-        raise Rejected(f"{len(found)} violation{'s' if len(found) > 1 else ''} in the labels", found)
-    return labels
+async def _open_api(request: Request, runtime: Runtime) -> Response:
+    return JSONResponse(open_api(runtime.name, runtime.version, runtime.schema), headers=_headers(runtime))
 
 
-def _label(item: object, number: int, received: datetime, found: list[Violation]) -> dict[str, Any] | None:
-    def violates(field: str, rule: str, expected: str) -> None:
-        found.append(Violation(row=number, field=field, rule=rule, got="something else", expected=expected))
-
-    if not isinstance(item, dict):
-        return violates("", "type", "an object")
-    content = cast(dict[str, Any], item)
-    prediction_id, label, stamp = (content.get(key) for key in ("prediction_id", "label", "event_time"))
-    if set(content) - {"prediction_id", "label", "event_time"}:
-        violates("", "unknown", "only prediction_id, label and event_time")
-    if not isinstance(prediction_id, str) or not _PREDICTION_ID.fullmatch(prediction_id):
-        violates("prediction_id", "prediction_id", "an id from a prediction's answer: 32 hexadecimal digits")
-    if isinstance(label, bool) or not isinstance(label, int | float) or label - label != 0:
-        violates("label", "type", "a finite number")
-    event_time = received
-    if stamp is not None:
-        try:
-            event_time = parse_time(stamp if isinstance(stamp, str) else "")
-        except ValueError:
-            violates("event_time", "timestamp", "an ISO 8601 time with an offset, such as 2013-05-01T12:00:00Z")
-    return {"prediction_id": prediction_id, "label": label, "event_time": event_time, "received_at": received}
+async def _server_metadata(request: Request, runtime: Runtime) -> Response:
+    return JSONResponse(server_metadata(importlib.metadata.version("shipway")))
 
 
 async def _model_metadata(request: Request, runtime: Runtime) -> Response:
-    if request.path_params["model"] != runtime.name:
-        return _unknown_model(request, runtime)
     return JSONResponse(metadata(runtime.name, runtime.version, runtime.schema), headers=_headers(runtime))
-
-
-async def _model_ready(request: Request, runtime: Runtime) -> Response:
-    if request.path_params["model"] != runtime.name:
-        return _unknown_model(request, runtime)
-    return await _ready(request, runtime)
 
 
 async def _evidence(request: Request, runtime: Runtime) -> Response:
@@ -212,6 +189,7 @@ async def _ready(request: Request, runtime: Runtime) -> Response:
 
 
 async def _document(request: Request, runtime: Runtime) -> dict[str, Any]:
+    _check_encoding(request)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -224,8 +202,25 @@ async def _document(request: Request, runtime: Runtime) -> dict[str, Any]:
     return await asyncio.to_thread(parse_object, bytes(body))
 
 
+def _check_encoding(request: Request) -> None:
+    """Refuses a body that says of itself that it is anything but plain UTF-8; its media type decides nothing."""
+    coding = request.headers.get("content-encoding", "identity")
+    charset = _CHARSET.search(request.headers.get("content-type", ""))
+    for where, got, fits, expected in (
+        ("content-encoding", coding, coding.lower() == "identity", "no encoding"),
+        ("content-type", charset[1] if charset else "", not charset or charset[1].lower() in _CHARSETS, "utf-8"),
+        (_BINARY_HEADER, "a header", _BINARY_HEADER not in request.headers, "tensors as JSON"),
+    ):
+        if not fits:
+            violation = Violation(row=BODY, field=where, rule="encoding", got=got[:60], expected=expected)
+            raise Rejected(f"{where}: expected {expected}", [violation], status=415)
+
+
 def _believed(request: Request, runtime: Runtime) -> Mapping[str, str]:
     """Returns the headers that count: only a replay on a laptop may say when its event happened."""
+    if len(request.headers.getlist(UNIT_HEADER)) > 1:
+        violation = Violation(row=BODY, field=UNIT_HEADER, rule="duplicate", got="several", expected="one unit id")
+        raise Rejected("1 violation of the schema", [violation])
     headers = dict(request.headers)
     if runtime.tier is not Tier.LOCAL:
         headers.pop("x-event-time", None)
@@ -251,9 +246,19 @@ def _not_meant(runtime: Runtime, versions: str) -> JSONResponse:
     return JSONResponse({"error": text}, 503, _headers(runtime, {REFUSED_HEADER: runtime.version}))
 
 
-def _unknown_model(request: Request, runtime: Runtime) -> JSONResponse:
-    asked = str(request.path_params["model"])[:100]
-    return JSONResponse({"error": f"no model {asked!r} here, expected {runtime.name!r}"}, 404, _headers(runtime))
+def _unknown(request: Request, runtime: Runtime) -> Response | None:
+    """Returns the answer to a path that names another model or version, None for this slot's own."""
+    for name, own in (("model", runtime.name), ("version", runtime.version)):
+        asked = str(request.path_params.get(name, own))
+        if asked != own:
+            return JSONResponse({"error": f"no {name} {asked[:100]!r} here, expected {own!r}"}, 404, _headers(runtime))
+    return None
+
+
+def _in_json(request: Request, error: Exception) -> Response:
+    """Returns 404 and 405 in the words of all other errors."""
+    problem = cast(HTTPException, error)
+    return JSONResponse({"error": problem.detail}, problem.status_code, problem.headers)
 
 
 def _headers(runtime: Runtime, more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -15,7 +15,7 @@ into it, so that a body, a header or an error reads the same whichever version o
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import bentoml
 import numpy as np
@@ -49,6 +49,11 @@ class ModelService:
     def __init__(self, configuration: SlotConfiguration | None = None) -> None:
         """Opens the slot that `configuration` describes; BentoML gives none, then the environment holds it."""
         type(self)._runtime = Runtime.open(self, configuration or SlotConfiguration.from_environment())
+
+    @classmethod
+    def beside(cls) -> Self:
+        """Returns an instance without a slot of its own, not loaded: what may answer when another version cannot."""
+        return cls.__new__(cls)
 
     def load(self, files: ModelFiles) -> None:
         """Loads the model from the bundle's files; called once, before the slot is ready."""

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -20,12 +21,14 @@ from shipway.contract.documents import parse, read_json
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ArtifactError
 from shipway.contract.metrics import LOG_FIELDS, Slot
+from shipway.contract.release import short_digest
 from shipway.serving.configuration import SlotConfiguration
+from shipway.serving.edge import Edge
 from shipway.serving.faults import admit
 
 __all__ = ["SHUTDOWN_SECONDS", "asgi_application", "main"]
 
-# How long requests in flight may take to finish after SIGTERM; the supervisor waits longer before it kills.
+# How long requests in flight may take to finish after a slot has drained; the supervisor waits longer before it kills.
 SHUTDOWN_SECONDS = 15
 
 
@@ -63,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _serve(asgi_application(configuration, options.state.resolve()), listener)
 
 
-def asgi_application(configuration: SlotConfiguration, state: Path) -> Any:
+def asgi_application(configuration: SlotConfiguration, state: Path) -> Edge:
     """Returns the ASGI application of a slot; its lifespan loads the model.
 
     Sets this process's environment first, because BentoML and prometheus_client read it when they are imported.
@@ -89,7 +92,7 @@ def asgi_application(configuration: SlotConfiguration, state: Path) -> Any:
     service = getattr(import_from(configuration.bundle / "files" / "src", package, submodule), name)
     application = service.to_asgi()
     _drop_timeouts(application)
-    return _KnownPaths(application)
+    return Edge(application, manifest.model, short_digest(configuration.digest))
 
 
 def _drop_timeouts(application: Any) -> None:
@@ -136,8 +139,21 @@ def _bound(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _serve(application: Any, listener: socket.socket) -> None:
+def _serve(application: Edge, listener: socket.socket) -> None:
     import uvicorn
+
+    class Draining(uvicorn.Server):
+        """Says first that it is not ready, goes on answering for a while, and only then listens no more."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            told_before = application.draining
+            seconds = application.drain()
+            if told_before or not self.started or not seconds:
+                super().handle_exit(sig, frame)
+                return
+            later = threading.Timer(seconds, super().handle_exit, (sig, frame))
+            later.daemon = True
+            later.start()
 
     config = uvicorn.Config(
         application,
@@ -147,7 +163,7 @@ def _serve(application: Any, listener: socket.socket) -> None:
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         server_header=False,
     )
-    server = uvicorn.Server(config)
+    server = Draining(config)
     # uvicorn drains on SIGTERM and then raises it again for this handler: being told to stop is no failure.
     signal.signal(signal.SIGTERM, _leave)
     asyncio.run(server.serve(sockets=[listener]))
@@ -157,21 +173,3 @@ def _serve(application: Any, listener: socket.socket) -> None:
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
     sys.exit(0)
-
-
-class _KnownPaths:
-    """Answers 404 for every other path before BentoML makes a metric series of it."""
-
-    def __init__(self, application: Any) -> None:
-        self._application = application
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        from starlette.responses import JSONResponse
-
-        from shipway.serving.application import PATHS
-
-        if scope["type"] == "http" and not PATHS.fullmatch(scope["path"]):
-            answer = JSONResponse({"error": f"no such path: {scope['path'][:100]}"}, 404)
-            await answer(scope, receive, send)
-        else:
-            await self._application(scope, receive, send)

@@ -13,6 +13,7 @@ from shipway.contract.metrics import EVIDENCE_SERIES, LATENCY_EDGES_SECONDS, PRE
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema, Violation
 from shipway.contract.serving import FallbackSource
+from shipway.serving.read_measures import ReadMeasures
 
 __all__ = ["Measures"]
 
@@ -29,7 +30,7 @@ class Measures:
     Args:
         model, digest, slot: the labels of every series; the version is the digest's short form.
         schema: bounds the `field` label of violations.
-        features: the names of the features the model reads.
+        features: the names of the features the model reads; how reads go is counted by `reads`.
         prediction_edges: inner edges of the prediction bins, from the bundle's drift reference.
         live_edges: short digest -> inner edges of another version on which this one is compared with it.
         registry: where the series are registered.
@@ -87,10 +88,25 @@ class Measures:
         self._ages = {name: ages.labels(*who, name) for name in features}
         self._request_seconds = histogram(metrics.REQUEST_SECONDS, "Time of a whole request.").labels(*who)
         self._inference_seconds = histogram(metrics.INFERENCE_SECONDS, "Time in the model.").labels(*who)
-        self._feature_seconds = histogram(metrics.FEATURE_SECONDS, "Time in the feature store.").labels(*who)
+        self.reads = ReadMeasures(who, registry)
+        letters = counter(metrics.DEAD_LETTERS_TOTAL, "Requests that nobody could answer.", "outcome")
+        self._dead_letters = {outcome: letters.labels(*who, str(outcome)) for outcome in Outcome}
+        self._standing_by = gauge(metrics.FALLBACK_READY, "Whether a fallback's source could answer now.", "source")
         self._written = counter(metrics.PREDICTION_LOG_WRITTEN_TOTAL, "Log records on disk.", "log")
         self._dropped = counter(metrics.PREDICTION_LOG_DROPPED_TOTAL, "Log records lost: queue or disk full.", "log")
         self._heartbeat = gauge(metrics.HEARTBEAT_TIMESTAMP_SECONDS, "When a periodic job last did its work.", "job")
+        # Not the exposition's own process series: behind several worker processes those would be of nobody.
+        cpu = counter(metrics.PROCESS_CPU_SECONDS_TOTAL, "CPU time that the slot's processes have used.")
+        self._cpu = cpu.labels(*who)
+        self._cpu_seconds = 0.0
+        memory = Gauge(
+            metrics.PROCESS_MEMORY_BYTES,
+            "Memory that the slot's processes hold.",
+            _SLOT_LABELS,
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self._memory = memory.labels(*who)
         gauge(metrics.MODEL_INFO, "What is served; always 1.", "digest").labels(*who, digest).set(1)
 
     def request(self, outcome: Outcome, seconds: float) -> None:
@@ -102,10 +118,6 @@ class Measures:
     def inference(self, seconds: float) -> None:
         """Times one call of the model."""
         self._inference_seconds.observe(seconds)
-
-    def feature_read(self, seconds: float) -> None:
-        """Times one read of the feature store."""
-        self._feature_seconds.observe(seconds)
 
     def feature_age(self, name: str, seconds: float) -> None:
         """Records how old a served feature value is."""
@@ -142,6 +154,14 @@ class Measures:
         """Counts one request answered by `source`."""
         self._fallbacks[source].inc()
 
+    def fallback_ready(self, source: FallbackSource, ready: bool) -> None:
+        """Says whether `source` could answer now."""
+        self._standing_by.labels(*self._who, str(source)).set(int(ready))
+
+    def dead_letter(self, outcome: Outcome) -> None:
+        """Counts one request that nobody could answer."""
+        self._dead_letters[outcome].inc()
+
     def violations(self, found: Iterable[Violation]) -> None:
         """Counts violations; a field the schema does not know becomes `other`, so callers cannot make series."""
         tally = Tally((one.field if one.field in self._fields else "other", one.rule) for one in found)
@@ -156,6 +176,12 @@ class Measures:
     def heartbeat(self, job: str, now_seconds: float) -> None:
         """Says that `job` did its work at `now_seconds` since the epoch."""
         self._heartbeat.labels(*self._who, job).set(now_seconds)
+
+    def process(self, cpu_seconds: float, memory_bytes: int) -> None:
+        """Shows what this process has used: CPU time since its start, and the memory it holds now."""
+        self._cpu.inc(max(cpu_seconds - self._cpu_seconds, 0.0))
+        self._cpu_seconds = cpu_seconds
+        self._memory.set(memory_bytes)
 
 
 def _bins_of(

@@ -2,9 +2,7 @@
 # pyarrow ships no types.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
-import hashlib
 import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +12,10 @@ from typing import Any
 from shipway.contract.schema import Schema
 from shipway.logs.schemas import LABEL_SCHEMA, PREDICTION_SCHEMA
 from shipway.serving.features import ServedFeature
+from shipway.serving.personal import Redaction, hash_key
 from shipway.serving.segments import SegmentLog, writer_name
 
-__all__ = ["LABEL_SCHEMA", "PREDICTION_SCHEMA", "LabelLog", "Logged", "PredictionLog", "hash_key"]
+__all__ = ["LABEL_SCHEMA", "PREDICTION_SCHEMA", "LabelLog", "Logged", "PredictionLog"]
 
 
 @dataclass(frozen=True)
@@ -28,27 +27,6 @@ class Logged:
     entities: Mapping[str, object]
     features: Sequence[ServedFeature]
     prediction: float
-
-
-def hash_key(folder: Path) -> bytes:
-    """Returns the secret with which personal values in `folder` are hashed, made at first use.
-
-    Without a secret, hashing every tail number or postcode would undo the hash.
-    """
-    path = folder / ".hash-key"
-    folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f".hash-key.{secrets.token_hex(8)}"
-    if not path.exists():
-        made.touch(mode=0o600)
-        made.write_bytes(secrets.token_bytes(32))
-        try:
-            # A link to an existing name fails: of two slots starting at once, one key wins.
-            path.hardlink_to(made)
-        except FileExistsError:
-            pass
-        finally:
-            made.unlink()
-    return path.read_bytes()
 
 
 class PredictionLog:
@@ -65,8 +43,7 @@ class PredictionLog:
     def __init__(
         self, folder: Path, schema: Schema, version: str, slot: str, pid: int, count: Callable[[int, int], None]
     ) -> None:
-        self._personal = tuple(field.name for field in schema.fields if field.personal)
-        self._key = hash_key(folder)
+        self._redaction = Redaction(schema, hash_key(folder))
         self._version, self._slot = version, slot
         self._log = SegmentLog(folder / "predictions", PREDICTION_SCHEMA, writer_name(version, slot, pid), count)
 
@@ -81,28 +58,19 @@ class PredictionLog:
         self._log.close()
 
     def _record(self, event_time: datetime, unit_id: str, served_by: str, one: Logged) -> dict[str, Any]:
-        personal = {str(one.row[name]) for name in self._personal if one.row[name] is not None}
-
-        def shown(value: object) -> object:
-            # A key or a unit id may repeat a personal field under another name.
-            return self._hash(value) if str(value) in personal else value
-
-        fields = {name: self._hash(value) if name in self._personal else value for name, value in one.row.items()}
+        redaction, values = self._redaction, self._redaction.values(one.row)
         return {
             "prediction_id": one.prediction_id,
             "event_time": event_time,
-            "unit_id": shown(unit_id),
-            "entities": _text({name: shown(value) for name, value in one.entities.items()}),
-            "fields": _text(fields),
+            "unit_id": redaction.shown(unit_id, values),
+            "entities": _text({name: redaction.shown(value, values) for name, value in one.entities.items()}),
+            "fields": _text(redaction.fields(one.row, values)),
             "features": [feature.record() for feature in one.features],
             "prediction": one.prediction,
             "version": self._version,
             "slot": self._slot,
             "served_by": served_by,
         }
-
-    def _hash(self, value: object) -> str:
-        return f"blake2:{hashlib.blake2b(str(value).encode(), key=self._key, digest_size=16).hexdigest()}"
 
 
 class LabelLog:

@@ -14,10 +14,12 @@ from shipway.serving.units import RolloutStep
 __all__ = [
     "BODY",
     "MAX_ROWS",
+    "MAX_UNIT_ID_CHARACTERS",
     "MAX_VIOLATIONS",
     "Asked",
     "Rejected",
     "check_rows",
+    "kind_of",
     "parse_json",
     "parse_object",
     "parse_time",
@@ -33,7 +35,7 @@ MAX_ROWS = 1000
 # own size.
 MAX_VIOLATIONS = 1000
 
-_MAX_UNIT_ID_CHARACTERS = 200
+MAX_UNIT_ID_CHARACTERS = 200
 
 
 class Rejected(Exception):
@@ -124,7 +126,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     """
     document = parse_json(body)
     if not isinstance(document, dict):
-        raise _malformed("type", f"a JSON {_kind(document)}")
+        raise _malformed("type", f"a JSON {kind_of(document)}")
     return cast(dict[str, Any], document)
 
 
@@ -191,13 +193,13 @@ def _check_envelope(document: dict[str, Any], headers: Mapping[str, str]) -> lis
     if "rows" not in document:
         found.append(_body("rows", "missing", "nothing", f"a list of 1 to {MAX_ROWS} rows"))
     elif not isinstance(rows, list):
-        found.append(_body("rows", "type", f"a JSON {_kind(rows)}", f"a list of 1 to {MAX_ROWS} rows"))
+        found.append(_body("rows", "type", f"a JSON {kind_of(rows)}", f"a list of 1 to {MAX_ROWS} rows"))
     elif not 0 < len(cast(list[Any], rows)) <= MAX_ROWS:
         found.append(_body("rows", "length", f"{len(cast(list[Any], rows))} rows", f"1 to {MAX_ROWS} rows"))
     for where, unit_id in (("unit_id", document.get("unit_id")), (UNIT_HEADER, headers.get(UNIT_HEADER))):
         if unit_id is not None and not _is_unit_id(unit_id):
-            expected = f"1 to {_MAX_UNIT_ID_CHARACTERS} printable characters"
-            found.append(_body(where, "unit_id", f"a JSON {_kind(unit_id)}", expected))
+            expected = f"1 to {MAX_UNIT_ID_CHARACTERS} printable characters"
+            found.append(_body(where, "unit_id", f"a JSON {kind_of(unit_id)}", expected))
     body, header = document.get("unit_id"), headers.get(UNIT_HEADER)
     if body is not None and header is not None and body != header and not found:
         found.append(_body("unit_id", "differs", "another id than in x-unit-id", "a copy of the header"))
@@ -205,7 +207,7 @@ def _check_envelope(document: dict[str, Any], headers: Mapping[str, str]) -> lis
 
 
 def _is_unit_id(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _MAX_UNIT_ID_CHARACTERS and value.isprintable()
+    return isinstance(value, str) and 0 < len(value) <= MAX_UNIT_ID_CHARACTERS and value.isprintable()
 
 
 def _doubles(row: object, number: int) -> list[Violation]:
@@ -220,7 +222,8 @@ def _body(field: str, rule: str, got: str, expected: str) -> Violation:
     return Violation(row=BODY, field=field, rule=rule, got=got, expected=expected)
 
 
-def _kind(value: object) -> str:
+def kind_of(value: object) -> str:
+    """Returns what a value is in JSON, in words; never the value, which may be somebody's name."""
     match value:
         case None:
             return "null"

@@ -6,7 +6,6 @@ import logging
 import os
 import random
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
@@ -25,17 +25,21 @@ from shipway.bundle.served import ServedModel
 from shipway.contract.documents import parse, read_json
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ShipwayError
-from shipway.contract.metrics import Outcome, Slot
+from shipway.contract.metrics import SERVING_JOB, Outcome, Slot
 from shipway.contract.release import short_digest
-from shipway.contract.schema import FieldKind, Schema
+from shipway.contract.schema import Schema
 from shipway.contract.serving import FallbackSource, ServingSpec
 from shipway.serving.configuration import SlotConfiguration
+from shipway.serving.dead_letters import DeadLetter, DeadLetterLog
+from shipway.serving.fallback import Exhausted, FallbackChain, Replacement
 from shipway.serving.faults import Faults, admit
-from shipway.serving.features import FeatureReader, FeatureStatus, ServedFeature
+from shipway.serving.features import FeatureReader, FeatureStatus, ServedFeature, described, joined
 from shipway.serving.inputs import InputCounts
 from shipway.serving.measures import Measures
 from shipway.serving.model_files import ModelFiles
+from shipway.serving.outputs import checked, example_row
 from shipway.serving.predictions import LabelLog, Logged, PredictionLog
+from shipway.serving.previous import Previous
 from shipway.serving.references import LiveEdges
 from shipway.serving.requests import Asked
 from shipway.serving.units import Units
@@ -46,6 +50,8 @@ _LOGGER = logging.getLogger("shipway.serving")
 
 _HEARTBEAT_SECONDS = 5.0
 _WARM_UP_RETRY_SECONDS = 1.0
+# How soon a slot learns that another version went live beside it.
+_FOLLOW_SECONDS = 1.0
 
 
 class Model(Protocol):
@@ -65,20 +71,27 @@ class Overloaded(Exception):
 
 
 class Unanswered(Exception):
-    """The model gave no answer and the fallback chain is empty; the text says the cause."""
+    """The model gave no answer and nobody of the fallback chain has one; the text says the model's cause.
 
-    def __init__(self, cause: str, outcome: Outcome) -> None:
+    Args:
+        cause: one sentence.
+        outcome: how the model did.
+        request_id: by which the dead letter is found.
+    """
+
+    def __init__(self, cause: str, outcome: Outcome, request_id: str) -> None:
         super().__init__(cause)
-        self.outcome = outcome
+        self.outcome, self.request_id = outcome, request_id
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a request gets back: one prediction and one id a row, and where the predictions came from."""
+    """What a request gets back: one prediction and one id a row, where they came from, and the age of repeated ones."""
 
     predictions: list[float]
     prediction_ids: list[str]
     source: str
+    age_seconds: float | None = None
 
 
 class Runtime:
@@ -93,7 +106,8 @@ class Runtime:
         features: the reader of its features, None for a model without.
         measures: the slot's counters.
         inputs: what it sees, counted for drift.
-        predictions, labels: the slot's logs.
+        chain: who answers when the model does not.
+        predictions, labels, dead_letters: the slot's logs.
         tier: only `local` believes a request's own event time.
         edges: learns the edges of the version that goes live beside this one; None where nothing is compared.
         faults: what a rehearsal puts around the model's calls, None for a version that is meant to work.
@@ -111,8 +125,10 @@ class Runtime:
         features: FeatureReader | None,
         measures: Measures,
         inputs: InputCounts,
+        chain: FallbackChain,
         predictions: PredictionLog,
         labels: LabelLog,
+        dead_letters: DeadLetterLog,
         tier: Tier,
         edges: LiveEdges | None = None,
         faults: Faults | None = None,
@@ -121,6 +137,7 @@ class Runtime:
         self.schema, self.spec, self.measures, self.labels, self.tier = model.schema, spec, measures, labels, tier
         self.inputs = inputs
         self._files, self._features, self._log = files, features, predictions
+        self._chain, self._dead_letters = chain, dead_letters
         self._threads = ThreadPoolExecutor(spec.max_concurrency, thread_name_prefix="model")
         self._units, self._faults, self._edges = Units(), faults, edges
         self._busy = 0
@@ -171,6 +188,14 @@ class Runtime:
                 names,
                 {"model": served.name, "version": version, "slot": str(configuration.slot)},
             ),
+            chain=FallbackChain(served.serving, measures, _previous(served, configuration)),
+            dead_letters=DeadLetterLog(
+                folder,
+                model.schema,
+                *who[:2],
+                served.serving.dead_letter_max_mib << 20,
+                _counted(measures, "dead_letters"),
+            ),
             predictions=PredictionLog(folder, model.schema, *who, _counted(measures, "predictions")),
             labels=LabelLog(folder, *who, _counted(measures, "labels")),
             tier=configuration.tier,
@@ -186,7 +211,7 @@ class Runtime:
             ShipwayError: when the model cannot be loaded.
         """
         await asyncio.to_thread(self.model.load, self._files)
-        self._tasks = [asyncio.create_task(self._warm_up()), asyncio.create_task(self._beat())]
+        self._tasks = [asyncio.create_task(work()) for work in (self._warm_up, self._beat, self._follow)]
 
     async def stop(self) -> None:
         """Writes the logs out and lets go of the threads; called after the last request was answered."""
@@ -195,6 +220,8 @@ class Runtime:
             task.cancel()
         await asyncio.to_thread(self._log.close)
         await asyncio.to_thread(self.labels.close)
+        await asyncio.to_thread(self._dead_letters.close)
+        self._chain.close()
         if self._features:
             self._features.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -204,7 +231,7 @@ class Runtime:
 
         Raises:
             Overloaded: when the bulkhead is full.
-            Unanswered: when the model failed and the chain is empty.
+            Unanswered: when the model failed and nobody of the chain has an answer; it is a dead letter then.
         """
         # Whoever was sent here counts, however it ends: the gateway's split is judged, not this slot.
         sighting = self._units.see(asked.rollout_step, asked.routing_key)
@@ -221,16 +248,19 @@ class Runtime:
             keys, features = [dict[str, object]()] * len(asked.rows), [()] * len(asked.rows)
             values, outcome, cause = self._raised(error)
         else:
-            values, outcome, cause = await self._infer(_joined(asked.rows, features))
+            values, outcome, cause = await self._infer(joined(asked.rows, features))
             # Counted when the request ends, not when the features came: more of them than requests cannot be.
             self.measures.feature_missing(_defaults(features))
         self.inputs.add(asked.rows, features, values)
-        source = "model"
+        source, age = "model", None
         if values is None:
-            values, source = self._fall_back(len(asked.rows), outcome, cause), str(FallbackSource.CONSTANT)
-        elif sighting and self._units.first_prediction(sighting):
-            self.measures.unit_prediction(float(values[0]))
-        answer = Answer(values.tolist(), [uuid.uuid4().hex for _ in asked.rows], source)
+            replaced = await self._fall_back(asked, features, outcome, cause)
+            values, source, age = replaced.values, str(replaced.source), replaced.age_seconds
+        else:
+            if sighting and self._units.first_prediction(sighting):
+                self.measures.unit_prediction(float(values[0]))
+            self._chain.keep(asked, values)
+        answer = Answer(values.tolist(), [uuid.uuid4().hex for _ in asked.rows], source, age)
         logged = map(Logged, answer.prediction_ids, asked.rows, keys, features, answer.predictions)
         rollout = asked.rollout_step.rollout if asked.rollout_step else 0
         self._log.append(asked.event_time, asked.unit_id, source, list(logged), rollout)
@@ -255,13 +285,12 @@ class Runtime:
             return None, Outcome.TIMEOUT, f"the model took longer than {self.spec.timeout_seconds} s"
         except Exception as error:  # noqa: BLE001 - whatever a model raises, the chain answers and the counter says so
             return self._raised(error)
-        values, problem = _checked(raw, len(rows))
+        values, problem = checked(raw, len(rows))
         return (values, Outcome.OK, "") if values is not None else (None, Outcome.INVALID_OUTPUT, problem)
 
     def _raised(self, error: Exception) -> tuple[None, Outcome, str]:
         # The message may quote a row; the type and the place in the code are enough to find the cause.
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        _LOGGER.error("the model raised %s at %s:%s", type(error).__name__, place.filename, place.lineno)
+        _LOGGER.error("the model raised %s", described(error))
         return None, Outcome.ERROR, f"the model raised {type(error).__name__}"
 
     def _predict(self, rows: list[dict[str, Any]]) -> object:
@@ -276,11 +305,27 @@ class Runtime:
         if not future.cancelled():
             future.exception()
 
-    def _fall_back(self, count: int, outcome: Outcome, cause: str) -> NDArray[np.float64]:
-        if FallbackSource.CONSTANT not in self.spec.fallback or self.spec.fallback_constant is None:
-            raise Unanswered(cause, outcome)
-        self.measures.fallback(FallbackSource.CONSTANT)
-        return np.full(count, self.spec.fallback_constant, dtype=np.float64)
+    async def _fall_back(
+        self, asked: Asked, features: Sequence[Sequence[ServedFeature]], outcome: Outcome, cause: str
+    ) -> Replacement:
+        try:
+            return await self._chain.answer(asked, features)
+        except Exhausted as exhausted:
+            unanswered = Unanswered(cause, outcome, uuid.uuid4().hex)
+            letter = DeadLetter(
+                request_id=unanswered.request_id,
+                time=datetime.now(UTC),
+                event_time=asked.event_time,
+                unit_id=asked.unit_id,
+                outcome=str(outcome),
+                cause=cause,
+                chain=exhausted.chain,
+                rows=asked.rows,
+                features=features,
+            )
+            self.measures.dead_letter(outcome)
+            self._dead_letters.append(letter)
+            raise unanswered from None
 
     async def _warm_up(self) -> None:
         row = example_row(self.schema)
@@ -300,61 +345,27 @@ class Runtime:
         values: dict[str, float] = {}
         if self._features:
             values = self._features.warm_up(self.model.entities(row))
-        output, problem = _checked(self.model.predict([{**row, **values}]), 1)
+        output, problem = checked(self.model.predict([{**row, **values}]), 1)
         if output is None:
             raise ValueError(problem)
 
     async def _beat(self) -> None:
+        process = psutil.Process()
         while True:
-            self.measures.heartbeat("serving", time.time())
+            self.measures.heartbeat(SERVING_JOB, time.time())
+            self.measures.process(time.process_time(), process.memory_info().rss)
             if self._edges:
                 self.measures.compare_on(await asyncio.to_thread(self._edges.learn))
             await asyncio.sleep(_HEARTBEAT_SECONDS)
 
-
-def example_row(schema: Schema) -> dict[str, Any]:
-    """Returns a row that fits `schema`: each field's example, or the least special value its rules allow."""
-    return {field.name: field.example if field.example is not None else _plain(field) for field in schema.fields}
-
-
-def _plain(field: Any) -> Any:
-    if field.nullable:
-        return None
-    low = field.minimum if field.minimum is not None else min(0.0, field.maximum or 0.0)
-    match field.kind:
-        case FieldKind.NUMBER:
-            return float(low)
-        case FieldKind.INTEGER:
-            return int(low)
-        case FieldKind.VECTOR:
-            return [float(low)] * field.length
-        case FieldKind.TIMESTAMP:
-            return datetime(2000, 1, 1, tzinfo=UTC).isoformat()
-        case _:
-            return field.values[0] if field.values else ""
-
-
-def _joined(rows: Sequence[Mapping[str, Any]], features: Sequence[Sequence[ServedFeature]]) -> list[dict[str, Any]]:
-    return [
-        {**row, **{feature.name: feature.value for feature in served}}
-        for row, served in zip(rows, features, strict=True)
-    ]
+    async def _follow(self) -> None:
+        while True:
+            await self._chain.follow()
+            await asyncio.sleep(_FOLLOW_SECONDS)
 
 
 def _defaults(features: Sequence[Sequence[ServedFeature]]) -> set[str]:
     return {feature.name for served in features for feature in served if feature.status is not FeatureStatus.FRESH}
-
-
-def _checked(raw: object, count: int) -> tuple[NDArray[np.float64] | None, str]:
-    try:
-        values = np.asarray(raw, dtype=np.float64)
-    except (TypeError, ValueError):
-        return None, f"the model returned {type(raw).__name__}, expected {count} numbers"
-    if values.shape != (count,):
-        return None, f"the model returned shape {values.shape}, expected ({count},)"
-    if not np.isfinite(values).all():
-        return None, "the model returned a number that is not finite"
-    return values, ""
 
 
 def _reader(served: ServedModel, folder: Path, measures: Measures) -> FeatureReader | None:
@@ -363,12 +374,20 @@ def _reader(served: ServedModel, folder: Path, measures: Measures) -> FeatureRea
     # Feast takes seconds and 150 MB to import; a model without features never pays for it.
     from shipway.features.online import OnlineStore
 
-    return FeatureReader(served.features, OnlineStore(folder), measures.feature_read)
+    return FeatureReader(served.features, OnlineStore(folder), measures.reads)
+
+
+def _previous(served: ServedModel, slot: SlotConfiguration) -> Previous | None:
+    if FallbackSource.PREVIOUS not in served.serving.fallback:
+        return None
+    return Previous(served.name, slot.digest, slot.served_routes, slot.artifacts, served.serving)
 
 
 def _counted(measures: Measures, log: str) -> Callable[[int, int], None]:
     def count(written: int, dropped: int) -> None:
         measures.logged(log, written, dropped)
-        measures.heartbeat(f"{log}_log", time.time())
+        # A flush that left nothing on disk is no sign of life.
+        if written:
+            measures.heartbeat(f"{log}_log", time.time())
 
     return count

@@ -6,12 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from shipway.contract.metrics import HIGHER_IS_BETTER
 from shipway.training.plan import Task
 
 __all__ = ["HIGHER_IS_BETTER", "auc", "base_rate_predictions", "calibration_error", "evaluate"]
-
-# Metrics by which more is better; for every other less is.
-HIGHER_IS_BETTER = frozenset({"accuracy", "auc"})
 
 # Enough rows in each group for its rate to mean something at ten thousand rows.
 _CALIBRATION_GROUPS = 10

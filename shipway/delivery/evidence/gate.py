@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from shipway.contract.confidence import lower_bound, upper_bound
 from shipway.contract.evidence import (
     ABSOLUTE_GATES,
     LATE_GATES,
@@ -26,7 +27,7 @@ from shipway.contract.evidence import (
     UnitState,
 )
 from shipway.contract.model import ModelSpec, RolloutSpec, SloSpec
-from shipway.delivery.evidence.confidence import fits_budget, lower_bound, upper_bound
+from shipway.delivery.evidence.confidence import fits_budget
 from shipway.delivery.evidence.eprocess import START, UNEQUAL, forget, reaches, relative_null, update
 from shipway.delivery.evidence.shift import add_predictions, exceeds
 

@@ -56,7 +56,7 @@ def test_the_defaults_start_at_one_percent_and_roll_back() -> None:
             "gpu_type (None) and gpus (1) to be given together",
         ),
         ({"serving": {"fallback": ["constant"]}}, "fallback_constant (None)"),
-        ({"serving": {"fallback": ["guess"]}}, "expected 'constant'"),
+        ({"serving": {"fallback": ["guess"]}}, "expected 'previous', 'cached' or 'constant'"),
         ({"name": "My Model"}, "try 'my-model'"),
         ({"name": "gateway"}, "try 'gateway-model'"),
         ({"evaluation": {"gates": []}}, "evaluation.gates"),

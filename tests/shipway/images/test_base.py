@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 from shipway.bundle.canonical import canonical_json
@@ -47,7 +48,10 @@ def test_a_base_holds_what_serves_and_no_more(tmp_path: Path) -> None:
     """The packages that a slot imports are in Docker's context too; delivery, the command and the scaffold are not."""
     write_context(REFERENCE, PACKAGES, tmp_path / "context")
     found = {path.name for path in (tmp_path / "context" / "shipway").iterdir()}
-    assert found == {"__init__.py", "bundle", "contract", "features", "serving"}
+    graph = grimp.build_graph("shipway", cache_dir=None)
+    served = graph.find_upstream_modules("shipway.serving", as_package=True)
+    imported = {module.split(".")[1] for module in served if "." in module}
+    assert found == {"__init__.py", "serving", *imported}
     assert not list(tmp_path.rglob("__pycache__"))
 
 

@@ -25,7 +25,7 @@ class Reader:
     def __init__(self, logs: Logs) -> None:
         self.said: list[str] = []
         self.source = LocalSource(logs.folder, self.said.append, time.time_ns)
-        self.tail = Tail(self.source, records.COLUMNS)
+        self.tail = Tail(self.source, records.columns(()))
 
     def read(self) -> list[Prediction | Label]:
         return [record for piece in self.tail.poll() for record in records.batch(piece)]

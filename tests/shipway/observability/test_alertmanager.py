@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from shipway.contract.alerts import AlertName
 from shipway.observability.alertmanager import alertmanager_config
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -34,7 +35,7 @@ def test_amtool_accepts_the_configuration(amtool: str, tmp_path: Path, urls: tup
     assert done.returncode == 0, done.stdout + done.stderr
     document = yaml.safe_load(path.read_text())
     told = [hook["url"] for receiver in document["receivers"] for hook in receiver["webhook_configs"]]
-    assert told == [FILE_URL, *urls]
+    assert told == [FILE_URL, FILE_URL, *urls]
 
 
 def test_the_file_gets_every_alert_whatever_the_webhooks_do(amtool: str, tmp_path: Path) -> None:
@@ -44,3 +45,16 @@ def test_the_file_gets_every_alert_whatever_the_webhooks_do(amtool: str, tmp_pat
     command = [amtool, "config", "routes", "test", f"--config.file={path}", "severity=page", "model=digits"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "file,webhooks")
+
+
+def test_the_watchdog_goes_to_the_file_and_to_who_listens_for_it(amtool: str, tmp_path: Path) -> None:
+    """Nobody else is told of what fires for ever, and its listener hears of nothing but that."""
+    path = tmp_path / "alertmanager.yml"
+    path.write_text(alertmanager_config(FILE_URL, ["https://example.com/a"], "https://example.com/beat", 7))
+    command = [amtool, "config", "routes", "test", f"--config.file={path}", f"alertname={AlertName.WATCHDOG}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "watchdog")
+    document = yaml.safe_load(path.read_text())
+    (listening,) = [one for one in document["receivers"] if one["name"] == "watchdog"]
+    assert [hook["url"] for hook in listening["webhook_configs"]] == [FILE_URL, "https://example.com/beat"]
+    assert document["route"]["routes"][0]["repeat_interval"] == "7s"

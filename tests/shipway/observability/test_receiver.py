@@ -4,6 +4,7 @@ import http.client
 import json
 import stat
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from shipway.observability.receiver import MAX_BODY_BYTES, AlertLog, Receiver, lines
+from shipway.observability.watchdog import Watchdog
 
 NOW = "2026-01-02T03:04:05.000+00:00"
 JSON = {"content-type": "application/json"}
@@ -34,6 +36,7 @@ KEPT = {
     "severity": "page",
     "owner": "vision",
     "model": "digits",
+    "part": "",
     "summary": "slot blue is gone\nor not",
     "runbook_url": "https://r",
     "escalation": "e",
@@ -49,7 +52,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def port(path: Path) -> Iterator[int]:
     """Yields the port of a receiver at work."""
-    with Receiver(0, AlertLog(path), now=lambda: NOW) as server:
+    with Receiver(0, AlertLog(path), Watchdog(1000, time.monotonic, time.time), now=lambda: NOW) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield server.server_address[1]

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from shipway.contract.metrics import Slot
 from shipway.contract.serving import FeaturesSpec, ServingSpec
 from shipway.scaffold.testing import live_client
 from shipway.serving.application import build_application
+from shipway.serving.dead_letters import DeadLetterLog
+from shipway.serving.fallback import FallbackChain
 from shipway.serving.faults import Faults
 from shipway.serving.features import FeatureReader
 from shipway.serving.inputs import InputCounts
 from shipway.serving.measures import Measures
 from shipway.serving.model_files import ModelFiles
 from shipway.serving.predictions import LabelLog, PredictionLog
+from shipway.serving.previous import Previous
 from shipway.serving.runtime import Runtime
 from tests.shipway.serving.doubles import DIGEST, READ, REFERENCE, SCHEMA, Harness, StubModel, StubStore
 
@@ -36,8 +40,12 @@ def harness(tmp_path: Path) -> Iterator[Callable[..., Harness]]:
         store: StubStore | None = None,
         tier: Tier = Tier.LOCAL,
         faults: Faults | None = None,
+        previous: Previous | None = None,
+        features: FeaturesSpec | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> Harness:
         registry = CollectorRegistry()
+        spec = spec or ServingSpec(timeout_seconds=0.2)
         measures = Measures(
             model="stub",
             digest=DIGEST,
@@ -48,7 +56,7 @@ def harness(tmp_path: Path) -> Iterator[Callable[..., Harness]]:
             live_edges={"cdcdcdcdcdcd": (2.5,)},
             registry=registry,
         )
-        features = FeaturesSpec(reads=(READ,), timeout_seconds=0.1)
+        features = features or FeaturesSpec(reads=(READ,), timeout_seconds=0.1)
 
         def count(log: str) -> Callable[[int, int], None]:
             return lambda written, dropped: measures.logged(log, written, dropped)
@@ -58,13 +66,15 @@ def harness(tmp_path: Path) -> Iterator[Callable[..., Harness]]:
             name="stub",
             digest=DIGEST,
             slot=Slot.BLUE,
-            spec=spec or ServingSpec(timeout_seconds=0.2),
+            spec=spec,
             files=ModelFiles(tmp_path, "stub"),
-            features=FeatureReader(features, store, measures.feature_read) if store else None,
+            features=FeatureReader(features, store, measures.reads) if store else None,
             measures=measures,
             inputs=InputCounts(
                 REFERENCE, SCHEMA, [READ.name], {"model": "stub", "version": "abababababab", "slot": "blue"}
             ),
+            chain=FallbackChain(spec, measures, previous, clock),
+            dead_letters=DeadLetterLog(tmp_path, SCHEMA, "abababababab", "blue", 1 << 20, count("dead_letters")),
             predictions=PredictionLog(tmp_path, SCHEMA, "abababababab", "blue", 1, count("predictions")),
             labels=LabelLog(tmp_path, "abababababab", "blue", 1, count("labels")),
             tier=tier,

@@ -80,7 +80,9 @@ def test_a_fallback_is_marked_and_its_absence_is_503(harness: Make, serve: Serve
     marked, refused = (client.post("/predict", json=BODY) for client in clients)
     assert (marked.status_code, marked.json()["source"], marked.headers["x-served-by"]) == (200, "constant", "constant")
     assert one.value("shipway_requests_total", outcome="error") == 1
-    assert (refused.status_code, refused.json()) == (503, {"error": "no prediction: the model raised RuntimeError"})
+    request_id = refused.json().pop("request_id")
+    expected = {"error": "no prediction: the model raised RuntimeError", "request_id": request_id}
+    assert (refused.status_code, refused.json(), len(request_id)) == (503, expected, 32)
 
 
 def test_one_request_too_many_is_told_when_to_come_again(harness: Make, serve: Serve) -> None:

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 from shipway.contract.metrics import PREDICTION_BINS, Outcome
-from shipway.contract.schema import FieldKind, FieldSpec, Schema
 from shipway.contract.serving import FallbackSource, ServingSpec
 from shipway.serving.requests import Asked
-from shipway.serving.runtime import Overloaded, Unanswered, example_row
+from shipway.serving.runtime import Overloaded, Unanswered
 from shipway.serving.units import RolloutStep
-from tests.shipway.serving.doubles import READ, ROW, SCHEMA, Harness, Stored, StubModel, StubStore
+from tests.shipway.serving.doubles import READ, ROW, Harness, Stored, StubModel, StubStore
 
 NOW = datetime(2013, 5, 1, 12, tzinfo=UTC)
 CONSTANT = ServingSpec(timeout_seconds=0.2, fallback=(FallbackSource.CONSTANT,), fallback_constant=0.25)
@@ -244,18 +243,3 @@ def test_the_slot_is_ready_only_after_a_warm_up_prediction(harness: Make) -> Non
                 await asyncio.sleep(0.01)
 
     asyncio.run(scenario())
-
-
-def test_an_example_row_fits_its_schema() -> None:
-    """What warms a slot up is a valid request, whatever the fields."""
-    assert SCHEMA.check([example_row(SCHEMA)]) == []
-    awkward = Schema(
-        fields=(
-            FieldSpec(name="negative", kind=FieldKind.NUMBER, maximum=-5),
-            FieldSpec(name="one", kind=FieldKind.INTEGER, minimum=1, maximum=1),
-            FieldSpec(name="nothing", kind=FieldKind.TEXT, nullable=True),
-            FieldSpec(name="free", kind=FieldKind.CATEGORY),
-            FieldSpec(name="since", kind=FieldKind.TIMESTAMP),
-        )
-    )
-    assert awkward.check([example_row(awkward)]) == []

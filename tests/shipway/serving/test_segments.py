@@ -11,7 +11,8 @@ import pytest
 
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
 from shipway.serving.features import FeatureStatus, ServedFeature
-from shipway.serving.predictions import Logged, PredictionLog, hash_key
+from shipway.serving.personal import hash_key
+from shipway.serving.predictions import Logged, PredictionLog
 from shipway.serving.segments import SegmentLog
 
 SCHEMA = pa.schema([("event_time", pa.timestamp("us", tz="UTC")), ("number", pa.int64())])

@@ -1,0 +1,145 @@
+"""`shipway parity`: served features against those that training would have seen."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shipway.cli.context import emit, local, progress, project, service
+from shipway.contract.errors import ShipwayError, SpecError
+from shipway.contract.layout import LocalLayout
+from shipway.contract.model import ModelSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from shipway.parity.report import Report
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group's verb to `app`."""
+    app.command(epilog="Example: shipway parity flight-delay --since 2013-05-01 --until 2013-05-02 --sample 200")(
+        parity
+    )
+
+
+def parity(
+    model: Annotated[str, typer.Argument(help="the model's name, such as flight-delay")],
+    env: Annotated[str, typer.Option(help="the environment")] = "local",
+    since: Annotated[
+        str | None, typer.Option(help="first event time, such as 2013-05-01; the newest day if not given")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="event time up to which it is looked at")] = None,
+    sample: Annotated[int, typer.Option(min=1, max=5000, help="how many predictions to compare at most")] = 500,
+    explain: Annotated[str | None, typer.Option(metavar="FEATURE", help="show all of one feature's worst rows")] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="keep the predictions, and the offline rows they need, instead")
+    ] = None,
+    recorded: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="compare a kept sample, by this checkout's code")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the reports as one line of JSON")] = False,
+) -> None:
+    """Compare logged predictions with the offline point-in-time join; exit code 1 when they differ."""
+    if record is not None and recorded is not None:
+        raise SpecError("--record", "", str(record), "one of --record and --recorded")
+    root = project()
+    folder, spec = service(root, model)
+    layout, _ = local(root, env)
+    if recorded is not None:
+        from shipway.parity.recorded import read_sample
+
+        records = read_sample(recorded)
+        logged = records.num_rows
+    else:
+        records, logged = _logged(layout, model, since, until, sample)
+    if record is not None:
+        _record(layout, folder, spec, records, record)
+        return
+    reports = _compare(layout, folder, spec, records, recorded=recorded is not None)
+    from shipway.parity.telling import explained, told
+
+    if explain is not None:
+        known = {one.name for report in reports for one in (*report.features, *report.predictions)}
+        if explain not in known:
+            raise SpecError("--explain", "", explain, f"one of {', '.join(sorted(known))}")
+        text = "\n\n".join(f"{report.version} {explained(report, explain)}" for report in reports)
+    else:
+        text = "\n\n".join(told(report, logged) for report in reports)
+    emit([report.model_dump(mode="json") for report in reports], text, as_json=as_json)
+    if any(report.skewed or not report.compared for report in reports):
+        raise typer.Exit(1)
+
+
+def _logged(
+    layout: LocalLayout, model: str, since: str | None, until: str | None, count: int
+) -> "tuple[pa.Table, int]":
+    from shipway.logs.sources import LocalSource
+    from shipway.parity.sampling import sample, stretch
+
+    source = LocalSource(layout.predictions / model, progress)
+    start, end = stretch(source, _time("--since", since), _time("--until", until))
+    progress(f"reading the predictions of {model} from {start.isoformat()} to {end.isoformat()}")
+    return sample(source, start, end, count)
+
+
+def _compare(
+    layout: LocalLayout, folder: Path, spec: ModelSpec, records: "pa.Table", *, recorded: bool
+) -> "list[Report]":
+    from shipway.parity.running import compared
+    from shipway.parity.sampling import by_version
+
+    reports: list[Report] = []
+    for version, some in by_version(records).items():
+        progress(f"comparing {some.num_rows} predictions of {version} with its offline store")
+        reports.append(compared(_question(layout, folder, spec, version, recorded=recorded), some))
+    return reports
+
+
+def _record(layout: LocalLayout, folder: Path, spec: ModelSpec, records: "pa.Table", path: Path) -> None:
+    from shipway.parity.running import recorded_by
+    from shipway.parity.sampling import by_version
+
+    versions = by_version(records)
+    if len(versions) > 1:
+        shown = ", ".join(f"{some.num_rows} of {version}" for version, some in versions.items())
+        raise ShipwayError(f"the predictions are by several versions ({shown}), expected one; choose a time")
+    (version,) = versions
+    progress(f"recording {records.num_rows} predictions of {version} with the offline rows they need")
+    progress(recorded_by(_question(layout, folder, spec, version, recorded=False), records, path))
+
+
+def _question(layout: LocalLayout, folder: Path, spec: ModelSpec, version: str, *, recorded: bool) -> Any:
+    from shipway.parity.running import Question, cache_folder
+    from shipway.parity.sampling import find_bundle
+
+    bundle = find_bundle(layout.artifacts, version)
+    if bundle is None and not recorded:
+        raise ShipwayError(
+            f"{layout.artifacts}: no bundle of {version}, expected the version that answered; "
+            "choose another time with --since and --until"
+        )
+    return Question(
+        model=spec.name,
+        version=version,
+        records="",
+        bundle=str(bundle or ""),
+        service=str(folder) if recorded else "",
+        cache=str(cache_folder(layout.root, spec.package)),
+        features=str(layout.features),
+        recorded=recorded,
+        spec=spec.parity,
+    )
+
+
+def _time(option: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        stamp = datetime.fromisoformat(text)
+    except ValueError:
+        raise SpecError(option, "", text, "a date or time such as 2013-07-01 or 2013-07-01T12:00:00Z") from None
+    return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)

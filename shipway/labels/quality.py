@@ -1,0 +1,241 @@
+"""How good each version of a model is, by the labels that have come, and whether it has become worse for certain; pure.
+
+Windows are of event time, and end with the newest day that has predictions: that clock is the traffic's own. A drop is
+certain when even the near end of the confidence sequence is worse than the reference, which is what the version was
+evaluated at, or, where that is not known, the worst that the labels of the version before it are compatible with.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shipway.contract.metrics import HIGHER_IS_BETTER
+from shipway.labels.sample import DAY_SECONDS, Drawn, Sample
+from shipway.labels.statistics import LEAST_LABELLED, Estimate, certain_drop, estimates
+from shipway.labels.watched import Watched
+
+__all__ = ["ALPHA", "Assessment", "Coverage", "Quality", "Window", "assess"]
+
+# How likely one metric of one version in one window is ever shown an interval that misses the true value.
+ALPHA = 0.01
+WEEK_DAYS = 7
+# Segments of a field, by size; the rest is in no segment.
+_MOST_SEGMENTS = 20
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Window:
+    """Whole days (UTC) of event time, from the first second of `first_day` to the last one of `last_day`.
+
+    Args:
+        name: day or week.
+        first_day, last_day: days since the epoch.
+    """
+
+    name: str
+    first_day: int
+    last_day: int
+
+    @property
+    def start(self) -> str:
+        """When it begins, ISO 8601."""
+        return _moment(self.first_day)
+
+    @property
+    def end(self) -> str:
+        """The first moment after it, ISO 8601."""
+        return _moment(self.last_day + 1)
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One metric of one version, overall or in one segment.
+
+    Args:
+        version: short digest.
+        segment: `field=value`, empty for all.
+        metric: its name.
+        window: when the predictions were made.
+        estimate: the metric and its interval.
+        labelled: how many labelled predictions it is from.
+        reference: what a drop is measured from, None where nothing is known or a drop is no alarm.
+        against: `evaluation` or the version before, empty without a reference.
+        drop_ratio: how much worse than the reference it is for certain, None without one.
+    """
+
+    version: str
+    segment: str
+    metric: str
+    window: Window
+    estimate: Estimate
+    labelled: int
+    reference: float | None = None
+    against: str = ""
+    drop_ratio: float | None = None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Of predictions that are old enough to have a label, how many have one.
+
+    Args:
+        labelled, due: how many.
+        window: when they were made.
+    """
+
+    labelled: int
+    due: int
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What the labels of a model say.
+
+    Args:
+        newest_seconds: of the predictions' event times, the newest.
+        sampled_ratio: the share of the newest week's predictions that was looked at.
+        quality: of the newest week, then of its days one by one.
+        coverage: version -> coverage over the newest week and what was due before it.
+        finished: windows for which no more labels are waited for.
+    """
+
+    newest_seconds: float
+    sampled_ratio: float = 1.0
+    quality: tuple[Quality, ...] = ()
+    coverage: Mapping[str, Coverage] = field(default_factory=dict[str, Coverage])
+
+    def drops(self) -> Mapping[tuple[str, str, str], float]:
+        """Returns (version, segment, metric) -> the drop that is certain now: over the week, or on its last known day.
+
+        A bad day that was followed by good ones is told in the verdicts, and is no alarm any more.
+        """
+        week, day = dict[tuple[str, str, str], float](), dict[tuple[str, str, str], float]()
+        for one in self.quality:
+            if one.drop_ratio is not None:
+                (week if one.window.name == "week" else day)[one.version, one.segment, one.metric] = one.drop_ratio
+        return {series: max(week.get(series, 0.0), day.get(series, 0.0)) for series in sorted(week.keys() | day.keys())}
+
+    def finished(self, window: Window, delay_seconds: float) -> bool:
+        """Returns whether no more labels of `window` are waited for."""
+        return self.newest_seconds >= (window.last_day + 1) * DAY_SECONDS + delay_seconds
+
+
+def assess(model: Watched, sample: Sample) -> Assessment:
+    """Returns what the labels in `sample` say of a model."""
+    if not sample.days:
+        return Assessment(sample.newest_seconds)
+    last = sample.days[-1]
+    week = Window("week", last - WEEK_DAYS + 1, last)
+    drawn = sample.drawn(week.first_day, week.last_day)
+    everything = sample.drawn(sample.days[0], last)
+    before = _Before(model, sample, everything)
+    found = [*_of_window(model, sample, drawn, week, before, segments=True)]
+    for day in sample.days:
+        window = Window("day", day, day)
+        found += _of_window(model, sample, sample.drawn(day, day), window, before, segments=False)
+    return Assessment(
+        newest_seconds=sample.newest_seconds,
+        sampled_ratio=0.5**drawn.level,
+        quality=tuple(found),
+        coverage=_coverage(model, sample, everything),
+    )
+
+
+def _of_window(
+    model: Watched, sample: Sample, drawn: Drawn, window: Window, before: "_Before", *, segments: bool
+) -> Iterator[Quality]:
+    labelled = np.isfinite(drawn.labels)
+    for code in np.unique(drawn.versions[labelled]):
+        version = sample.versions[int(code)]
+        mine = labelled & (drawn.versions == code)
+        named = [("", mine)]
+        if segments:
+            named += _segments(model, sample, drawn, mine)
+        for segment, mask in named:
+            for metric, estimate in _estimates(model, drawn, mask).items():
+                reference, against = before.reference(version, segment, metric)
+                drop = None if reference is None else certain_drop(metric, estimate, reference)
+                count = int(np.count_nonzero(mask))
+                yield Quality(version, segment, metric, window, estimate, count, reference, against, drop)
+
+
+class _Before:
+    """What each version is measured against: its own evaluation, or the version that came before it.
+
+    Args:
+        model: whose.
+        sample, everything: all that is remembered.
+    """
+
+    def __init__(self, model: Watched, sample: Sample, everything: Drawn) -> None:
+        self._model, self._sample, self._drawn = model, sample, everything
+        codes = [int(code) for code in np.unique(everything.versions)]
+        first = {code: float(everything.seconds[everything.versions == code].min()) for code in codes}
+        order = sorted(codes, key=lambda code: first[code])
+        self._previous = {sample.versions[code]: before for before, code in pairwise(order)}
+        self._known: dict[tuple[int, str], Mapping[str, Estimate]] = {}
+
+    def reference(self, version: str, segment: str, metric: str) -> tuple[float | None, str]:
+        """Returns what a metric is measured against, and what that is."""
+        if metric not in self._model.judged:
+            return None, ""
+        evaluated = self._model.evaluations.get(version, {}).get(metric)
+        if evaluated is not None and not segment:
+            return evaluated, "evaluation"
+        before = self._previous.get(version)
+        if before is None:
+            return None, ""
+        estimate = self._estimates(before, segment).get(metric)
+        if estimate is None:
+            return None, ""
+        return estimate.low if metric in HIGHER_IS_BETTER else estimate.high, self._sample.versions[before]
+
+    def _estimates(self, code: int, segment: str) -> Mapping[str, Estimate]:
+        if (code, segment) not in self._known:
+            mine = np.isfinite(self._drawn.labels) & (self._drawn.versions == code)
+            masks = dict(_segments(self._model, self._sample, self._drawn, mine)) if segment else {"": mine}
+            mask = masks.get(segment)
+            self._known[code, segment] = {} if mask is None else _estimates(self._model, self._drawn, mask)
+        return self._known[code, segment]
+
+
+def _estimates(model: Watched, drawn: Drawn, mask: Mask) -> Mapping[str, Estimate]:
+    # Each time the sample is thinned out another sequence begins, and all of them together may miss once in 1 / ALPHA.
+    alpha = ALPHA / ((drawn.level + 1) * (drawn.level + 2))
+    return estimates(model.task, drawn.labels[mask], drawn.predictions[mask], model.wrong_beyond, alpha)
+
+
+def _segments(model: Watched, sample: Sample, drawn: Drawn, mine: Mask) -> list[tuple[str, Mask]]:
+    found: list[tuple[str, Mask]] = []
+    for place, name in enumerate(model.segments):
+        codes = drawn.segments[:, place]
+        values, counts = np.unique(codes[mine], return_counts=True)
+        largest = [int(one) for one in np.argsort(-counts, kind="stable")[:_MOST_SEGMENTS]]
+        for one in largest:
+            code = int(values[one])
+            value = sample.values[place][code] if code < len(sample.values[place]) else ""
+            if value and counts[one] >= LEAST_LABELLED:
+                found.append((f"{name}={value}", mine & (codes == code)))
+    return found
+
+
+def _coverage(model: Watched, sample: Sample, drawn: Drawn) -> Mapping[str, Coverage]:
+    due = drawn.seconds <= sample.newest_seconds - model.delay_seconds
+    labelled = due & np.isfinite(drawn.labels)
+    return {
+        sample.versions[int(code)]: Coverage(
+            int(np.count_nonzero(labelled & (drawn.versions == code))),
+            int(np.count_nonzero(due & (drawn.versions == code))),
+        )
+        for code in np.unique(drawn.versions[due])
+    }
+
+
+def _moment(day: int) -> str:
+    return datetime.fromtimestamp(day * DAY_SECONDS, UTC).isoformat()

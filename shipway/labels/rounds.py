@@ -1,0 +1,157 @@
+"""One round after the other: reads what is new in the logs of all models, joins it, counts it and judges it."""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol, cast
+
+from shipway.contract.documents import write_atomic
+from shipway.labels import records
+from shipway.labels.join import Join, Label, Prediction
+from shipway.labels.measures import Reading
+from shipway.labels.quality import Assessment, assess
+from shipway.labels.sample import Sample
+from shipway.labels.verdicts import Verdicts, document
+from shipway.labels.watched import Watched
+from shipway.logs.sources import Source
+from shipway.logs.tail import Tail
+
+__all__ = ["ASSESS_SECONDS", "Logs", "Rounds"]
+
+# A model with new labels is judged this often: its intervals take milliseconds for each version and segment.
+ASSESS_SECONDS = 10.0
+
+
+class Logs(Protocol):
+    """Where the logs of all models lie."""
+
+    def models(self) -> list[str]:
+        """Returns the models that have logs."""
+        ...
+
+    def source(self, model: str, skipped: Callable[[str], None]) -> Source:
+        """Returns the logs of one model; `skipped` is told of each file that cannot be read."""
+        ...
+
+    def where(self, model: str) -> str:
+        """Returns what to call a model's logs in a sentence."""
+        ...
+
+
+@dataclass
+class _Judged:
+    """One model: what is remembered of it, and what was said of it last."""
+
+    model: Watched
+    tail: Tail
+    sample: Sample
+    verdicts: Verdicts
+    changed: bool = True
+    judged_at_seconds: float = -math.inf
+    assessment: Assessment | None = None
+
+
+class Rounds:
+    """Reads and joins, one round after the other; the first one reads all that lies there.
+
+    Args:
+        logs: where predictions and labels are.
+        output: the folder for what is said of each model.
+        watched: returns model -> what its labels are judged by.
+        say: called with one sentence for each thing that is passed over.
+        now: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        logs: Logs,
+        output: Path,
+        watched: Callable[[], Mapping[str, Watched]],
+        say: Callable[[str], None],
+        now: Callable[[], float],
+    ) -> None:
+        self._logs, self._output, self._watched, self._say, self._now = logs, output, watched, say, now
+        self._join = Join()
+        self._judged: dict[str, _Judged] = {}
+        self._unknown: set[str] = set()
+        self._skipped_files = 0
+
+    def round(self) -> Reading:
+        """Returns what is known after reading what is new."""
+        watched, models = self._watched(), sorted(self._logs.models())
+        for model in models:
+            # Without what model.yaml says nothing could be judged; the records wait until there is one.
+            if model in watched:
+                self._take(watched[model])
+        for gone in self._judged.keys() - watched.keys():
+            del self._judged[gone]
+        unknown = set(models) - watched.keys()
+        for model in sorted(unknown - self._unknown):
+            self._say(f"{self._logs.where(model)}: no service has a model of this name, its labels are not counted")
+        self._unknown = unknown
+        return Reading(
+            finished_seconds=self._now(),
+            counts=self._join.counts(),
+            predictions_forgotten=self._join.predictions_forgotten,
+            labels_forgotten=self._join.labels_forgotten,
+            unusable=self._join.unusable,
+            skipped_files=self._skipped_files,
+            assessed={name: one.assessment for name, one in self._judged.items() if one.assessment},
+        )
+
+    def _take(self, model: Watched) -> None:
+        judged = self._judged.get(model.name)
+        if judged is None or judged.model.segments != model.segments:
+            # Segments are read from the requests, so that others mean reading them all again; the join knows them.
+            source = self._logs.source(model.name, self._skip)
+            tail, sample = Tail(source, records.columns(model.segments)), Sample(model.segments, model.days_kept)
+            verdicts = Verdicts(self._output / model.name / "quality.jsonl")
+            judged = self._judged[model.name] = _Judged(model, tail, sample, verdicts)
+        judged.changed |= judged.model != model
+        judged.model = model
+        for piece in judged.tail.poll():
+            judged.changed = True
+            records.add(judged.sample, model.name, piece, model.segments)
+            batch = records.batch(piece)
+            if batch and isinstance(batch[0], Label):
+                self._join.add_labels(model.name, cast(list[Label], batch), model.wrong_beyond)
+            else:
+                self._join.add_predictions(model.name, cast(list[Prediction], batch), model.wrong_beyond)
+        if judged.changed and self._now() - judged.judged_at_seconds >= ASSESS_SECONDS:
+            self._assess(judged)
+
+    def _assess(self, judged: _Judged) -> None:
+        judged.changed, judged.judged_at_seconds = False, self._now()
+        assessment = judged.assessment = assess(judged.model, judged.sample)
+        now = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="seconds")
+        try:
+            judged.verdicts.add(judged.model, assessment, now)
+            write_atomic(
+                self._output / judged.model.name / "quality.json", json.dumps(shown(judged.model, assessment, now))
+            )
+        except OSError as error:
+            # A full disk is no reason to stop counting: the next assessment writes what this one could not.
+            judged.changed = True
+            self._say(f"{self._output / judged.model.name}: cannot write what the labels say ({error})")
+
+    def _skip(self, sentence: str) -> None:
+        self._skipped_files += 1
+        self._say(sentence)
+
+
+def shown(model: Watched, assessment: Assessment, now: str) -> Mapping[str, object]:
+    """Returns the content of quality.json: what `shipway labels` shows."""
+    return {
+        "time": now,
+        "model": model.name,
+        "event_time": datetime.fromtimestamp(assessment.newest_seconds, UTC).isoformat(timespec="seconds"),
+        "threshold": model.drop_ratio,
+        "sampled_ratio": assessment.sampled_ratio,
+        "coverage": {
+            version: {"labelled": one.labelled, "due": one.due} for version, one in assessment.coverage.items()
+        },
+        "quality": [document(model.name, one) for one in assessment.quality],
+    }

@@ -1,0 +1,101 @@
+"""Which logged predictions are compared: chosen by their id, so that asking twice asks about the same."""
+# pyarrow ships no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shipway.contract.errors import ShipwayError
+from shipway.contract.release import short_digest
+from shipway.logs.reading import batches
+from shipway.logs.schemas import HOUR_FORMAT, PREDICTION_SCHEMA
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from shipway.logs.sources import Source
+
+__all__ = ["by_version", "chosen", "find_bundle", "lot", "sample", "stretch"]
+
+_SPACE = 2**64
+# What is looked at when nobody says which time: the newest day that was logged.
+_NEWEST = timedelta(days=1)
+
+
+def lot(prediction_id: str) -> float:
+    """Returns the lot that a prediction draws, at least 0 and below 1, the same whenever it is asked.
+
+    >>> lot("6f1ed002ab5595859014ebf0951522d9") == lot("6f1ed002ab5595859014ebf0951522d9")
+    True
+    """
+    digest = hashlib.blake2b(prediction_id.encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / _SPACE
+
+
+def chosen(records: "pa.Table", ratio: float) -> "pa.Table":
+    """Returns the records whose lot is below `ratio`."""
+    import pyarrow as pa
+
+    return records.filter(
+        pa.array([lot(one) < ratio for one in records.column("prediction_id").to_pylist()], pa.bool_())
+    )
+
+
+def least(records: "pa.Table", count: int) -> "pa.Table":
+    """Returns the `count` records with the least lots, in the order of their event times."""
+    lots = [lot(one) for one in records.column("prediction_id").to_pylist()]
+    kept = sorted(range(len(lots)), key=lots.__getitem__)[:count]
+    return records.take(sorted(kept)).sort_by("event_time")
+
+
+def stretch(source: "Source", since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
+    """Returns the stretch of event time to look at: what is asked for, or the newest day that was logged.
+
+    Raises:
+        ShipwayError: when nothing was logged.
+    """
+    source.refresh()
+    hours = sorted(source.hours("predictions"))
+    if not hours:
+        raise ShipwayError("no prediction was logged, expected some; `shipway replay MODEL` makes some")
+    newest = datetime.strptime(hours[-1], HOUR_FORMAT).replace(tzinfo=UTC) + timedelta(hours=1)
+    end = until or newest
+    return since or end - _NEWEST, end
+
+
+def sample(source: "Source", start: datetime, end: datetime, count: int) -> tuple["pa.Table", int]:
+    """Returns `count` of the predictions in a stretch of event time, in bounded memory, and how many there were.
+
+    Raises:
+        ShipwayError: when there are none.
+    """
+    import pyarrow as pa
+
+    kept, seen = PREDICTION_SCHEMA.empty_table(), 0
+    for piece in batches(source, "predictions", start, end, PREDICTION_SCHEMA.names):
+        seen += piece.num_rows
+        kept = least(pa.concat_tables([kept, piece]), count)
+    if not seen:
+        raise ShipwayError(
+            f"no prediction was logged between {start.isoformat()} and {end.isoformat()}, expected some; "
+            "choose another time with --since and --until"
+        )
+    return kept, seen
+
+
+def by_version(records: "pa.Table") -> "Mapping[str, pa.Table]":
+    """Returns version -> its records, sorted by version."""
+    import pyarrow.compute as pc
+
+    column = records.column("version")
+    return {str(one): records.filter(pc.equal(column, one)) for one in sorted(set(column.to_pylist()))}
+
+
+def find_bundle(artifacts: Path, version: str) -> Path | None:
+    """Returns the bundle whose short digest is `version`, None when the store does not hold it."""
+    found = [path for path in artifacts.glob(f"sha256/{version}*") if short_digest(f"sha256:{path.name}") == version]
+    return found[0] if found else None

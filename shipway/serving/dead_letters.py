@@ -1,0 +1,182 @@
+"""Requests that nobody could answer, kept beside the prediction log: what was asked, when, and why there was nothing.
+
+One JSON object a line in `<folder>/dead-letters/<slot>.jsonl`, and in `<slot>.1.jsonl` what came before it. Personal
+values are hashed as in the prediction log. Both files together stay below the size that model.yaml allows.
+"""
+
+import json
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from shipway.contract.schema import Schema
+from shipway.serving.features import ServedFeature
+from shipway.serving.personal import Redaction, hash_key
+
+__all__ = ["FOLDER", "DeadLetter", "DeadLetterLog", "read_dead_letters"]
+
+_LOGGER = logging.getLogger("shipway.serving")
+
+FOLDER = "dead-letters"
+
+# Rows that may wait for the disk; with a slow one the next letter is lost, and counted as such.
+_QUEUE_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """One request without an answer.
+
+    Args:
+        request_id: what the caller was told.
+        time: when it came.
+        event_time: when its event happened.
+        unit_id: whom it was about.
+        outcome: how the model did.
+        cause: why the model gave nothing.
+        chain: fallback source -> why it gave nothing either.
+        rows, features: what the model was asked.
+    """
+
+    request_id: str
+    time: datetime
+    event_time: datetime
+    unit_id: str
+    outcome: str
+    cause: str
+    chain: Mapping[str, str]
+    rows: Sequence[Mapping[str, Any]]
+    features: Sequence[Sequence[ServedFeature]]
+
+
+class DeadLetterLog:
+    """One slot's writer of dead letters; a thread of its own writes them, so that the next request does not wait.
+
+    Args:
+        folder: the model's folder of predictions.
+        schema: says what is personal.
+        version, slot: who did not answer.
+        most_bytes: how large both files may be together.
+        count: called with (written, dropped) after each letter.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        schema: Schema,
+        version: str,
+        slot: str,
+        most_bytes: int,
+        count: Callable[[int, int], None],
+    ) -> None:
+        self._redaction = Redaction(schema, hash_key(folder))
+        self._version, self._slot, self._count = version, slot, count
+        self._path = folder / FOLDER / f"{slot}.jsonl"
+        self._most_bytes = most_bytes // 2
+        self._queue: queue.Queue[DeadLetter | None] = queue.Queue()
+        self._waiting_rows = 0
+        self._closed = False
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="dead-letters", daemon=True)
+        self._thread.start()
+
+    def append(self, letter: DeadLetter) -> None:
+        """Queues a letter; drops and counts it where too much waits already. Never blocks."""
+        with self._lock:
+            room = not self._closed and self._waiting_rows + len(letter.rows) <= _QUEUE_ROWS
+            if room:
+                self._waiting_rows += len(letter.rows)
+                self._queue.put(letter)
+        if not room:
+            self._count(0, 1)
+
+    def close(self, timeout_seconds: float = 10) -> None:
+        """Writes what waits; letters that come afterwards are dropped."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        while (letter := self._queue.get()) is not None:
+            try:
+                self._write(letter)
+                self._count(1, 0)
+            except OSError as error:
+                _LOGGER.error("%s: a dead letter is lost (%s)", self._path, error.strerror)
+                self._count(0, 1)
+            with self._lock:
+                self._waiting_rows -= len(letter.rows)
+
+    def _write(self, letter: DeadLetter) -> None:
+        line = self._line(letter)
+        if len(line) > self._most_bytes:
+            line = self._line(letter, without_rows=True)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("ab") as stream:
+            there = stream.tell()
+        if there + len(line) + 1 > self._most_bytes:
+            self._path.replace(self._path.with_name(f"{self._slot}.1.jsonl"))
+            there = 0
+        torn = there > 0 and not self._ends_a_line()
+        with self._path.open("ab", buffering=0) as stream:
+            # In one piece: whoever reads meanwhile sees the letter whole or not at all.
+            stream.write(b"\n" + line if torn else line)
+
+    def _ends_a_line(self) -> bool:
+        # A process that was killed may have left half a letter.
+        with self._path.open("rb") as stream:
+            stream.seek(-1, 2)
+            return stream.read(1) == b"\n"
+
+    def _line(self, letter: DeadLetter, *, without_rows: bool = False) -> bytes:
+        redaction = self._redaction
+        hashed = [redaction.values(row) for row in letter.rows]
+        # A unit id may repeat the personal value of any row.
+        every = {value: text for one in hashed for value, text in one.items()}
+        rows = [] if without_rows else list(zip(letter.rows, hashed, letter.features, strict=True))
+        content = {
+            "request_id": letter.request_id,
+            "time": letter.time.isoformat(),
+            "event_time": letter.event_time.isoformat(),
+            "unit_id": redaction.shown(letter.unit_id, every),
+            "version": self._version,
+            "slot": self._slot,
+            "outcome": letter.outcome,
+            "cause": letter.cause,
+            "chain": dict(letter.chain),
+            "rows": [redaction.fields(row, values) for row, values, _ in rows],
+            "features": [[feature.record() for feature in served] for _, _, served in rows],
+            "rows_left_out": len(letter.rows) - len(rows),
+        }
+        return json.dumps(content, ensure_ascii=False, default=str).encode(errors="replace") + b"\n"
+
+
+def read_dead_letters(folder: Path) -> tuple[list[dict[str, Any]], int]:
+    """Returns the dead letters of all slots below a model's folder of predictions in the order of their time, and how
+    many lines were torn by a process that was killed.
+    """
+    letters, torn = list[dict[str, Any]](), 0
+    for path in sorted((folder / FOLDER).glob("*.jsonl")):
+        for line in _lines(path):
+            try:
+                letters.append(cast(dict[str, Any], json.loads(line)))
+            except ValueError:
+                torn += 1
+    return sorted(letters, key=lambda letter: str(letter["time"])), torn
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as stream:
+            yield from stream
+    except FileNotFoundError:
+        # It became the older file a moment ago, and what was older is gone.
+        return

@@ -1,0 +1,212 @@
+"""What labels say of a model: windows, segments, references, drops, and the verdicts written of them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shipway.contract.documents import parse
+from shipway.contract.model import ModelSpec
+from shipway.labels.quality import Assessment, Quality, assess
+from shipway.labels.sample import DAY_SECONDS, Batch, Sample
+from shipway.labels.verdicts import Verdicts
+from shipway.labels.watched import Watched, watched
+from tests.shipway.labels.logs import MODEL
+
+SPEC = parse(
+    ModelSpec,
+    MODEL
+    | {
+        "labels": {"delay_seconds": 86_400, "wrong_beyond": 0.5},
+        "segments": ["origin"],
+        "evaluation": {"gates": [{"metric": "auc", "minimum": 0.5}, {"metric": "calibration_error", "maximum": 1}]},
+    },
+    "model.yaml",
+)
+FIRST = 15_700
+
+
+class World:
+    """A model whose predictions and labels are made up."""
+
+    def __init__(self, evaluations: Mapping[str, Mapping[str, float]] | None = None, **limits: int) -> None:
+        self.model = watched(SPEC, evaluations or {})
+        self.sample = Sample(self.model.segments, self.model.days_kept, **limits)
+        self._chance = np.random.default_rng(5)
+
+    def serve(
+        self, day: int, version: str, right_ratio: float, count: int = 2000, origin: str = "JFK", labelled: float = 1.0
+    ) -> None:
+        """Adds a day's predictions, of which a share is right, and the labels of a share of them."""
+        keys = self._chance.integers(1, 2**64 - 1, count, dtype=np.uint64)
+        predictions = self._chance.random(count)
+        right = self._chance.random(count) < right_ratio
+        labels = np.where(right, predictions > 0.5, predictions <= 0.5).astype(float)
+        seconds = (FIRST + day) * DAY_SECONDS + np.sort(self._chance.random(count)) * DAY_SECONDS
+        self.sample.add_predictions(Batch(keys, predictions, seconds, [version] * count, [[origin] * count]))
+        known = self._chance.random(count) < labelled
+        self.sample.add_labels(keys[known], labels[known])
+
+    def assess(self) -> Assessment:
+        return assess(self.model, self.sample)
+
+
+def one(found: Assessment, metric: str, window: str = "week", version: str = "v", segment: str = "") -> Quality:
+    """Returns the one quality that is meant; of days the newest."""
+    return [
+        each
+        for each in found.quality
+        if (each.metric, each.window.name, each.version, each.segment) == (metric, window, version, segment)
+    ][-1]
+
+
+def test_nothing_is_said_of_nothing() -> None:
+    """A model that was never asked, or whose labels are few, has no quality, and that is no drop either."""
+    world = World()
+    assert world.assess().quality == ()
+    world.serve(0, "v", 0.9, count=150)
+    assert (world.assess().quality, world.assess().drops()) == ((), {})
+
+
+def test_quality_is_that_of_the_window() -> None:
+    """The week holds all of its days, each day its own; an older day belongs to no week any more."""
+    world = World()
+    world.serve(0, "v", 0.5)
+    world.serve(7, "v", 0.9)
+    world.serve(8, "v", 0.7)
+    found = world.assess()
+    week = one(found, "accuracy")
+    assert week.estimate.value == pytest.approx(0.8, abs=0.02)
+    assert week.estimate.low < week.estimate.value < week.estimate.high
+    assert (week.labelled, week.window.start[:10], week.window.end[:10]) == (4000, "2012-12-28", "2013-01-04")
+    assert one(found, "accuracy", "day").estimate.value == pytest.approx(0.7, abs=0.03)
+
+
+def test_versions_and_segments_are_apart() -> None:
+    """What one carrier or one version does is not hidden in the whole."""
+    world = World()
+    world.serve(1, "v", 0.9, origin="JFK")
+    world.serve(1, "v", 0.6, origin="EWR")
+    world.serve(2, "w", 0.8)
+    found = world.assess()
+    assert one(found, "accuracy", segment="origin=JFK").estimate.value == pytest.approx(0.9, abs=0.03)
+    assert one(found, "accuracy", segment="origin=EWR").estimate.value == pytest.approx(0.6, abs=0.03)
+    assert one(found, "accuracy", version="w").estimate.value == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_drop_is_told_against_the_evaluation() -> None:
+    """A version evaluated at an AUC that its labels deny has dropped; one that keeps it has not."""
+    for right, dropped in ((0.95, False), (0.7, True)):
+        world = World({"v": {"auc": 0.95, "accuracy": 0.95}})
+        world.serve(0, "v", right)
+        found = world.assess()
+        assert (one(found, "auc").against, one(found, "auc").reference) == ("evaluation", 0.95)
+        assert (found.drops()["v", "", "auc"] >= 0.05) is dropped
+        assert (found.drops()["v", "", "accuracy"] >= 0.05) is dropped
+
+
+def test_without_an_evaluation_the_version_before_is_the_reference() -> None:
+    """And the first version has none; a metric that no gate names is shown and never judged."""
+    world = World()
+    world.serve(0, "v", 0.95)
+    world.serve(1, "w", 0.7)
+    found = world.assess()
+    assert one(found, "accuracy").reference is None
+    later = one(found, "accuracy", version="w")
+    assert (later.against, later.reference) == ("v", one(found, "accuracy").estimate.low)
+    assert later.drop_ratio == pytest.approx(1 - later.estimate.high / one(found, "accuracy").estimate.low)
+    assert found.drops()["w", "", "accuracy"] > 0.15
+    assert one(found, "accuracy", version="w", segment="origin=JFK").against == "v"
+    assert {each.metric for each in found.quality if each.reference is not None} == {"accuracy", "auc"}
+    assert {each.metric for each in found.quality} == {"accuracy", "auc", "brier", "calibration_error", "log_loss"}
+
+
+def test_noise_is_no_drop() -> None:
+    """Of 100 versions that are as good as their evaluation none is called worse, however often one looks."""
+    told = 0
+    for seed in range(100):
+        world = World({"v": {"accuracy": 0.8}})
+        world._chance = np.random.default_rng(seed)
+        for _ in range(5):
+            world.serve(0, "v", 0.8, count=120)
+            told += world.assess().drops().get(("v", "", "accuracy"), 0.0) > 0
+    assert told == 0
+
+
+def test_coverage_counts_what_is_old_enough() -> None:
+    """A prediction of an hour ago owes no label yet; one older than the delay does."""
+    world = World()
+    world.serve(0, "v", 0.9, labelled=0.5)
+    world.serve(2, "v", 0.9, count=100, labelled=0.0)
+    covered = world.assess().coverage["v"]
+    assert covered.due == 2000
+    assert covered.labelled / covered.due == pytest.approx(0.5, abs=0.04)
+
+
+def test_a_thinned_out_sample_says_so_and_is_less_sure() -> None:
+    """Its share is told, and its interval is wider than its size alone would make it."""
+    full, thin = World(), World(day_records=1000)
+    for world in (full, thin):
+        world.serve(0, "v", 0.8, count=6000)
+    assert full.assess().sampled_ratio == 1
+    assert thin.assess().sampled_ratio == 1 / 8
+    wide, narrow = (one(world.assess(), "accuracy").estimate for world in (thin, full))
+    assert wide.low <= narrow.value <= wide.high
+    assert wide.high - wide.low > 2 * (narrow.high - narrow.low)
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def dropped_and_held() -> tuple[Watched, Assessment]:
+    world = World({"v": {"accuracy": 0.9}, "w": {"accuracy": 0.7}})
+    world.serve(0, "w", 0.7)
+    world.serve(1, "v", 0.6)
+    world.serve(3, "v", 0.9, count=300)
+    return world.model, world.assess()
+
+
+def test_each_verdict_is_written_once_also_over_a_restart(tmp_path: Path) -> None:
+    """A drop when it is certain, a day that held once its labels are in; then nothing more."""
+    path, (model, assessment) = tmp_path / "m" / "quality.jsonl", dropped_and_held()
+    verdicts = Verdicts(path)
+    written = verdicts.add(model, assessment, "now")
+    judged = [line for line in lines(path) if line["metric"] == "accuracy" and not line["segment"]]
+    assert written == len(lines(path))
+    assert [(line["version"], line["status"], dict(line["window"])["name"]) for line in judged] == [  # type: ignore[call-overload]
+        ("v", "dropped", "week"),
+        ("w", "stable", "day"),
+        ("v", "dropped", "day"),
+    ]
+    drop = judged[0]
+    assert (drop["kind"], drop["time"], drop["reference"], drop["threshold"]) == ("quality", "now", 0.9, 0.05)
+    assert (verdicts.add(model, assessment, "later"), Verdicts(path).add(model, assessment, "later")) == (0, 0)
+
+
+def test_half_a_line_of_a_dead_process_is_written_again(tmp_path: Path) -> None:
+    """What it had begun is passed over, and every later line is whole."""
+    path, (model, assessment) = tmp_path / "quality.jsonl", dropped_and_held()
+    count = Verdicts(path).add(model, assessment, "now")
+    path.write_bytes(path.read_bytes()[:-20])
+    assert Verdicts(path).add(model, assessment, "again") == 1
+    assert len(path.read_text().splitlines()) == count + 1
+    assert lines_that_are_whole(path) == count
+
+
+def lines_that_are_whole(path: Path) -> int:
+    return sum(line.endswith("}") for line in path.read_text().splitlines())
+
+
+def test_the_file_is_bounded(tmp_path: Path) -> None:
+    """Beyond its greatest length the older half goes, the newest verdicts stay."""
+    path, (model, assessment) = tmp_path / "quality.jsonl", dropped_and_held()
+    verdicts = Verdicts(path, most_bytes=6000)
+    for number in range(30):
+        renamed = tuple(replace(each, version=f"v{number}") for each in assessment.quality)
+        verdicts.add(model, replace(assessment, quality=renamed), "now")
+    assert path.stat().st_size <= 9000
+    assert lines(path)[-1]["version"] == "v29"
