@@ -18,6 +18,7 @@ __all__ = [
     "reference",
     "relation",
     "result",
+    "rounds",
     "space",
     "statistics",
     "store",

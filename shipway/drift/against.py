@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special  # pyright: ignore[reportMissingTypeStubs] - scipy brings none
 
 from shipway.contract.drift import ALL_ROWS, RELATION, DriftSpec
 from shipway.drift.bins import Bins
@@ -110,7 +110,7 @@ class Against:
         history = history.heard({RELATION: drifted}, spec.persistence_windows)
         status = Status.DRIFTED if history.persists(RELATION, spec.persistence_found) else Status.STABLE
         score = found.statistic / found.degrees
-        threshold = float(stats.chi2.isf(level, found.degrees)) / found.degrees
+        threshold = float(special.chdtri(found.degrees, level)) / found.degrees
         return (
             DriftResult(RELATION, RELATION, score, score, score, "1", threshold, found.p_value, drifted, status, n, m),
             history,

@@ -135,6 +135,11 @@ class Store:
         rows = self._connection.execute(sql, (version, segment, start, end))
         return {hour: _vector(blob, size) for hour, blob in rows}
 
+    def any_rows(self, version: str, segment: str, start: int, end: int) -> bool:
+        """Returns whether there were rows in the hours with start <= hour < end."""
+        sql = "SELECT 1 FROM counts WHERE version = ? AND segment = ? AND hour >= ? AND hour < ? LIMIT 1"
+        return self._connection.execute(sql, (version, segment, start, end)).fetchone() is not None
+
     def extent(self, version: str) -> tuple[int, int] | None:
         """Returns the first and the last hour in which `version` had rows; None for none."""
         sql = "SELECT min(hour), max(hour) FROM counts WHERE version = ? AND segment = ''"
