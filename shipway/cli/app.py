@@ -2,7 +2,7 @@
 
 import typer
 
-from shipway.cli import build, doctor, explain, new, parity, plan, release, replay, status, train
+from shipway.cli import build, doctor, drift, explain, new, parity, plan, release, replay, status, train
 
 __all__ = ["app"]
 
@@ -13,5 +13,5 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (new, train, build, plan, release, status, explain, doctor, replay, parity):
+for group in (new, train, build, plan, release, status, explain, doctor, drift, replay, parity):
     group.register(app)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special  # pyright: ignore[reportMissingTypeStubs] - scipy brings none
 
-from shipway.contract.drift import ALL_ROWS, RELATION, DriftSpec
-from shipway.drift.bins import Bins
+from shipway.contract.drift import ALL_ROWS, LABEL, PREDICTION, RELATION, DriftSpec
+from shipway.drift.bins import Bins, FieldBins
 from shipway.drift.calibration import Calibration
 from shipway.drift.judge import Judgement, Window, deciding, judge
 from shipway.drift.persistence import History
@@ -18,7 +18,29 @@ from shipway.drift.relation import relation
 from shipway.drift.result import DriftResult, Status
 from shipway.drift.tally import Vector, Watch
 
-__all__ = ["Against"]
+__all__ = ["Against", "Shape"]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a person wants to know of a field's values in a window.
+
+    Args:
+        mean: of the numbers; None for categories and without numbers.
+        reference_mean, reference_deviation: of all rows of the reference, whatever the segment; None where unknown.
+        null_ratio, reference_null_ratio: shares of nulls.
+        mover: the category whose share changed most; None for numbers.
+        mover_ratio, reference_mover_ratio: its shares.
+    """
+
+    mean: float | None
+    reference_mean: float | None
+    reference_deviation: float | None
+    null_ratio: float
+    reference_null_ratio: float
+    mover: str | None
+    mover_ratio: float
+    reference_mover_ratio: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +49,14 @@ class Against:
 
     Args:
         watch: what is counted of the version.
+        segment: empty for all rows.
         inputs: the reference of inputs and predictions.
         labels: that of the labels, None where none are known.
         pairs: reference labels by bin of the prediction and of the label.
     """
 
     watch: Watch
+    segment: str
     inputs: Reference
     labels: Reference | None
     pairs: NDArray[np.int64]
@@ -53,13 +77,13 @@ class Against:
             labels = Reference.of(bins, days=np.array(days) if days else None)
             pairs = np.array(known.labels.relation)
         if segment == ALL_ROWS:
-            return cls(watch, whole, labels, pairs)
+            return cls(watch, segment, whole, labels, pairs)
         part = known.segments[segment]
         inputs = Reference.of(watch.inputs, counts=np.array(part.counts))
         if labels is not None and watch.labels is not None:
             own = Reference.of(Bins([watch.labels]), counts=np.array(part.labels))
             labels, pairs = dataclasses.replace(own, effect=labels.effect), np.array(part.relation)
-        return cls(watch, dataclasses.replace(inputs, effect=whole.effect), labels, pairs)
+        return cls(watch, segment, dataclasses.replace(inputs, effect=whole.effect), labels, pairs)
 
     def judge_inputs(
         self, total: Vector, blocks: list[Vector], spec: DriftSpec, history: History, calibration: Calibration
@@ -116,15 +140,39 @@ class Against:
             history,
         )
 
-    def means(self, total: Vector) -> dict[str, tuple[float, float, float]]:
-        """Returns field -> mean of the window's numbers, and of the reference's, and the reference's deviation.
-
-        Fields without numbers, here or there, are left out.
-        """
-        found: dict[str, tuple[float, float, float]] = {}
-        counts = self.watch.inputs.split(self.watch.counts(total))
-        for one, sum_of in zip(self.watch.inputs.fields, self.watch.sums(total).tolist(), strict=True):
-            rows = int(counts[one.name].sum() - counts[one.name][one.null])
-            if one.codes is None and rows and np.isfinite(one.mean):
-                found[one.name] = (sum_of / rows, one.mean, one.deviation)
+    def shapes(self, total: Vector) -> dict[str, Shape]:
+        """Returns field -> what a person wants to know of its values; fields without rows are left out."""
+        found: dict[str, Shape] = {}
+        ours, theirs = (self.watch.inputs.split(counts) for counts in (self.watch.counts(total), self.reference_counts))
+        sums = self.watch.sums(total).tolist()
+        for one, sum_of in zip(self.watch.inputs.fields, sums, strict=True):
+            if ours[one.name].sum() and theirs[one.name].sum():
+                found[one.name or PREDICTION] = _shape(one, ours[one.name], theirs[one.name], sum_of)
+        if self.watch.labels is not None and (counts := self.watch.label_counts(total)).sum():
+            expected = self.pairs.sum(axis=0)
+            found[LABEL] = _shape(self.watch.labels, counts, expected, self.watch.label_sum(total))
         return found
+
+    @property
+    def reference_counts(self) -> NDArray[np.int64]:
+        """The reference's counts of inputs and predictions, (`Bins.size`,)."""
+        if self.segment == ALL_ROWS:
+            return self.watch.inputs.expected
+        return np.array(self.watch.reference.segments[self.segment].counts)
+
+
+def _shape(field: FieldBins, ours: NDArray[np.int64], theirs: NDArray[np.int64], sum_of: float) -> Shape:
+    share, expected = ours / ours.sum(), theirs / theirs.sum()
+    numbers = int(ours.sum() - ours[field.null])
+    names = {place: name for name, place in (field.codes or {}).items()}
+    place = int(np.argmax(np.abs(share - expected)[: field.null])) if field.null else 0
+    return Shape(
+        mean=sum_of / numbers if field.codes is None and numbers else None,
+        reference_mean=field.mean if np.isfinite(field.mean) else None,
+        reference_deviation=field.deviation if np.isfinite(field.deviation) else None,
+        null_ratio=float(share[field.null]),
+        reference_null_ratio=float(expected[field.null]),
+        mover=None if field.codes is None else names.get(place, "any other"),
+        mover_ratio=float(share[place]),
+        reference_mover_ratio=float(expected[place]),
+    )

@@ -26,7 +26,7 @@ from shipway.contract.drift import (
     WindowName,
 )
 from shipway.contract.model import ModelSpec
-from shipway.drift.against import Against
+from shipway.drift.against import Against, Shape
 from shipway.drift.calibration import Calibration
 from shipway.drift.judge import Judgement, deciding
 from shipway.drift.persistence import History
@@ -58,7 +58,7 @@ class Seen:
     Args:
         version, window, span, segment, part: which.
         results: of every field, each of its statistics; the predictions are called `prediction`.
-        means: field -> mean in the window, the reference's mean and deviation.
+        shapes: field -> what a person wants to know of its values.
     """
 
     version: str
@@ -67,7 +67,7 @@ class Seen:
     segment: str
     part: Part
     results: Sequence[DriftResult]
-    means: Mapping[str, tuple[float, float, float]]
+    shapes: Mapping[str, Shape]
 
 
 def hour_of(moment: datetime) -> int:
@@ -207,7 +207,6 @@ class Detector:
         against = self._against[key]
         judge = against.judge_inputs if part is Part.ASKED else against.judge_labels
         judgement = judge(total, blocks, self._model.drift, history, self._calibration)
-        means = against.means(total) if part is Part.ASKED else {}
         seen = Seen(
             version=watch.version,
             window=name,
@@ -215,7 +214,7 @@ class Detector:
             segment=segment,
             part=part,
             results=[_named(result) for result in judgement.results],
-            means={feature or PREDICTION: mean for feature, mean in means.items()},
+            shapes=against.shapes(total),
         )
         return seen, judgement
 

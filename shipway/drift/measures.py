@@ -81,11 +81,15 @@ def shown(model: str, window: str, seen: Sequence[Seen]) -> tuple[list[Score], l
         for one in part.results:
             if one.score is not None and math.isfinite(one.score):
                 scores.append(Score(*who, one.feature, one.statistic, one.score))
-        for feature, (mean, expected, deviation) in sorted(part.means.items()):
-            if deviation > 0:
-                scores.append(Score(*who, feature, "mean_shift", abs(mean - expected) / deviation))
-            if expected:
-                scores.append(Score(*who, feature, "mean_deviation", abs(mean - expected) / abs(expected)))
+        told = {one.feature for one in part.results if one.score is not None}
+        for feature, shape in sorted(part.shapes.items()):
+            if feature not in told or shape.mean is None or shape.reference_mean is None:
+                continue
+            moved = abs(shape.mean - shape.reference_mean)
+            if shape.reference_deviation:
+                scores.append(Score(*who, feature, "mean_shift", moved / shape.reference_deviation))
+            if shape.reference_mean:
+                scores.append(Score(*who, feature, "mean_deviation", moved / abs(shape.reference_mean)))
         states += [State(*who, one.feature, DriftStatus(one.status.value)) for one in decisive(part.results)]
     return scores, states
 

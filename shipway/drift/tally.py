@@ -55,7 +55,8 @@ class Watch:
 
     Counts are whole numbers, exact up to 2^53. First come the counts of the inputs' bins with the predictions' last,
     then how far values lie beyond the reference's range (two for each of these fields), then the sums of the numbers
-    of each field, then the labels' bins, then the bins of labels within each bin of the predictions.
+    of each field, then the labels' bins, then the bins of labels within each bin of the predictions, and at last the
+    sum of the labels.
 
     Args:
         version: the short digest.
@@ -79,7 +80,7 @@ class Watch:
     @property
     def size(self) -> int:
         """The length of the vector."""
-        return self._labels_end + (len(self.labels) * len(self.inputs.fields[-1]) if self.labels else 0)
+        return self._labels_end + (len(self.labels) * len(self.inputs.fields[-1]) if self.labels else 0) + 1
 
     @property
     def _sums_start(self) -> int:
@@ -112,7 +113,11 @@ class Watch:
     def relation(self, vector: Vector) -> NDArray[np.int64]:
         """Returns the counts of label bins within prediction bins, (prediction bins, label bins)."""
         columns = len(self.labels) if self.labels else 0
-        return vector[self._labels_end :].astype(np.int64).reshape(len(self.inputs.fields[-1]), columns)
+        return vector[self._labels_end : -1].astype(np.int64).reshape(len(self.inputs.fields[-1]), columns)
+
+    def label_sum(self, vector: Vector) -> float:
+        """Returns the sum of the labels."""
+        return float(vector[-1])
 
     def label_vector(self, prediction: float, label: float) -> Vector:
         """Returns the vector of one label that came; nothing but zeros where labels are not watched."""
@@ -122,6 +127,7 @@ class Watch:
             row = int(self.inputs.fields[-1].index([prediction])[0])
             vector[self._labels_start + column] = 1
             vector[self._labels_end + row * len(self.labels) + column] = 1
+            vector[-1] = label
         return vector
 
     def segments(self, row: Mapping[str, Any]) -> tuple[str, ...]:
