@@ -9,7 +9,7 @@ from typing import Any, cast
 from policies.pack import all_rules
 from shipway.contract.alerts import ALERTS
 from shipway.contract.documents import write_atomic
-from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, RELATIVE_GATES, Gate
+from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate
 from shipway.contract.model import RolloutSpec
 
 __all__ = ["TABLES", "alert_table", "main", "policy_table", "rollout_table"]
@@ -72,7 +72,8 @@ def rollout_table() -> str:
         lines.append(f"| `{name}` | {_default(field.get_default(call_default_factory=True))} | {meanings[name]} |")
     lines += ["", "`gates` may name these:", "", "| gate | when it fails, by default |", "|---|---|"]
     spec = RolloutSpec()
-    tunable = (*RELATIVE_GATES, *LATE_GATES, *ABSOLUTE_GATES, Gate.SAMPLE_RATIO, Gate.PREDICTION_SHIFT)
+    guardrails = (*RELATIVE_GATES, *LATE_GATES, *QUALITY_GATES, *ABSOLUTE_GATES)
+    tunable = (*guardrails, Gate.SAMPLE_RATIO, Gate.PREDICTION_SHIFT)
     lines += [f"| `{gate}` | {spec.action(gate)} |" for gate in tunable]
     return "\n".join(lines) + "\n"
 

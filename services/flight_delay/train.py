@@ -1,6 +1,7 @@
 """How the model is trained: on January to March of 2013, validated on April; names as in shipway.training.plan."""
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,6 +30,7 @@ __all__ = [
     "load",
     "offline",
     "predict",
+    "window",
 ]
 
 TASK = Task.BINARY
@@ -48,6 +50,9 @@ RANGES = {
 
 _MAX_AGE_SECONDS = 7 * 86_400.0
 
+# A retraining learns from a season at the most, and is judged on the two weeks before it.
+_TRAIN_DAYS, _VALIDATE_DAYS = 90, 14
+
 
 class Settings(TrainingSettings):
     """What `--set` may change; the dates are whole UTC days, the later one excluded."""
@@ -65,6 +70,17 @@ class Settings(TrainingSettings):
 SETTINGS = Settings
 
 
+def window(as_of: datetime) -> dict[str, str]:
+    """Returns the dates that a retraining as of `as_of` trains and validates on: whole UTC days that were over then."""
+    until = as_of.astimezone(UTC).date()
+    start = until - timedelta(days=_VALIDATE_DAYS)
+    return {
+        "train_from": (start - timedelta(days=_TRAIN_DAYS)).isoformat(),
+        "validate_from": start.isoformat(),
+        "validate_until": until.isoformat(),
+    }
+
+
 def load(settings: Settings, cache: Path) -> TrainingData:
     """Returns the flights that arrived, each with the features as they were known two hours before departure."""
     frame = flights()
@@ -76,9 +92,10 @@ def load(settings: Settings, cache: Path) -> TrainingData:
         pd.Timestamp(day, tz="UTC") for day in (settings.train_from, settings.validate_from, settings.validate_until)
     )
     train = landed[(landed["asked_at"] >= train_from) & (landed["asked_at"] < validate_from)]
-    # A flight that was still in the air when validation begins is not known when training ends.
+    # A flight that was still in the air when a part ends is not known then.
     train = train[train["landed_at"] < validate_from]
     validation = landed[(landed["asked_at"] >= validate_from) & (landed["asked_at"] < validate_until)]
+    validation = validation[validation["landed_at"] < validate_until]
     return TrainingData(
         train=examples(train, repository),
         train_labels=_labels(train),

@@ -2,7 +2,22 @@
 
 import typer
 
-from shipway.cli import build, doctor, drift, explain, new, parity, plan, release, replay, status, train
+from shipway.cli import (
+    build,
+    dead_letters,
+    doctor,
+    drift,
+    explain,
+    labels,
+    new,
+    parity,
+    plan,
+    release,
+    replay,
+    retrain,
+    status,
+    train,
+)
 
 __all__ = ["app"]
 
@@ -13,5 +28,20 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for group in (new, train, build, plan, release, status, explain, doctor, drift, replay, parity):
+for group in (
+    new,
+    train,
+    retrain,
+    build,
+    plan,
+    release,
+    status,
+    explain,
+    doctor,
+    drift,
+    replay,
+    labels,
+    parity,
+    dead_letters,
+):
     group.register(app)

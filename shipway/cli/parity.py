@@ -1,8 +1,11 @@
 """`shipway parity`: served features against those that training would have seen."""
+# pyarrow ships no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from shipway.parity.report import Report
+    from shipway.parity.running import Question
 
 __all__ = ["register"]
 
@@ -112,8 +116,8 @@ def _record(layout: LocalLayout, folder: Path, spec: ModelSpec, records: "pa.Tab
     progress(recorded_by(_question(layout, folder, spec, version, recorded=False), records, path))
 
 
-def _question(layout: LocalLayout, folder: Path, spec: ModelSpec, version: str, *, recorded: bool) -> Any:
-    from shipway.parity.running import Question, cache_folder
+def _question(layout: LocalLayout, folder: Path, spec: ModelSpec, version: str, *, recorded: bool) -> "Question":
+    from shipway.parity.running import question_of
     from shipway.parity.sampling import find_bundle
 
     bundle = find_bundle(layout.artifacts, version)
@@ -122,17 +126,9 @@ def _question(layout: LocalLayout, folder: Path, spec: ModelSpec, version: str, 
             f"{layout.artifacts}: no bundle of {version}, expected the version that answered; "
             "choose another time with --since and --until"
         )
-    return Question(
-        model=spec.name,
-        version=version,
-        records="",
-        bundle=str(bundle or ""),
-        service=str(folder) if recorded else "",
-        cache=str(cache_folder(layout.root, spec.package)),
-        features=str(layout.features),
-        recorded=recorded,
-        spec=spec.parity,
-    )
+    asked = question_of(layout, spec, version, bundle)
+    # A kept sample is there to try the code of this checkout on.
+    return asked.model_copy(update={"service": str(folder), "recorded": True}) if recorded else asked
 
 
 def _time(option: str, text: str | None) -> datetime | None:

@@ -11,6 +11,7 @@ from shipway.contract.metrics import PREDICTION_BINS
 __all__ = [
     "ABSOLUTE_GATES",
     "LATE_GATES",
+    "QUALITY_GATES",
     "RELATIVE_GATES",
     "EvidenceState",
     "Gate",
@@ -19,6 +20,7 @@ __all__ = [
     "Judgement",
     "Pause",
     "Progress",
+    "QualityDrop",
     "Sample",
     "ShiftState",
     "SlotCounts",
@@ -54,6 +56,7 @@ class Gate(StrEnum):
     FALLBACKS = "fallbacks"
     MISSING_FEATURES = "missing_features"
     LABEL_ERRORS = "label_errors"
+    ACCURACY_DROP = "accuracy_drop"
     SLO_ERRORS = "slo_errors"
     SLO_LATENCY = "slo_latency"
     SAMPLE_RATIO = "sample_ratio"
@@ -73,6 +76,8 @@ RELATIVE_GATES = (
 )
 # The candidate against live, on predictions both made at the same time and whose labels came later.
 LATE_GATES = (Gate.LABEL_ERRORS,)
+# A promoted version against what it was when it was evaluated, by all labels that have come.
+QUALITY_GATES = (Gate.ACCURACY_DROP,)
 # One slot against the service level objective itself.
 ABSOLUTE_GATES = (Gate.SLO_ERRORS, Gate.SLO_LATENCY)
 
@@ -158,16 +163,38 @@ class SlotCounts(Spec):
         return self.labelled if gate in LATE_GATES else self.requests
 
 
+class QualityDrop(Spec):
+    """How much worse than its reference a version is for certain, by late labels.
+
+    Args:
+        metric: which of its metrics has dropped farthest.
+        drop_ratio: by how much at least, relative to the reference; 0 when nothing is certain.
+        limit_ratio: how much is allowed.
+    """
+
+    metric: str
+    drop_ratio: Annotated[float, Field(ge=0)]
+    limit_ratio: Annotated[float, Field(gt=0, lt=1)]
+
+    @property
+    def beyond(self) -> bool:
+        """Whether it is more than is allowed."""
+        return self.drop_ratio >= self.limit_ratio
+
+
 class Sample(Spec):
     """What both slots did between two looks.
 
     Args:
         candidate, live: each slot's counts.
+        candidate_drop, live_drop: what late labels say of each version's quality by now; None when they say nothing.
         restarted: whether a process began anew meanwhile: it has forgotten which units it had counted.
     """
 
     candidate: SlotCounts = SlotCounts()
     live: SlotCounts = SlotCounts()
+    candidate_drop: QualityDrop | None = None
+    live_drop: QualityDrop | None = None
     restarted: bool = False
 
 

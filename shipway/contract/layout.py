@@ -109,6 +109,16 @@ class LocalLayout:
         return self.state / "labels"
 
     @property
+    def parity(self) -> Path:
+        """What is compared live: `<model>/waiting.parquet`, and the worst rows in `<model>/worst.jsonl`."""
+        return self.state / "parity"
+
+    @property
+    def retraining(self) -> Path:
+        """What the scheduler of retrainings remembers, and what each run said: a folder for each model."""
+        return self.state / "retraining"
+
+    @property
     def sockets(self) -> Path:
         """A short private folder: a Unix socket's path ends at 107 bytes, and a checkout may lie deep."""
         name = hashlib.sha256(str(self.state).encode()).hexdigest()[:12]

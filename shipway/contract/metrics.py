@@ -41,6 +41,8 @@ __all__ = [
     "MODEL_INFO",
     "PARITY_COMPARED_TOTAL",
     "PARITY_DIFFERENT_TOTAL",
+    "PARITY_JOB",
+    "PARITY_ROWS_TOTAL",
     "PREDICTIONS_LOG_JOB",
     "PREDICTION_BINS",
     "PREDICTION_BIN_TOTAL",
@@ -49,11 +51,17 @@ __all__ = [
     "PROCESS_CPU_SECONDS_TOTAL",
     "PROCESS_MEMORY_BYTES",
     "QUALITY",
+    "QUALITY_DROP_LIMIT_RATIO",
     "QUALITY_DROP_RATIO",
     "RECORDED",
     "REFUSED_HEADER",
     "REQUESTS_TOTAL",
     "REQUEST_SECONDS",
+    "RETRAINING_DUE_TIMESTAMP_SECONDS",
+    "RETRAINING_FAILED",
+    "RETRAINING_JOB",
+    "RETRAINING_LAST_SUCCESS_TIMESTAMP_SECONDS",
+    "RETRAINING_RUNNING",
     "ROLLOUT_HEADER",
     "ROLLOUT_JOB",
     "ROLLOUT_PHASE",
@@ -154,10 +162,14 @@ DRIFT_SCORE, DRIFT_STATUS = "shipway_drift_score", "shipway_drift_status"
 # By late labels: each metric of a version and segment (`_low` and `_high` beside it), how far it has fallen for certain
 # since the version was evaluated, and the share of predictions whose label has come.
 QUALITY, QUALITY_DROP_RATIO = "shipway_quality", "shipway_quality_drop_ratio"
+# How far a metric of a model may fall: `alerts.accuracy_drop_ratio` of its model.yaml.
+QUALITY_DROP_LIMIT_RATIO = "shipway_quality_drop_limit_ratio"
 LABEL_COVERAGE_RATIO = "shipway_label_coverage_ratio"
 # Metrics of a model by which more is better; for every other less is.
 HIGHER_IS_BETTER = frozenset({"accuracy", "auc"})
 # Served feature values that were compared with the offline join, and those that were not the same.
+# All that were looked at, by `contract.parity.ParityOutcome`: what could not be compared is in neither sum.
+PARITY_ROWS_TOTAL = "shipway_parity_rows_total"
 PARITY_COMPARED_TOTAL, PARITY_DIFFERENT_TOTAL = "shipway_parity_compared_total", "shipway_parity_different_total"
 # Of the disk that a local stack keeps its files on, `kind` is used or size.
 DISK_BYTES = "shipway_disk_bytes"
@@ -166,14 +178,22 @@ ROLLOUT_WEIGHT_PERCENT, ROLLOUT_PHASE = "shipway_rollout_weight_percent", "shipw
 # never worked counts from the moment at which Prometheus first looked for it.
 LAST_WORK = "shipway:last_work_timestamp_seconds"
 
+# By model: how many retrainings have failed since the last one that did not, when that was, by when the next one of a
+# schedule must have succeeded (only where there is a schedule), and whether one is under way.
+RETRAINING_FAILED = "shipway_retraining_failed"
+RETRAINING_LAST_SUCCESS_TIMESTAMP_SECONDS = "shipway_retraining_last_success_timestamp_seconds"
+RETRAINING_DUE_TIMESTAMP_SECONDS = "shipway_retraining_due_timestamp_seconds"
+RETRAINING_RUNNING = "shipway_retraining_running"
+
 # Scrape jobs. Slots whose rollout is judged are scraped a second time and oftener, under a job of their own.
 MODELS_JOB, ROLLOUT_JOB, GATEWAY_JOB, DELIVERY_JOB, LABELS_JOB = "models", "rollout", "gateway", "delivery", "labels"
-DRIFT_JOB = "drift"
+DRIFT_JOB, RETRAINING_JOB = "drift", "retraining"
 # Never scraped: on a cluster, the name under which the heartbeat of the job that fills the online store is recorded.
 MATERIALISE_JOB = "materialise"
 # Heartbeats of what is no process of its own: scrapes, alerts on their way, the ledger, slots and their log.
 SCRAPE_JOB, ALERTS_JOB, LEDGER_JOB, SERVING_JOB = "scrape", "alerts", "ledger", "serving"
 PREDICTIONS_LOG_JOB = "predictions_log"
+PARITY_JOB = "parity"
 # What a rollout is judged by, of the series that a slot exports, and the page that holds these and no others: the whole
 # page of a model with features takes thirty milliseconds of its event loop, too much to ask for four times a second.
 EVIDENCE_PATH = "/metrics/evidence"

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from shipway.contract.documents import Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.drift import DriftSpec
-from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, RELATIVE_GATES, Gate, GateAction
+from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate, GateAction
 from shipway.contract.naming import check_model_name
 from shipway.contract.parity import ParitySpec
 from shipway.contract.presets import PresetsSpec
@@ -89,7 +89,7 @@ class SloSpec(Spec):
 _GUARDRAILS = (*RELATIVE_GATES, *LATE_GATES, *ABSOLUTE_GATES)
 # Gates that doubt the comparison or the size of the change, and prove no harm.
 _DOUBTS = (Gate.SAMPLE_RATIO, Gate.PREDICTION_SHIFT)
-_TUNABLE = (*_GUARDRAILS, *_DOUBTS)
+_TUNABLE = (*_GUARDRAILS, *QUALITY_GATES, *_DOUBTS)
 # Where a model of high risk waits for a person when its model.yaml names no gate.
 _HIGH_RISK_GATE_PERCENT = 50
 

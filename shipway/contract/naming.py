@@ -36,6 +36,7 @@ RESERVED_NAMES: frozenset[str] = frozenset(
         "readyz",
         "registrar",
         "registry",
+        "retraining",
         "routes",
         "services",
         "verify",

@@ -46,11 +46,12 @@ SKEWED = frozenset(
 class ParitySpec(Spec):
     """When a served value counts as the same as the offline one.
 
+    How many may differ is said where alerts are tuned, by `parity_difference_ratio`.
+
     Args:
         absolute_tolerance, relative_tolerance: a value within either is the same.
         publication_lag_seconds: how long a value may take into the online store: one that was right so long before the
             event is late and no skew.
-        max_skewed_ratio: the share of the compared values of a feature that may differ before it is a skew.
         sample_ratio: the share of the logged predictions that are compared live.
         offline_delay_seconds: how long after its event time a prediction is compared live: by then the offline store
             holds what was known at that time.
@@ -59,6 +60,5 @@ class ParitySpec(Spec):
     absolute_tolerance: Annotated[float, Field(ge=0)] = 1e-9
     relative_tolerance: Annotated[float, Field(ge=0)] = 1e-6
     publication_lag_seconds: Annotated[float, Field(ge=0)] = 300
-    max_skewed_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.01
     sample_ratio: Annotated[float, Field(gt=0, le=1)] = 0.1
     offline_delay_seconds: Annotated[float, Field(ge=0)] = 3600

@@ -13,7 +13,9 @@ from shipway.contract.metrics import (
     LABELS_JOB,
     LEDGER_JOB,
     MATERIALISE_JOB,
+    PARITY_JOB,
     PREDICTIONS_LOG_JOB,
+    RETRAINING_JOB,
     SCRAPE_JOB,
     SERVING_JOB,
 )
@@ -29,6 +31,7 @@ class Of(StrEnum):
 
     PLATFORM = "platform"
     CLUSTER = "cluster"
+    MACHINE = "machine"
     MODEL = "model"
 
 
@@ -47,7 +50,7 @@ class Periodic:
         severity: whether its silence wakes somebody.
         silent: what its silence does to the traffic or to the people.
         look: the command to look with.
-        of: the platform everywhere, a cluster alone, or each model.
+        of: the platform everywhere, a cluster alone, a stack on one machine alone, or each model.
         heartbeat: PromQL of when it last worked, where no process exports that; of one series at most.
     """
 
@@ -121,7 +124,7 @@ _ROWS = (
     ),
     Periodic(
         LEDGER_JOB,
-        5,
+        2,
         60,
         "every change entered, behind a last entry that can be read",
         Severity.TICKET,
@@ -141,6 +144,14 @@ _ROWS = (
         120,
         "the counts of new predictions and labels, and a verdict on every window that closed",
         silent="Inputs, predictions and labels may drift, and nobody is told.",
+    ),
+    Periodic(
+        PARITY_JOB,
+        300,
+        1800,
+        "the counts of compared rows",
+        silent="Served features are not compared with the offline ones: a skew between both stays unseen.",
+        look="shipway parity MODEL",
     ),
     Periodic(
         MATERIALISE_JOB,
@@ -169,6 +180,15 @@ _ROWS = (
         silent="Requests are answered and none is logged: labels, drift, parity and retraining miss them for ever.",
         look="shipway status MODEL",
         of=Of.MODEL,
+    ),
+    Periodic(
+        RETRAINING_JOB,
+        2,
+        60,
+        "what starts when, of every model",
+        silent="No model is trained anew, whatever drifts; each stays as it is.",
+        look="shipway doctor",
+        of=Of.MACHINE,
     ),
 )
 

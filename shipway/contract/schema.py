@@ -10,7 +10,11 @@ from pydantic import Field, model_validator
 
 from shipway.contract.documents import Spec
 
-__all__ = ["FieldKind", "FieldSpec", "Schema", "Violation"]
+__all__ = ["FieldKind", "FieldSpec", "Schema", "Violation", "plain_time"]
+
+
+# A time with nanoseconds and an offset of seconds takes 41 characters.
+_LONGEST_TIME = 64
 
 
 class FieldKind(StrEnum):
@@ -110,9 +114,21 @@ class FieldSpec(Spec):
         return None
 
 
+def plain_time(text: str) -> datetime:
+    """Returns an ISO 8601 time that is written in plain signs.
+
+    Raises:
+        ValueError: for anything else; Python's own parser takes a NUL at the end, any sign before the hour, and as
+            many digits of a second as somebody likes to send.
+    """
+    if len(text) > _LONGEST_TIME or not text.isascii() or not text.isprintable():
+        raise ValueError("longer than a time, or with a sign that no time is written with")
+    return datetime.fromisoformat(text)
+
+
 def _check_timestamp(value: str) -> tuple[str, str] | None:
     try:
-        stamp = datetime.fromisoformat(value)
+        stamp = plain_time(value)
     except ValueError:
         return "timestamp", "an ISO 8601 time with an offset, such as 2013-05-01T12:00:00Z"
     if stamp.tzinfo is None:

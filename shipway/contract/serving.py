@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from shipway.contract.documents import Spec
 
-__all__ = ["CacheKey", "CircuitSpec", "FallbackSource", "FeatureRead", "FeaturesSpec", "ServingSpec"]
+__all__ = ["CacheKey", "CircuitSpec", "FallbackSource", "FeatureRead", "FeaturesSpec", "ServingRuntime", "ServingSpec"]
 
 
 # What parsing a body and writing an answer take at most, of a request of a megabyte.
@@ -119,6 +119,13 @@ class FeaturesSpec(Spec):
         return self
 
 
+class ServingRuntime(StrEnum):
+    """What hosts a model; both answer the same, and both are one process."""
+
+    BENTOML = "bentoml"
+    DIRECT = "direct"
+
+
 class ServingSpec(Spec):
     """Limits of one request and what answers when the model cannot.
 
@@ -133,6 +140,7 @@ class ServingSpec(Spec):
         cached_max_entries: so many answers are kept, the least recently given leaves first; about 250 bytes each.
         cached_by: what makes two requests the same; `unit` knows requests of one row with a unit id.
         dead_letter_max_mib: so large may the file of unanswered requests grow, for each slot; the older half leaves.
+        runtime: `bentoml`, or `direct`, which is leaner and joins requests that wait into one call of the model.
     """
 
     timeout_seconds: Annotated[float, Field(gt=0)] = 10
@@ -145,6 +153,7 @@ class ServingSpec(Spec):
     cached_max_entries: Annotated[int, Field(gt=0, le=1_000_000)] = 10_000
     cached_by: CacheKey = CacheKey.ROW
     dead_letter_max_mib: Annotated[int, Field(gt=0, le=4096)] = 16
+    runtime: ServingRuntime = ServingRuntime.BENTOML
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

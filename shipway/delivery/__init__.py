@@ -10,6 +10,7 @@ __all__ = [
     "controller",
     "decide",
     "declared",
+    "drops",
     "envoy",
     "evidence",
     "explain",

@@ -78,6 +78,8 @@ class Controller:
             self.problems = {**self.target.declared().broken, "gateway": str(error)}
             self.rollouts.unheard(self.served)
             self._prepare_for_restart()
+            # What was done before is entered all the same.
+            self.problems |= self.records.record(self.served)
             return
         declared = self.target.declared()
         self.problems = {**declared.broken, **({"gateway": wrong} if wrong else {})}

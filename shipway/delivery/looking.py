@@ -36,7 +36,8 @@ _GATEWAY = "shipway_gateway_failed_total"
 # What others count about a slot: it need not be there, and its restart is not the slot's.
 _NOT_A_SLOTS = (_GATEWAY, metrics.LABELLED_TOTAL)
 _INFINITY = "+Inf"
-_READ = (*metrics.EVIDENCE_SERIES, metrics.LABELLED_TOTAL)
+_QUALITY = (metrics.QUALITY_DROP_RATIO, metrics.QUALITY_DROP_LIMIT_RATIO)
+_READ = (*metrics.EVIDENCE_SERIES, metrics.LABELLED_TOTAL, *_QUALITY)
 _JUDGED = (Outcome.OK, Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT)
 # Below this many requests a quantile of live's latency is chance.
 _MINIMUM_REQUESTS = 100
@@ -156,7 +157,7 @@ def selector(asked: Iterable[Asked], environment: str = "") -> str:
     return (
         f'{{__name__=~"{"|".join(_READ)}",job=~"{"|".join(sorted({one.job for one in every}))}|{LABELS_JOB}",'
         f'model=~"{"|".join(sorted(one.model for one in every))}",'
-        f'le=~"|{"|".join(sorted(edges))}|\\\\+Inf",'
+        f'le=~"|{"|".join(sorted(edges))}|\\\\+Inf",segment="",'
         f'reference=~"|{"|".join(sorted({one.reference for one in every}))}",'
         f'rollout=~"|{"|".join(sorted({str(one.rollout) for one in every}))}"{_within(environment)}}}'
     )
@@ -178,6 +179,8 @@ def query_of(gate: Gate, model: str) -> str:
             return f'{metrics.UNIT_PREDICTION_BIN_TOTAL}{{model="{model}"}}'
         case Gate.LABEL_ERRORS:
             return f'{metrics.LABELLED_TOTAL}{{model="{model}"}}'
+        case Gate.ACCURACY_DROP:
+            return f'{metrics.QUALITY_DROP_RATIO}{{model="{model}"}}'
         case Gate.ERRORS | Gate.INVALID_OUTPUTS | Gate.SLO_ERRORS | Gate.EVIDENCE | Gate.HARM_BUDGET:
             return requests
 

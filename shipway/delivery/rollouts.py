@@ -15,6 +15,7 @@ from shipway.contract.release import short_digest
 from shipway.contract.rollout import Look
 from shipway.contract.route import RolloutState
 from shipway.delivery.decide import Action, Readiness
+from shipway.delivery.drops import with_drops
 from shipway.delivery.evidence.gate import NoEvidence
 from shipway.delivery.judge import Judged, judge, under_way
 from shipway.delivery.looking import Asked, Seen, aligned, latency_edge, live_buckets, see, selector, slow_edge
@@ -140,7 +141,8 @@ class Rollouts:
                 for name, one in mine.items():
                     running = self._running[name]
                     mine_now, running.held = aligned(one, series, running.held)
-                    seen[name] = see(one, running.progress.counters, mine_now, failed(name))
+                    found = see(one, running.progress.counters, mine_now, failed(name))
+                    seen[name] = with_drops(one, found, mine_now)
         except Retryable as error:
             # Asked once a round and no more: each question that nobody answers holds up every rollback.
             problems.setdefault("prometheus", str(error))

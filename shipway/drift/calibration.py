@@ -23,14 +23,14 @@ RESAMPLES = 4000
 # Of a thousand resamples none says what happens once in ten thousand windows. Beyond the greatest twentieth the tail is
 # taken for exponential: Knijnenburg et al., Bioinformatics 25(12), 2009, with the shape 0 of chi-squared variables.
 _TAIL_RATIO = 0.05
-# Below the tail so many quantiles tell the p-value to a hundredth.
-_BODY_RATIOS = np.linspace(1.0, _TAIL_RATIO, 96)
+# Below the tail so many quantiles tell the p-value to 0.025; nothing is found there.
+_BODY_RATIOS = np.linspace(1.0, _TAIL_RATIO, 39)
 # A pivot's distribution hardly depends on the size. Sizes are rounded down to steps of 2^(1/2), so that few are drawn.
 _STEPS_PER_DOUBLING = 2
 _HALF = 0.5
 _Key = tuple[bytes, int, int, int]
-# Some 6 KiB each: fifty fields at a hundred sizes.
-_MOST_KEPT = 5000
+# Some 2 KiB each: fifty fields in each hour of the week at two sizes.
+_MOST_KEPT = 17_000
 
 
 def size_step(rows: float) -> int:
@@ -147,7 +147,7 @@ def resampled(
     pair = [Sample(one[:, None, :].astype(np.float64), nowhere) for one in (expected, found)]
     with np.errstate(divide="ignore", invalid="ignore"):
         # Filled, because what stacks arrays of any shape does not say of what.
-        pivots = np.empty((len(STATISTICS), resamples))
+        pivots: Numbers = np.empty((len(STATISTICS), resamples))
         for number, one in enumerate(STATISTICS.values()):
             pivots[number] = one.measure(space, *pair).pivot[:, 0]
     return pivots
@@ -172,8 +172,8 @@ def design_effect(days: Numbers, expected: Numbers | None = None) -> Numbers:
 
     Args:
         days: counts of each of D days, (D, F, K). Fewer than two days tell nothing: 1.
-        expected: the shares of each day's rows where these are known, as from the same hours of the week, (D, F, K);
-            by default those of all days together.
+        expected: the counts that one expects of each day where that is known, as from the same hours of the week,
+            (D, F, K); by default those of all days together, scaled to the day.
     """
     count = len(days)
     if count < 2:
@@ -181,7 +181,7 @@ def design_effect(days: Numbers, expected: Numbers | None = None) -> Numbers:
     rows = days.sum(axis=2, keepdims=True)
     total = rows.sum(axis=0)
     shares = days.sum(axis=0) / np.maximum(total, 1.0)
-    residual = days - rows * (shares if expected is None else expected)
+    residual = days - (rows * shares if expected is None else expected)
     variance = count / (count - 1) * (residual**2).sum(axis=0) / np.maximum(total, 1.0)
     some = shares > 0
     ratios = np.where(some, variance / np.where(some, shares, 1.0), 0.0)

@@ -140,13 +140,10 @@ def measure(space: Space, reference: Sample, current: Sample) -> dict[str, Measu
 
 def _judged(reference: Reference, window: Window, spec: DriftSpec, calibration: Calibration) -> _Judged:
     space = reference.space
-    against, keys = _against(reference, window.hour_of_week)
+    against, keys, effect = _against(reference, window)
     excess = np.full((len(space.names), 2), np.nan) if window.excess is None else window.excess
     current = Sample(space.table(window.counts), excess)
     n, m = against.rows, current.rows
-    effect = reference.effect
-    if effect is None:
-        effect = np.ones(len(n)) if window.blocks is None else design_effect(space.table(window.blocks))
     least = np.minimum(n, m)
     enough = (least >= spec.minimum_rows) & (least / effect >= spec.minimum_effective_rows)
     # Rows that repeat count once: all that follows is of so many fewer.
@@ -170,13 +167,20 @@ def _judged(reference: Reference, window: Window, spec: DriftSpec, calibration: 
     return _Judged(n, m, enough, [(one.score, one.low, one.high) for one in measured], thresholds, p_values, found)
 
 
-def _against(reference: Reference, hour_of_week: int | None) -> tuple[Sample, tuple[bytes, ...]]:
-    if hour_of_week is None:
-        return reference.whole, reference.keys
-    if not 0 <= hour_of_week < HOURS_OF_WEEK or not reference.hours:
-        knows = "knows" if reference.hours else "does not know"
+def _against(reference: Reference, window: Window) -> tuple[Sample, tuple[bytes, ...], Numbers]:
+    """Returns what the window is compared with, its keys, and the design effect."""
+    hour, hours = window.hour_of_week, reference.hours
+    if hour is None:
+        effect = reference.effect
+        if effect is None:
+            blocks = window.blocks
+            one = np.ones(len(reference.space.names))
+            effect = one if blocks is None else design_effect(reference.space.table(blocks))
+        return reference.whole, reference.keys, effect
+    if not 0 <= hour < HOURS_OF_WEEK or not hours:
+        knows = "knows" if hours else "does not know"
         raise ValueError(
-            f"hour_of_week ({hour_of_week}): expected 0 to {HOURS_OF_WEEK - 1}, and a reference that knows its hours; "
+            f"hour_of_week ({hour}): expected 0 to {HOURS_OF_WEEK - 1}, and a reference that knows its hours; "
             f"this one {knows} them"
         )
-    return reference.hours[hour_of_week]
+    return hours[hour].sample, hours[hour].keys, hours[hour].effect

@@ -11,11 +11,20 @@ from shipway.drift.bins import Bins
 from shipway.drift.calibration import design_effect
 from shipway.drift.space import Sample, Space
 
-__all__ = ["HOURS_OF_WEEK", "Reference"]
+__all__ = ["HOURS_OF_WEEK", "Hour", "Reference"]
 
 Numbers = NDArray[np.float64]
 HOURS_OF_WEEK = 168
 _HOURS_OF_DAY = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Hour:
+    """One hour of the week: its rows, what tells them from all others, and the design effect of a window, (F,)."""
+
+    sample: Sample
+    keys: tuple[bytes, ...]
+    effect: Numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +37,7 @@ class Reference:
         keys: what tells each field's bins and counts from all others, for what is kept of them.
         extremes: of how many rows the ends of each field's line are the extremes, (F,).
         effect: the design effect of each field, (F,); None where the reference does not know its days.
-        hours: the rows of each hour of the week, Monday 0:00 first, and their keys; empty where unknown.
+        hours: of the week, Monday 0:00 first; empty where the reference does not know them.
     """
 
     space: Space
@@ -36,7 +45,7 @@ class Reference:
     keys: tuple[bytes, ...]
     extremes: Numbers
     effect: Numbers | None
-    hours: tuple[tuple[Sample, tuple[bytes, ...]], ...]
+    hours: tuple[Hour, ...]
 
     @classmethod
     def of(
@@ -74,24 +83,33 @@ class Reference:
         place = (np.arange(len(table)) + first_hour_of_week) % HOURS_OF_WEEK
         week = np.zeros((HOURS_OF_WEEK, *table.shape[1:]))
         np.add.at(week, place, table)
-        samples = [_sample(week[hour]) for hour in range(HOURS_OF_WEEK)]
-        hours = tuple((one, _keys(space, one)) for one in samples)
-        return cls(space, whole, _keys(space, whole), extremes, _effect(table, week, place), hours)
+        by_day, by_hour = _effects(table, week, place)
+        hours = tuple(
+            Hour(sample := _sample(week[hour]), _keys(space, sample), by_hour[hour]) for hour in range(HOURS_OF_WEEK)
+        )
+        return cls(space, whole, _keys(space, whole), extremes, by_day, hours)
 
 
-def _effect(table: Numbers, week: Numbers, place: NDArray[np.intp]) -> Numbers:
-    """Returns the design effect by whole days, each against what its own hours of the week lead one to expect."""
-    days = table.reshape(-1, _HOURS_OF_DAY, *table.shape[1:])
+def _effects(table: Numbers, week: Numbers, place: NDArray[np.intp]) -> tuple[Numbers, Numbers]:
+    """Returns the design effect by whole days, (F,), and that of each hour of the week, (168, F).
+
+    Each day and each hour is held against what its own hours of the week lead one to expect. An hour's is the greatest
+    of three. What changes slowly shows by days only; what repeats within an hour but is much the same every day, as a
+    schedule is, by hours; and one hour of the week may differ from week to week more than others.
+    """
+    days = (-1, _HOURS_OF_DAY, *table.shape[1:])
     weeks = len(table) / HOURS_OF_WEEK
     if weeks < 2:
-        return design_effect(days.sum(axis=1))
-    shares = week / np.maximum(week.sum(axis=2, keepdims=True), 1.0)
+        by_day = design_effect(table.reshape(days).sum(axis=1))
+        return by_day, np.tile(np.maximum(by_day, design_effect(table)), (HOURS_OF_WEEK, 1))
     rows = table.sum(axis=2, keepdims=True)
-    expected = (rows * shares[place]).reshape(days.shape).sum(axis=1)
-    counts = days.sum(axis=1)
-    # Each day is among those that its expectation is the mean of: the rest looks too small by 1 - 1/weeks.
-    widened = expected + (counts - expected) * np.sqrt(weeks / (weeks - 1))
-    return design_effect(widened, expected / np.maximum(counts.sum(axis=2, keepdims=True), 1.0))
+    expected = rows * (week / np.maximum(week.sum(axis=2, keepdims=True), 1.0))[place]
+    # Each hour is among those that its expectation is the mean of: the rest looks too small by 1 - 1/weeks.
+    widened = expected + (table - expected) * np.sqrt(weeks / (weeks - 1))
+    by_day = design_effect(widened.reshape(days).sum(axis=1), expected.reshape(days).sum(axis=1))
+    least = np.maximum(by_day, design_effect(widened, expected))
+    own = [design_effect(table[place == hour]) for hour in range(HOURS_OF_WEEK)]
+    return by_day, np.maximum(np.stack(own), least)
 
 
 def _sample(counts: Numbers) -> Sample:

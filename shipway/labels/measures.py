@@ -15,6 +15,7 @@ from shipway.contract.metrics import (
     LABELLED_TOTAL,
     LABELS_JOB,
     QUALITY,
+    QUALITY_DROP_LIMIT_RATIO,
     QUALITY_DROP_RATIO,
 )
 from shipway.labels.join import Counts, Series
@@ -95,6 +96,9 @@ def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
     drop = GaugeMetricFamily(
         QUALITY_DROP_RATIO, "How much worse than its reference a metric is for certain, relative to it.", labels=names
     )
+    limit = GaugeMetricFamily(
+        QUALITY_DROP_LIMIT_RATIO, "How far a metric may fall, as model.yaml says.", labels=("model",)
+    )
     coverage = GaugeMetricFamily(
         LABEL_COVERAGE_RATIO,
         "Of predictions old enough to have a label, the share that has one.",
@@ -114,7 +118,9 @@ def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
         for version, covered in sorted(assessment.coverage.items()):
             coverage.add_metric((model, version), covered.labelled / covered.due)
         sampled.add_metric((model,), assessment.sampled_ratio)
-    yield from (value, low, high, drop, coverage, sampled)
+        if assessment.limit_ratio is not None:
+            limit.add_metric((model,), assessment.limit_ratio)
+    yield from (value, low, high, drop, limit, coverage, sampled)
 
 
 class Measures:

@@ -99,6 +99,7 @@ class Assessment:
 
     Args:
         newest_seconds: of the predictions' event times, the newest.
+        limit_ratio: how far a metric may fall; None where a drop is no alarm.
         sampled_ratio: the share of the newest week's predictions that was looked at.
         quality: of the newest week, then of its days one by one.
         coverage: version -> coverage over the newest week and what was due before it.
@@ -106,6 +107,7 @@ class Assessment:
     """
 
     newest_seconds: float
+    limit_ratio: float | None
     sampled_ratio: float = 1.0
     quality: tuple[Quality, ...] = ()
     coverage: Mapping[str, Coverage] = field(default_factory=dict[str, Coverage])
@@ -129,7 +131,7 @@ class Assessment:
 def assess(model: Watched, sample: Sample) -> Assessment:
     """Returns what the labels in `sample` say of a model."""
     if not sample.days:
-        return Assessment(sample.newest_seconds)
+        return Assessment(sample.newest_seconds, model.drop_ratio)
     last = sample.days[-1]
     week = Window("week", last - WEEK_DAYS + 1, last)
     drawn = sample.drawn(week.first_day, week.last_day)
@@ -141,6 +143,7 @@ def assess(model: Watched, sample: Sample) -> Assessment:
         found += _of_window(model, sample, sample.drawn(day, day), window, before, segments=False)
     return Assessment(
         newest_seconds=sample.newest_seconds,
+        limit_ratio=model.drop_ratio,
         sampled_ratio=0.5**drawn.level,
         quality=tuple(found),
         coverage=_coverage(model, sample, everything),

@@ -105,7 +105,7 @@ def document(model: str, one: Quality) -> dict[str, Any]:
 
 def _verdicts(model: Watched, assessment: Assessment, now: str) -> Iterator[dict[str, Any]]:
     for one in assessment.quality:
-        if one.drop_ratio is None:
+        if one.drop_ratio is None or model.drop_ratio is None:
             continue
         dropped = one.drop_ratio >= model.drop_ratio
         if dropped or (not one.segment and assessment.finished(one.window, model.delay_seconds)):

@@ -36,7 +36,7 @@ class Watched:
         delay_seconds: an older prediction should have its label.
         segments: request fields by whose values quality is also looked at.
         judged: metrics of which a drop is an alarm: accuracy, and those by which a version is admitted.
-        drop_ratio: how far such a metric may fall, relative to its reference.
+        drop_ratio: how far such a metric may fall, relative to its reference; None where a drop is no alarm.
         evaluations: version (short digest) -> metric -> what it was when the version was evaluated.
     """
 
@@ -46,7 +46,7 @@ class Watched:
     delay_seconds: float
     segments: tuple[str, ...]
     judged: frozenset[str]
-    drop_ratio: float
+    drop_ratio: float | None
     evaluations: Evaluations = field(default_factory=dict[str, Mapping[str, float]])
 
     @property
@@ -57,13 +57,14 @@ class Watched:
 
 def watched(spec: ModelSpec, evaluations: Evaluations) -> Watched:
     """Returns what the labels of a model are judged by."""
+    admitted = {"accuracy", *(gate.metric for gate in spec.evaluation.gates)} - _NOT_A_DROP
     return Watched(
         name=spec.name,
         task=task_of(spec),
         wrong_beyond=spec.labels.wrong_beyond,
         delay_seconds=spec.labels.delay_seconds,
         segments=spec.segments,
-        judged=frozenset({"accuracy", *(gate.metric for gate in spec.evaluation.gates)}) - _NOT_A_DROP,
+        judged=frozenset() if spec.alerts.accuracy_drop_ratio is None else frozenset(admitted),
         drop_ratio=spec.alerts.accuracy_drop_ratio,
         evaluations=evaluations,
     )

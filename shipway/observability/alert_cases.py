@@ -31,11 +31,11 @@ class Rule:
 
     Args:
         document: its own keys.
-        group: all rules of its group, records among them.
+        records: every record of the file.
     """
 
     document: Mapping[str, Any]
-    group: Sequence[Mapping[str, Any]]
+    records: Sequence[Mapping[str, Any]]
 
     @property
     def alert(self) -> str:
@@ -52,8 +52,8 @@ class Rule:
 
     @property
     def text(self) -> str:
-        """Every expression of its group."""
-        return "\n".join(str(each["expr"]) for each in self.group)
+        """Its own expression, then those of the records."""
+        return "\n".join(str(each["expr"]) for each in (self.document, *self.records))
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def _burning(rule: Rule) -> list[Story]:
         return _two(bad, {**_outcomes(rule, Outcome.REJECTED_INPUT)})
     edge = re.search(r'le=\\?"([0-9.]+)\\?"', rule.text)
     if edge is None:
-        raise ShipwayError(f"{rule.alert}: its group counts no slow request")
+        raise ShipwayError(f"{rule.alert}: no record counts slow requests")
     fast, every = (_slot(f"{REQUEST_SECONDS}_bucket", rule, le=le) for le in (edge[1], "+Inf"))
     return _two({fast: _steady(0), every: _growing(10_000)}, {fast: _growing(10_000), every: _growing(10_000)})
 
@@ -147,12 +147,12 @@ def _silent(rule: Rule) -> list[Story]:
     if rule.model:
         return _OF_MODEL[part](rule)
     limit = re.search(r"> ([0-9.e+]+)$", str(rule.document["expr"]))
-    record = next((str(one["expr"]) for one in rule.group if one.get("labels") == {"part": part}), "")
+    record = next((str(one["expr"]) for one in rule.records if one.get("labels") == {"part": part}), "")
     # The scrapes' own heartbeat is the time of what they brought.
     of_scrapes = "timestamp(up" in record
     beat = None if of_scrapes else re.match(r"max\((\w+\{[^}]*\})\)", record)
     if limit is None or (beat is None and not of_scrapes):
-        raise ShipwayError(f"{rule.alert} of {part}: its group records no heartbeat, or its age has no limit")
+        raise ShipwayError(f"{rule.alert} of {part}: no record of its heartbeat, or no limit of its age")
     told = (int(float(limit[1])) // STEP_SECONDS + 2) * STEP_SECONDS
     # A scrape's own time goes on for five minutes after the last one: so long Prometheus takes a sample for now's.
     after = told + 5 * STEP_SECONDS + (300 if beat is None else 0)
@@ -205,7 +205,7 @@ def _watchdog(_rule: Rule) -> list[Story]:
 def _features_stale(rule: Rule) -> list[Story]:
     found = re.search(rf"{metrics.FEATURE_AGE_SECONDS}_bucket{{([^}}]*)}}.*> ([0-9.]+)", rule.text)
     if found is None:
-        raise ShipwayError(f"{AlertName.FEATURES_STALE}: its group compares no age with an objective")
+        raise ShipwayError(f"{AlertName.FEATURES_STALE}: it compares no age with an objective")
     of, objective = found[1], float(found[2])
 
     def ages(*, within: bool) -> Series:

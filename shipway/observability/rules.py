@@ -98,7 +98,7 @@ def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: boo
 def platform_rules(
     environment: EnvironmentSpec,
     scraped: Sequence[str] = tuple(_DOWN),
-    periodic: Iterable[Periodic] = tuple(thing for thing in PERIODIC.values() if thing.of is Of.PLATFORM),
+    periodic: Iterable[Periodic] = tuple(thing for thing in PERIODIC.values() if thing.of in (Of.PLATFORM, Of.MACHINE)),
     disks: Mapping[str, str] | None = None,
 ) -> str:
     """Returns the rule file of the platform's own processes.
@@ -106,7 +106,7 @@ def platform_rules(
     Args:
         environment: whose scrape interval sets the waiting times.
         scraped: the jobs without a heartbeat that the target scrapes; what is never scraped would be missed for ever.
-        periodic: the periodic things that the target runs.
+        periodic: the periodic things that the target runs; by default those of a local stack.
         disks: resource -> PromQL of its share in use; by default that of a local stack.
     """
     shares = local_disk() if disks is None else disks

@@ -1,12 +1,18 @@
 """`python -m shipway.parity VERB`: what the supervisor starts, and the child processes of a comparison."""
+# pyarrow ships no types.
+# pyright: reportUnknownVariableType=false
 
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 from shipway.contract.documents import parse, read_json, write_atomic
 from shipway.contract.errors import ShipwayError
+from shipway.contract.layout import LocalLayout
+from shipway.contract.metrics import PARITY_JOB
+from shipway.contract.periodic import PERIODIC
 from shipway.parity.running import Question
 
 __all__ = ["main"]
@@ -22,7 +28,14 @@ def main(arguments: list[str]) -> int:
         if chosen.verb == "serve":
             from shipway.parity.process import serve
 
-            serve(chosen.root.resolve(), chosen.env)
+            serve(chosen.root.resolve(), chosen.env, chosen.every_seconds)
+        elif chosen.verb == "look":
+            os.nice(_NICE)
+            from shipway.parity.looking import look
+            from shipway.parity.running import compared
+
+            layout = LocalLayout(chosen.root.resolve(), chosen.env)
+            write_atomic(chosen.out, look(layout, compared, _say, time.time()).model_dump_json())
         else:
             os.nice(_NICE)
             question = parse(Question, read_json(chosen.question), chosen.question)
@@ -45,8 +58,16 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True)
     meaning = "compare a sample of what is newly logged, until SIGTERM"
     serve = verbs.add_parser("serve", help=meaning, description=meaning)
-    serve.add_argument("--root", type=Path, required=True, help="the project's folder")
-    serve.add_argument("--env", required=True, help="the environment, such as local")
+    meaning = "sample what is newly logged, compare what is due, and write what was found"
+    look = verbs.add_parser("look", help=meaning, description=meaning)
+    look.add_argument("--out", type=Path, required=True, help="the file to write")
+    for verb in (serve, look):
+        verb.add_argument("--root", type=Path, required=True, help="the project's folder")
+        verb.add_argument("--env", required=True, help="the environment, such as local")
+    every_seconds = PERIODIC[PARITY_JOB].every_seconds
+    serve.add_argument(
+        "--every-seconds", type=float, default=every_seconds, help=f"between two rounds, {every_seconds} by default"
+    )
     for name, meaning in (
         ("compare", "compare one version's predictions and write the report"),
         ("record", "write one version's predictions with the offline rows they need"),
@@ -55,6 +76,10 @@ def _parser() -> argparse.ArgumentParser:
         verb.add_argument("--question", type=Path, required=True, help="a running.Question as JSON")
         verb.add_argument("--out", type=Path, required=True, help="the file to write")
     return parser
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ def _shifted_times(compared: Compared) -> Cause | None:
 
 
 def _shifted_values(compared: Compared) -> Cause | None:
-    """Returns the hour whose values were served, judged where that hour's value is not the right one."""
+    """Returns the hour whose values were served."""
     if compared.skewed.sum() < LEAST_ROWS:
         return None
     inside = _from_first_to_last(compared)
@@ -100,18 +100,18 @@ def _shifted_values(compared: Compared) -> Cause | None:
     for number, shift in enumerate(_LOOKED_AT):
         other = compared.history.at(compared.event_seconds + shift)
         telling = inside & ~np.isnan(compared.served.values) & ~np.isnan(compared.offline.values) & ~np.isnan(other)
-        telling &= ~same(other, compared.offline.values, compared.spec)
+        # Where all three are the same, nothing speaks for the shift and nothing against it.
+        telling &= ~same(other, compared.offline.values, compared.spec) | compared.skewed
         rows[number] = telling.sum()
         if rows[number] >= LEAST_ROWS:
             scores[number] = same(other, compared.served.values, compared.spec)[telling].mean()
     best = int(np.argmax(scores))
     if scores[best] <= np.median(scores) + _BEST_BEYOND_MIDDLE:
         return None
-    # Hourly values look the same at neighbouring half hours: the middle of those that explain as much.
+    # Hourly values look the same at neighbouring half hours: of those that explain as much, a whole hour.
     equal = np.flatnonzero(scores >= scores[best] - 1e-9)
-    shift = _LOOKED_AT[equal[len(equal) // 2]] if len(equal) < 4 else _LOOKED_AT[best]
-    whole = [one for one in _LOOKED_AT[equal] if one % 3600 == 0]
-    shift = whole[0] if whole else shift
+    explaining: list[float] = _LOOKED_AT[equal].tolist()
+    shift = next((one for one in explaining if one % 3600 == 0), explaining[0])
     when = "later" if shift > 0 else "earlier"
     sentence = (
         f"served values are those of {_number(abs(shift) / 3600)} h {when}: a time zone is applied on one side only"
@@ -171,7 +171,10 @@ def category_encoding(compared: Compared) -> Cause | None:
     line = fit_line(offline, served)
     if line.slope > 0 and line.share >= NAMED_FROM and len(codes) >= _LEAST_POINTS:
         return None
-    explained = float((served == mapped[place]).mean())
+    # Of a code that is exchanged, every row is.
+    within = _from_first_to_last(compared) & np.isin(compared.offline.values, codes) & ~np.isnan(compared.served.values)
+    expected = mapped[np.searchsorted(codes, compared.offline.values[within])]
+    explained = float((compared.served.values[within] == expected).mean())
     shown = ", ".join(f"{_number(a)} as {_number(b)}" for a, b in list(zip(codes, mapped, strict=True))[:4])
     sentence = f"codes are exchanged one for one (offline {shown}): the lists of categories are in another order"
     return Cause("category_encoding", explained, len(served), sentence)
@@ -226,7 +229,7 @@ def late_publication(compared: Compared) -> Cause | None:
     if telling.sum() < LEAST_ROWS:
         return None
     on_time = np.abs(_leads(compared)) <= CLOCK_SECONDS
-    explained = (behind & on_time) | too_old
+    explained = ((behind & on_time) | too_old) & ~np.isnan(compared.offline.values)
     if not explained.any():
         return None
     age = float(np.nanmedian((compared.offline.seconds - compared.served.seconds)[explained]))

@@ -5,7 +5,7 @@ service's code, and Feast costs seconds and 150 MB, so it runs as a child and en
 """
 # pyarrow ships no types.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 
 import tempfile
 from dataclasses import asdict
@@ -61,7 +61,7 @@ class _Comparison:
             where = "the recorded sample" if self._question.recorded else str(folder)
         features = [self._feature(read, offline[read.name]) for read in reads]
         predictions, notes = self._predictions(offline)
-        times = sorted(logged.event_seconds)
+        times = sorted(logged.event_seconds.tolist())
         return Report(
             model=self._question.model,
             version=self._question.version,
@@ -108,7 +108,7 @@ class _Comparison:
     def _parity(self, name: str, compared: Compared, found: list[CauseFound]) -> FeatureParity:
         counted = counts(compared.outcomes)
         ratio = skewed_ratio(counted)
-        skewed = ratio is not None and ratio > self._question.spec.max_skewed_ratio
+        skewed = ratio is not None and ratio > self._question.max_skewed_ratio
         return FeatureParity(
             name=name,
             outcomes=counted,
@@ -127,15 +127,15 @@ class _Comparison:
         return [
             Worst(
                 prediction_id=self._logged.ids[row],
-                event_time=_time(self._logged.event_seconds[row]),
-                keys=str(self._records.column("entities")[int(row)].as_py()),
+                event_time=_time(float(self._logged.event_seconds[row])),
+                keys=str(self._records.column("entities")[row].as_py()),
                 outcome=ParityOutcome(str(compared.outcomes[row])),
-                served=_number(compared.served.values[row]),
-                offline=_number(compared.offline.values[row]),
-                served_at=_time(compared.served.seconds[row]),
-                offline_at=_time(compared.offline.seconds[row]),
+                served=_number(float(compared.served.values[row])),
+                offline=_number(float(compared.offline.values[row])),
+                served_at=_time(float(compared.served.seconds[row])),
+                offline_at=_time(float(compared.offline.seconds[row])),
             )
-            for row in rows
+            for row in map(int, rows)
         ]
 
     def _predictions(self, offline: dict[str, Offline]) -> tuple[list[FeatureParity], list[str]]:
@@ -179,8 +179,8 @@ class _Comparison:
 
 
 def _time(seconds: float) -> str:
-    return "" if np.isnan(seconds) else datetime.fromtimestamp(float(seconds), UTC).isoformat(timespec="seconds")
+    return "" if np.isnan(seconds) else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    return None if np.isnan(value) else value

@@ -1,7 +1,7 @@
 """Logged predictions as columns: request fields, keys, and each feature as it was served."""
 # pyarrow ships no types.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 
 import json
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """What the offline store says of some logged predictions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from shipway.contract.errors import FeatureError
 from shipway.contract.serving import FeatureRead
 from shipway.features.offline import Known, history, join_keys, offline_known
 from shipway.parity.decoding import Logged, is_hashed
-from shipway.parity.outcomes import Flags, History, Numbers, Side
+from shipway.parity.outcomes import Flags, History, Numbers, Side, known_by
+from shipway.parity.places import Places
 
 __all__ = ["Offline", "ask"]
 
@@ -60,7 +61,7 @@ def ask(folder: Path, reads: Sequence[FeatureRead], logged: Logged) -> dict[str,
     )
     newest = {view: _seconds(rows["_value_time"]).max(initial=-np.inf) for view, rows in past.items()}
     return {
-        read.name: _one(read, known, logged, entities, keys_of[view := read.name.partition(":")[0]], past[view], newest)
+        read.name: _one(read, known, logged, keys_of[view := read.name.partition(":")[0]], past[view], newest)
         for read in reads
     }
 
@@ -79,7 +80,6 @@ def _one(
     read: FeatureRead,
     known: Known,
     logged: Logged,
-    entities: pd.DataFrame,
     keys: Sequence[str],
     past: pd.DataFrame,
     newest: dict[str, float],
@@ -91,26 +91,25 @@ def _one(
     unknown = hashed | (events > max(newest.values()))
     unknown |= served.seconds > newest[view] + 1
     unknown |= np.isnan(side.values) & (events > newest[view] + read.ttl_seconds)
-    return Offline(side, unknown, _around(past, keys, feature, entities, events))
+    return Offline(side, unknown, _around(past, keys, feature, logged.keys, events))
 
 
-def _around(past: pd.DataFrame, keys: Sequence[str], feature: str, entities: pd.DataFrame, events: Numbers) -> History:
+def _around(
+    past: pd.DataFrame, keys: Sequence[str], feature: str, rows: Sequence[Mapping[str, object]], events: Numbers
+) -> History:
     """Returns what was known of each row's key around its event, and the last thing that was known before."""
-    columns: Any = list(keys)
-    places: Any = past.groupby(columns, sort=False).indices
+    places = Places(past, keys)
     times, values = _seconds(past["_value_time"]), past[feature].to_numpy(dtype=float)
     starts, seconds, found = [0], list[Numbers](), list[Numbers]()
-    for row, event in zip(entities[columns].itertuples(index=False, name=None), events, strict=True):
-        mine = places.get(row if len(row) > 1 else row[0], ())
-        if len(mine):
-            there = times[mine]
-            low = int(np.searchsorted(there, event - HORIZON_SECONDS))
-            now = int(np.searchsorted(there, event, side="right"))
-            high = int(np.searchsorted(there, event + HORIZON_SECONDS, side="right"))
-            low, high = max(low - 1, now - _MOST_ENTRIES, 0), min(high, now + _MOST_ENTRIES)
-            mine = mine[low:high]
-        seconds.append(times[list(mine)])
-        found.append(values[list(mine)])
+    for row, event in zip(rows, events.tolist(), strict=True):
+        mine = places.of(row)
+        there = times[mine]
+        low = known_by(there, event - HORIZON_SECONDS)
+        now = known_by(there, event)
+        high = known_by(there, event + HORIZON_SECONDS)
+        mine = mine[max(min(low, now - 1), now - _MOST_ENTRIES, 0) : min(high, now + _MOST_ENTRIES)]
+        seconds.append(times[mine])
+        found.append(values[mine])
         starts.append(starts[-1] + len(mine))
     empty = np.zeros(0)
     return History(np.array(starts), np.concatenate([empty, *seconds]), np.concatenate([empty, *found]))
@@ -119,4 +118,6 @@ def _around(past: pd.DataFrame, keys: Sequence[str], feature: str, entities: pd.
 def _seconds(times: "pd.Series[Any]") -> Numbers:
     """Returns times as seconds since the epoch, NaN for none."""
     stamps = pd.to_datetime(times, utc=True)
-    return ((stamps - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)).to_numpy(dtype=float)
+    since: Any = (stamps - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    seconds: Numbers = since.to_numpy(dtype=np.float64)
+    return seconds

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shipway.contract.parity import AGREED, SKEWED, ParityOutcome, ParitySpec
 
-__all__ = ["Compared", "History", "Side", "compare", "counts", "same", "skewed_ratio", "was_right"]
+__all__ = ["Compared", "History", "Side", "compare", "counts", "known_by", "same", "skewed_ratio", "was_right"]
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -48,9 +49,9 @@ class History:
     def at(self, moments: Numbers) -> Numbers:
         """Returns the value of each row as it was known at a moment of its own, NaN where nothing was."""
         found = np.full(len(moments), np.nan)
-        for row, moment in enumerate(moments):
+        for row, moment in enumerate(moments.tolist()):
             low, high = self.starts[row], self.starts[row + 1]
-            place = low + np.searchsorted(self.seconds[low:high], moment, side="right") - 1
+            place = int(low) + known_by(self.seconds[low:high], moment) - 1
             if place >= low:
                 found[row] = self.values[place]
         return found
@@ -88,6 +89,12 @@ class Compared:
     def skewed(self) -> Flags:
         """Where the sides differ beyond the tolerance."""
         return np.isin(self.outcomes, [str(one) for one in SKEWED])
+
+
+def known_by(seconds: Numbers, moment: float) -> int:
+    """Returns how many of some growing times are not after `moment`."""
+    found: Any = np.searchsorted(seconds, moment, side="right")
+    return int(found)
 
 
 def same(left: Numbers, right: Numbers, spec: ParitySpec) -> Flags:
@@ -144,13 +151,13 @@ def was_right(served: Side, history: History, event_seconds: Numbers, lag_second
     nothing must have been known before.
     """
     found = np.zeros(len(event_seconds), dtype=bool)
-    for row, event in enumerate(event_seconds):
+    for row, event in enumerate(event_seconds.tolist()):
         low, high = history.starts[row], history.starts[row + 1]
         seconds = history.seconds[low:high]
         if np.isnan(served.values[row]):
             found[row] = not (seconds <= event - lag_seconds).any()
             continue
-        place = int(np.searchsorted(seconds, served.seconds[row] + CLOCK_SECONDS, side="right")) - 1
+        place = known_by(seconds, float(served.seconds[row]) + CLOCK_SECONDS) - 1
         if place < 0 or seconds[place] < served.seconds[row] - CLOCK_SECONDS:
             continue
         replaced = seconds[place + 1] if place + 1 < len(seconds) else np.inf
@@ -160,7 +167,7 @@ def was_right(served: Side, history: History, event_seconds: Numbers, lag_second
 
 def counts(outcomes: Outcomes) -> dict[ParityOutcome, int]:
     """Returns outcome -> rows, for every outcome that there is."""
-    counted = Counter(outcomes.tolist())
+    counted: Counter[str] = Counter(map(str, outcomes))
     return {outcome: counted[str(outcome)] for outcome in ParityOutcome}
 
 

@@ -1,20 +1,23 @@
 """A recorded sample: logged predictions with the offline rows they need, in one small Parquet file beside a service."""
 # pyarrow ships no types.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.features.offline import history, join_keys, open_offline
 from shipway.logs.schemas import PREDICTION_SCHEMA
+from shipway.parity.places import Places
 
 __all__ = ["MOST_BYTES", "read_sample", "restore_offline", "sample_table", "write_sample"]
 
@@ -51,11 +54,9 @@ def sample_table(records: pa.Table, repository: Path | None, reads: Sequence[str
         keys = [json.loads(text) for text in records.column("entities").to_pylist()]
         events = [pd.Timestamp(time) for time in records.column("event_time").to_pylist()]
         for view, values in history(repository, reads).items():
-            columns: Any = list(keys_of[view])
-            places: Any = values.groupby(columns, sort=False).indices
+            columns, places = keys_of[view], Places(values, keys_of[view])
             for number, (row, event) in enumerate(zip(keys, events, strict=True)):
-                key = tuple(row[name] for name in columns)
-                mine = places.get(key if len(key) > 1 else key[0], ())
+                mine = places.of(row)
                 for place in _near(values["_value_time"].iloc[mine], mine, event):
                     if (view, place) not in seen:
                         seen.add((view, place))
@@ -65,7 +66,7 @@ def sample_table(records: pa.Table, repository: Path | None, reads: Sequence[str
     )
 
 
-def _near(times: "pd.Series[Any]", places: Sequence[int], event: pd.Timestamp) -> list[int]:
+def _near(times: "pd.Series[Any]", places: NDArray[np.int64], event: pd.Timestamp) -> list[int]:
     """Returns the places of a key's values that lie around `event`, and of the newest one that was known by then."""
     low = int(times.searchsorted(event - _AROUND))
     newest = int(times.searchsorted(event, side="right")) - 1
@@ -137,17 +138,17 @@ def restore_offline(sample: pa.Table, objects: Sequence[Any], folder: Path) -> P
     (folder / "data").mkdir(parents=True)
     for view in objects:
         if isinstance(view, FeatureView):
+            source: Any = view.batch_source
             mine = [
-                {**json.loads(row["keys"]), **json.loads(row["values"]), view.batch_source.timestamp_field: row["time"]}
+                {**json.loads(row["keys"]), **json.loads(row["values"]), source.timestamp_field: row["time"]}
                 for row in rows
                 if row["view"] == view.name
             ]
-            columns = [*(keys[name] for name in view.entities), *(field.name for field in view.features)]
-            frame = pd.DataFrame(mine, columns=[*columns, view.batch_source.timestamp_field])
-            for field in view.features:
-                frame[field.name] = frame[field.name].astype(float)
-            path = folder / str(view.batch_source.path)
+            features = [field.name for field in view.features]
+            columns = [*(keys[name] for name in view.entities), *features, source.timestamp_field]
+            path = folder / str(source.path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            frame.to_parquet(path, index=False)
+            frame = pd.DataFrame(mine, columns=columns)
+            frame.astype(dict.fromkeys(features, float)).to_parquet(path, index=False)
     open_offline(folder, objects)
     return folder

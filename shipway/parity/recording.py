@@ -1,6 +1,7 @@
 """Recording a sample, in the process that knows the version's offline store."""
 # pyarrow ships no types.
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 
 from pathlib import Path
 

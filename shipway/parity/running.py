@@ -1,20 +1,27 @@
 """Asking for a comparison: one child process for each version, which ends and gives its memory back."""
+# pyarrow ships no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from shipway.contract.documents import Spec, parse, read_json, write_atomic
 from shipway.contract.errors import ShipwayError
+from shipway.contract.layout import LocalLayout
+from shipway.contract.model import ModelSpec
 from shipway.contract.parity import ParitySpec
 from shipway.parity.report import Report
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Question", "cache_folder", "compared", "recorded_by"]
+__all__ = ["Question", "compared", "question_of", "recorded_by"]
 
 # Feast and a service's code import in ten seconds on a slow machine; a store that hangs must not hold anybody up.
 TIMEOUT_SECONDS = 300.0
@@ -32,6 +39,7 @@ class Question(Spec):
         features: the environment's feature repository.
         recorded: whether the records bring along the offline values.
         spec: what counts as the same.
+        max_skewed_ratio: the share of the compared values of a feature that may differ.
     """
 
     model: str
@@ -43,11 +51,29 @@ class Question(Spec):
     features: str = ""
     recorded: bool = False
     spec: ParitySpec = ParitySpec()
+    max_skewed_ratio: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
-def cache_folder(root: Path, package: str) -> Path:
-    """Returns the folder of a plan's derived data, the same as training's."""
-    return root / ".shipway" / "cache" / "training" / package
+def question_of(layout: LocalLayout, spec: ModelSpec, version: str, bundle: Path | None) -> Question:
+    """Returns the question about a version of a local stack; its records are not known yet.
+
+    Args:
+        layout: the stack.
+        spec: the model as model.yaml says now: a changed tolerance holds for what was served before.
+        version: the short digest.
+        bundle: the version's, None when it is not there.
+    """
+    return Question(
+        model=spec.name,
+        version=version,
+        records="",
+        bundle=str(bundle or ""),
+        cache=str(layout.root / ".shipway" / "cache" / "training" / spec.package),
+        features=str(layout.features),
+        spec=spec.parity,
+        # Where nobody is to be told, whoever asks still is.
+        max_skewed_ratio=spec.alerts.parity_difference_ratio or 0.0,
+    )
 
 
 def compared(question: Question, records: "pa.Table") -> Report:
@@ -78,10 +104,10 @@ def recorded_by(question: Question, records: "pa.Table", path: Path) -> str:
 
 def _run(verb: str, question: Question, records: "pa.Table", scratch: Path, out: Path) -> str:
     """Runs `python -m shipway.parity VERB` until it ends, and returns what it printed."""
-    import pyarrow.parquet as pq  # pyright: ignore[reportMissingTypeStubs]
+    import pyarrow.parquet as pq
 
     given, asked = scratch / "records.parquet", scratch / "question.json"
-    pq.write_table(records, given)  # pyright: ignore[reportUnknownMemberType]
+    pq.write_table(records, given)
     write_atomic(asked, question.model_copy(update={"records": str(given)}).model_dump_json())
     command = [sys.executable, "-m", "shipway.parity", verb, "--question", str(asked), "--out", str(out)]
     about = f"{question.model} {question.version}"
@@ -90,6 +116,7 @@ def _run(verb: str, question: Question, records: "pa.Table", scratch: Path, out:
     except subprocess.TimeoutExpired:
         raise ShipwayError(f"{about}: the comparison took longer than {TIMEOUT_SECONDS:.0f} s") from None
     if done.returncode != 0:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(" ")]
+        last = said[-1:] or [f"exit code {done.returncode}"]
         raise ShipwayError(f"{about}: cannot be compared: {last[0].removeprefix('error: ')}")
     return done.stdout.strip()

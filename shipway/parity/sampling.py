@@ -1,7 +1,7 @@
 """Which logged predictions are compared: chosen by their id, so that asking twice asks about the same."""
 # pyarrow ships no types.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 
 import hashlib
 from collections.abc import Mapping
@@ -47,9 +47,11 @@ def chosen(records: "pa.Table", ratio: float) -> "pa.Table":
 
 def least(records: "pa.Table", count: int) -> "pa.Table":
     """Returns the `count` records with the least lots, in the order of their event times."""
+    import pyarrow as pa
+
     lots = [lot(one) for one in records.column("prediction_id").to_pylist()]
     kept = sorted(range(len(lots)), key=lots.__getitem__)[:count]
-    return records.take(sorted(kept)).sort_by("event_time")
+    return records.take(pa.array(sorted(kept), pa.int64())).sort_by("event_time")
 
 
 def stretch(source: "Source", since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
@@ -89,10 +91,10 @@ def sample(source: "Source", start: datetime, end: datetime, count: int) -> tupl
 
 def by_version(records: "pa.Table") -> "Mapping[str, pa.Table]":
     """Returns version -> its records, sorted by version."""
-    import pyarrow.compute as pc
-
-    column = records.column("version")
-    return {str(one): records.filter(pc.equal(column, one)) for one in sorted(set(column.to_pylist()))}
+    rows: dict[str, list[int]] = {}
+    for row, version in enumerate(records.column("version").to_pylist()):
+        rows.setdefault(str(version), []).append(row)
+    return {version: records.take(some) for version, some in sorted(rows.items())}
 
 
 def find_bundle(artifacts: Path, version: str) -> Path | None:

@@ -84,10 +84,9 @@ def slot_client(trained: TrainedService, scratch: Path) -> Generator[httpx.Clien
     It speaks the whole HTTP contract except `/livez`, `/readyz` and `/metrics`, which BentoML answers in a slot's own
     process.
     """
-    from starlette.applications import Starlette
-
     from shipway.serving.application import build_application
     from shipway.serving.configuration import SlotConfiguration
+    from shipway.serving.edge import Edge
 
     configuration = SlotConfiguration(
         bundle=trained.bundle,
@@ -109,7 +108,8 @@ def slot_client(trained: TrainedService, scratch: Path) -> Generator[httpx.Clien
         yield
         await runtime.stop()
 
-    with live_client(Starlette(routes=build_application(lambda: runtime).routes, lifespan=lifespan)) as client:
+    application = build_application(lambda: runtime, lifespan)
+    with live_client(Edge(application, runtime.name, runtime.version)) as client:
         yield client
 
 

@@ -3,9 +3,11 @@
 __all__ = [
     "application",
     "base",
+    "calls",
     "circuit",
     "configuration",
     "dead_letters",
+    "direct",
     "edge",
     "fallback",
     "faults",

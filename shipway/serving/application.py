@@ -40,7 +40,7 @@ from shipway.serving.open_inference import metadata, response, rows_of, server_m
 from shipway.serving.requests import BODY, MAX_VIOLATIONS, Rejected, check_rows, parse_object
 from shipway.serving.runtime import Answer, Overloaded, Runtime, Unanswered
 
-__all__ = ["build_application"]
+__all__ = ["build_application", "predict"]
 
 # Above this size a body is parsed in a thread: a megabyte of JSON would hold up every other request for 50 ms.
 _SMALL_BODY_BYTES = 65_536
@@ -56,8 +56,13 @@ _LOGGER = logging.getLogger("shipway.serving")
 _Handler = Callable[[Request, Runtime], Awaitable[Response]]
 
 
-def build_application(runtime: Callable[[], Runtime]) -> Starlette:
-    """Returns the application; `runtime` is asked at each request, because BentoML creates the service later."""
+def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> Starlette:
+    """Returns the application.
+
+    Args:
+        runtime: asked at each request, because BentoML creates the service later.
+        lifespan: starts and stops the runtime where BentoML does not.
+    """
 
     def on(path: str, method: str, handler: _Handler) -> Route:
         async def endpoint(request: Request) -> Response:
@@ -77,7 +82,7 @@ def build_application(runtime: Callable[[], Runtime]) -> Starlette:
 
     return Starlette(
         routes=[
-            on("/predict", "POST", _predict),
+            on("/predict", "POST", predict),
             on("/feedback", "POST", _feedback),
             on("/openapi.json", "GET", _open_api),
             on("/v2", "GET", _server_metadata),
@@ -89,10 +94,13 @@ def build_application(runtime: Callable[[], Runtime]) -> Starlette:
             on("/v2/health/ready", "GET", _ready),
         ],
         exception_handlers={HTTPException: _in_json},
+        lifespan=lifespan,
     )
 
 
-async def _predict(request: Request, runtime: Runtime) -> Response:
+async def predict(request: Request, runtime: Runtime) -> Response:
+    """Answers `POST /predict`."""
+
     def show(_: dict[str, Any], answer: Answer) -> dict[str, Any]:
         content: dict[str, Any] = {
             "predictions": answer.predictions,

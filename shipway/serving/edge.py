@@ -32,7 +32,7 @@ class Edge:
     """
 
     def __init__(self, application: Any, model: str, version: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._application, self._model, self._clock = application, model, clock
+        self._application, self._name, self._clock = application, f"{model} version {version}", clock
         one = f"/models/{re.escape(model)}(?:/versions/{re.escape(version)})?"
         self._paths = re.compile(
             r"/(?:predict|feedback|openapi\.json|livez|readyz|healthz|metrics(?:/evidence)?"
@@ -53,7 +53,8 @@ class Edge:
             return
         path = scope["path"]
         if not self._paths.fullmatch(path):
-            await self._answer(scope, receive, send, {"error": f"no such path: {path[:100]}"}, 404)
+            hint = f"; this slot is {self._name}" if path.startswith("/v2/") else ""
+            await self._answer(scope, receive, send, {"error": f"no such path: {path[:100]}{hint}"}, 404)
         elif not self.draining:
             if _WORK.fullmatch(path):
                 self._asked_seconds = self._clock()

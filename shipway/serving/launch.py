@@ -22,6 +22,7 @@ from shipway.contract.environment import Tier
 from shipway.contract.errors import ArtifactError
 from shipway.contract.metrics import LOG_FIELDS, Slot
 from shipway.contract.release import short_digest
+from shipway.contract.serving import ServingRuntime
 from shipway.serving.configuration import SlotConfiguration
 from shipway.serving.edge import Edge
 from shipway.serving.faults import admit
@@ -76,8 +77,12 @@ def asgi_application(configuration: SlotConfiguration, state: Path) -> Edge:
     """
     manifest = verify_bundle(configuration.bundle)
     described = configuration.bundle / "files" / "model.json"
-    admit(parse(ServedModel, read_json(described), described).faults, configuration.tier, configuration.bundle)
+    served = parse(ServedModel, read_json(described), described)
+    admit(served.faults, configuration.tier, configuration.bundle)
     os.environ.update(_environment(state))
+    if served.serving.runtime is ServingRuntime.DIRECT:
+        # One process and no BentoML: prometheus_client keeps the values in memory, not in files.
+        del os.environ["PROMETHEUS_MULTIPROC_DIR"]
     os.environ.update(configuration.environment())
 
     # The bundle's code is imported without writing bytecode; what it imports from outside is worth keeping compiled.
@@ -90,8 +95,13 @@ def asgi_application(configuration: SlotConfiguration, state: Path) -> Edge:
     module, _, name = manifest.service.partition(":")
     package, _, submodule = module.partition(".")
     service = getattr(import_from(configuration.bundle / "files" / "src", package, submodule), name)
-    application = service.to_asgi()
-    _drop_timeouts(application)
+    if served.serving.runtime is ServingRuntime.DIRECT:
+        from shipway.serving.direct import DirectApplication
+
+        application: Any = DirectApplication(service.inner)
+    else:
+        application = service.to_asgi()
+        _drop_timeouts(application)
     return Edge(application, manifest.model, short_digest(configuration.digest))
 
 
@@ -166,7 +176,8 @@ def _serve(application: Edge, listener: socket.socket) -> None:
     server = Draining(config)
     # uvicorn drains on SIGTERM and then raises it again for this handler: being told to stop is no failure.
     signal.signal(signal.SIGTERM, _leave)
-    asyncio.run(server.serve(sockets=[listener]))
+    with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(server.serve(sockets=[listener]))
     if not server.started:
         raise ArtifactError("the model could not be loaded; the lines above say why")
 

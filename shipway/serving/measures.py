@@ -77,6 +77,7 @@ class Measures:
         )
         self._violations = counter(metrics.VIOLATIONS_TOTAL, "Violations of the schema.", "field", "rule")
         self._who = who
+        self._registry = registry
         self._evidence = cast(CollectorRegistry, registry.restricted_registry(EVIDENCE_SERIES))
         self._requests = {outcome: requests.labels(*who, str(outcome)) for outcome in Outcome}
         self._fallbacks = {source: fallbacks.labels(*who, str(source)) for source in FallbackSource}
@@ -145,6 +146,10 @@ class Measures:
         for reference, inner in edges.items():
             if reference not in self._unit_bins:
                 self._unit_bins[reference] = _bins_of(self._unit_bin_counter, (*self._who, reference), inner)
+
+    def page(self) -> bytes:
+        """Returns the page of all series in Prometheus' text format."""
+        return generate_latest(self._registry)
 
     def evidence(self) -> bytes:
         """Returns the page of what a rollout is judged by, in Prometheus' text format."""

@@ -10,9 +10,8 @@ from shipway.serving.requests import MAX_ROWS, MAX_UNIT_ID_CHARACTERS
 
 __all__ = ["open_api"]
 
-# Longer whole numbers are read as floats, which no integer field takes; the largest number is the largest float.
+# Longer whole numbers are read as floats, which no integer field takes.
 _MOST_INTEGER = 10**18 - 1
-_MOST_NUMBER = 1.7976931348623157e308
 
 _JSON_TYPES = {
     FieldKind.NUMBER: "number",
@@ -48,8 +47,8 @@ def _predict() -> dict[str, Any]:
         "name": UNIT_HEADER,
         "in": "header",
         "required": False,
-        "description": "Whom the request is about: the gateway keeps it on its slot. A unit_id in the body repeats it.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_UNIT_ID_CHARACTERS, "pattern": "^[!-~]+$"},
+        "description": "Whom the request is about, in printable characters. A unit_id in the body repeats it.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": MAX_UNIT_ID_CHARACTERS},
     }
     answers = {
         "200": _json("One prediction and one id a row.", "Predictions"),
@@ -130,8 +129,8 @@ def _object(required: dict[str, Any], optional: dict[str, Any] | None = None) ->
 def _schemas(schema: Schema) -> dict[str, Any]:
     text: dict[str, Any] = {"type": "string"}
     identity = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
-    number = {"type": "number", "minimum": -_MOST_NUMBER, "maximum": _MOST_NUMBER}
-    unit = {"type": ["string", "null"], "minLength": 1, "maxLength": MAX_UNIT_ID_CHARACTERS, "pattern": "^[!-~]+$"}
+    number = {"type": "number"}
+    unit = {"type": ["string", "null"], "minLength": 1, "maxLength": MAX_UNIT_ID_CHARACTERS}
     violation = _object({"row": {"type": "integer"}, **dict.fromkeys(("field", "rule", "got", "expected"), text)})
     label = _object(
         {"prediction_id": identity, "label": number},
@@ -181,7 +180,11 @@ def _inference(schema: Schema) -> dict[str, Any]:
     output = _object({"name": {"const": "prediction"}}, {"parameters": {"type": "object"}})
     return _object(
         {"inputs": {"type": "array", "items": tensor, "minItems": len(schema.fields), "maxItems": len(schema.fields)}},
-        {"id": {"type": "string"}, "parameters": {"type": "object"}, "outputs": {"type": "array", "items": output}},
+        {
+            "id": {"type": "string"},
+            "parameters": {"type": "object"},
+            "outputs": {"type": "array", "maxItems": 1, "items": output},
+        },
     )
 
 
@@ -193,8 +196,11 @@ def _field(field: FieldSpec) -> dict[str, Any]:
     if field.example is not None:
         found["examples"] = [field.example]
     match field.kind:
-        case FieldKind.NUMBER | FieldKind.INTEGER:
+        case FieldKind.NUMBER:
             found |= _bounds(field)
+        case FieldKind.INTEGER:
+            # JSON Schema takes 3.0 for an integer, a slot does not.
+            found |= {**_bounds(field), "description": f"{field.description} (written without a point)".strip()}
         case FieldKind.VECTOR:
             items = {"type": "number", **_bounds(field)}
             found |= {"items": items, "minItems": field.length, "maxItems": field.length}
@@ -209,8 +215,9 @@ def _field(field: FieldSpec) -> dict[str, Any]:
 
 
 def _bounds(field: FieldSpec) -> dict[str, float]:
-    most = _MOST_INTEGER if field.kind is FieldKind.INTEGER else _MOST_NUMBER
-    return {
-        "minimum": -most if field.minimum is None else field.minimum,
+    most = _MOST_INTEGER if field.kind is FieldKind.INTEGER else None
+    bounds = {
+        "minimum": (None if most is None else -most) if field.minimum is None else field.minimum,
         "maximum": most if field.maximum is None else field.maximum,
     }
+    return {name: value for name, value in bounds.items() if value is not None}

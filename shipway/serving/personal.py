@@ -9,10 +9,14 @@ from typing import Any
 
 from shipway.contract.schema import FieldKind, Schema
 
-__all__ = ["Redaction", "hash_key"]
+__all__ = ["HASH_KEY", "Redaction", "hash_key", "hashed"]
 
 # A shorter personal value is hashed only where it stands alone: inside other text it is more likely part of a word.
 _SHORTEST_INSIDE = 4
+
+
+# The file of the secret, beside the logs that were hashed with it.
+HASH_KEY = ".hash-key"
 
 
 def hash_key(folder: Path) -> bytes:
@@ -20,9 +24,9 @@ def hash_key(folder: Path) -> bytes:
 
     Without a secret, hashing every tail number or postcode would undo the hash.
     """
-    path = folder / ".hash-key"
+    path = folder / HASH_KEY
     folder.mkdir(parents=True, exist_ok=True)
-    made = folder / f".hash-key.{secrets.token_hex(8)}"
+    made = folder / f"{HASH_KEY}.{secrets.token_hex(8)}"
     if not path.exists():
         made.touch(mode=0o600)
         made.write_bytes(secrets.token_bytes(32))
@@ -34,6 +38,11 @@ def hash_key(folder: Path) -> bytes:
         finally:
             made.unlink()
     return path.read_bytes()
+
+
+def hashed(key: bytes, value: str) -> str:
+    """Returns what stands in a log where a personal `value` would."""
+    return f"blake2:{hashlib.blake2b(value.encode(), key=key, digest_size=16).hexdigest()}"
 
 
 class Redaction:
@@ -81,4 +90,4 @@ class Redaction:
         return self.shown(value, values) if name in self._free else value
 
     def _hash(self, value: str) -> str:
-        return f"blake2:{hashlib.blake2b(value.encode(), key=self._key, digest_size=16).hexdigest()}"
+        return hashed(self._key, value)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from shipway.contract.metrics import ROLLOUT_HEADER, UNIT_HEADER
-from shipway.contract.schema import Schema, Violation
+from shipway.contract.schema import Schema, Violation, plain_time
 from shipway.serving.units import RolloutStep
 
 __all__ = [
@@ -176,7 +176,7 @@ def parse_time(text: str) -> datetime:
     Raises:
         ValueError: for anything else.
     """
-    stamp = datetime.fromisoformat(text)
+    stamp = plain_time(text)
     if stamp.tzinfo is None:
         raise ValueError(f"no offset in {text}")
     try:

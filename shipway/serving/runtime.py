@@ -8,7 +8,6 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +27,8 @@ from shipway.contract.errors import ShipwayError
 from shipway.contract.metrics import SERVING_JOB, Outcome, Slot
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema
-from shipway.contract.serving import FallbackSource, ServingSpec
+from shipway.contract.serving import FallbackSource, ServingRuntime, ServingSpec
+from shipway.serving.calls import BatchedCalls, SingleCalls
 from shipway.serving.configuration import SlotConfiguration
 from shipway.serving.dead_letters import DeadLetter, DeadLetterLog
 from shipway.serving.fallback import Exhausted, FallbackChain, Replacement
@@ -138,7 +138,9 @@ class Runtime:
         self.inputs = inputs
         self._files, self._features, self._log = files, features, predictions
         self._chain, self._dead_letters = chain, dead_letters
-        self._threads = ThreadPoolExecutor(spec.max_concurrency, thread_name_prefix="model")
+        # A rehearsal fails a share of the calls, so each request needs its own.
+        joined_calls = spec.runtime is ServingRuntime.DIRECT and faults is None
+        self._calls = (BatchedCalls if joined_calls else SingleCalls)(self._predict, spec.max_concurrency)
         self._units, self._faults, self._edges = Units(), faults, edges
         self._busy = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -224,7 +226,7 @@ class Runtime:
         self._chain.close()
         if self._features:
             self._features.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._calls.close()
 
     async def answer(self, asked: Asked) -> tuple[Answer, Outcome]:
         """Returns predictions for valid rows, and how the model itself did: a fallback's answer is not `ok`.
@@ -277,7 +279,7 @@ class Runtime:
         return keys, features
 
     async def _infer(self, rows: list[dict[str, Any]]) -> tuple[NDArray[np.float64] | None, Outcome, str]:
-        future = asyncio.get_running_loop().run_in_executor(self._threads, self._predict, rows)
+        future = self._calls.submit(rows)
         future.add_done_callback(self._finished)
         try:
             raw = await asyncio.wait_for(asyncio.shield(future), self.spec.timeout_seconds)
@@ -293,7 +295,7 @@ class Runtime:
         _LOGGER.error("the model raised %s", described(error))
         return None, Outcome.ERROR, f"the model raised {type(error).__name__}"
 
-    def _predict(self, rows: list[dict[str, Any]]) -> object:
+    def _predict(self, rows: Sequence[Mapping[str, Any]]) -> object:
         started = time.perf_counter()
         try:
             return self._faults.predict(self.model.predict, rows) if self._faults else self.model.predict(rows)

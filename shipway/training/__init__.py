@@ -14,6 +14,7 @@ __all__ = [
     "quality",
     "records",
     "registry",
+    "regression",
     "settings",
     "tables",
 ]

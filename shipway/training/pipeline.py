@@ -4,7 +4,8 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
 from shipway.contract.route import read_rollout_states
+from shipway.contract.schema import Schema
 from shipway.training.artifact import restore
 from shipway.training.champion import champion_predictions, fill_defaults
 from shipway.training.drift_reference import Watched, build_reference
@@ -30,9 +32,29 @@ from shipway.training.packaging import assemble, build_bento, make_manifest
 from shipway.training.plan import TrainingData
 from shipway.training.quality import check_data
 from shipway.training.registry import DATA_VERSION_TAG, RegisteredVersion, Registry, git_commit
+from shipway.training.regression import load_regression_set, without_units
 from shipway.training.settings import parse_faults, parse_settings
 
-__all__ = ["Training", "train"]
+__all__ = ["Candidate", "Training", "train"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A version that has cleared the gates of model.yaml and is not registered yet.
+
+    Args:
+        plan: the service's train.py.
+        schema: its request's fields.
+        estimator: as it came back from the artifact.
+        data: what it was trained and validated on.
+        champion: the live version's bundle, None where nothing is live or nobody compares.
+    """
+
+    plan: Any
+    schema: Schema
+    estimator: Any
+    data: TrainingData
+    champion: Path | None
 
 
 @dataclass(frozen=True)
@@ -46,6 +68,10 @@ class Training:
         overrides: setting -> text, from `--set`.
         with_champion: whether the gates compare with the live version.
         progress: called with one line for each phase.
+        as_of: the newest moment that the training may know of; None leaves it to the settings.
+        examine: called with what passed the gates, before it is registered; it raises ShipwayError to refuse.
+        tags: of the registered version, beside those that every version has.
+        live: the digest to compare with; by default the one that this machine's gateway serves.
     """
 
     layout: LocalLayout
@@ -54,6 +80,10 @@ class Training:
     overrides: Mapping[str, str]
     with_champion: bool
     progress: Callable[[str], None]
+    as_of: datetime | None = None
+    examine: Callable[[Candidate], None] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    live: str | None = None
 
     @property
     def store(self) -> ArtifactStore:
@@ -85,11 +115,10 @@ def train(job: Training) -> RegisteredVersion:
     with job.phase("import"):
         plan: Any = import_from(job.service.parent, job.service.name, "train")
         schema = import_from(job.service.parent, job.service.name, "schema").SCHEMA
-    settings = parse_settings(plan.SETTINGS, job.overrides)
+    settings = parse_settings(plan.SETTINGS, {**_window(job, plan), **job.overrides})
     reads = job.spec.features.reads
     with job.phase("load") as notes:
-        job.cache.mkdir(parents=True, exist_ok=True)
-        data: TrainingData = plan.load(settings, job.cache)
+        data = _load(job, plan, settings)
         notes += [f"{len(data.train)} + {len(data.validation)} rows", data.data_version]
     with job.phase("check"):
         names = [read.name for read in reads]
@@ -109,11 +138,15 @@ def train(job: Training) -> RegisteredVersion:
             predictions = np.asarray(plan.predict(shipped, fill_defaults(data.validation, reads)))
             metrics = _measure(plan, data, predictions)
             notes += [f"{name} {value:.4f}" for name, value in metrics.items()]
-        _judge(job, plan, data, metrics)
+        champion = _champion(job)
+        _judge(job, plan, data, metrics, champion)
+        if job.examine is not None:
+            with job.phase("examine"):
+                job.examine(Candidate(plan, schema, shipped, data, champion))
         with job.phase("importances"):
             watched = _watched(job, plan, data, lambda rows: np.asarray(plan.predict(shipped, rows)))
-        with job.phase("bundle") as notes:
             reference = build_reference(data.validation, predictions, schema, watched)
+        with job.phase("bundle") as notes:
             manifest = make_manifest(job.spec, plan, reference, files)
             _keep(job, manifest, files, Path(folder))
             notes += [f"rehearses {faults.shown()}"] if faults else []
@@ -136,13 +169,33 @@ def _watched(
     )
 
 
+def _window(job: Training, plan: Any) -> Mapping[str, str]:
+    """Returns the settings that follow from the moment of a retraining; none for a plan whose data has no time."""
+    return plan.window(job.as_of) if job.as_of is not None and hasattr(plan, "window") else {}
+
+
+def _load(job: Training, plan: Any, settings: Any) -> TrainingData:
+    job.cache.mkdir(parents=True, exist_ok=True)
+    data: TrainingData = plan.load(settings, job.cache)
+    if job.as_of is not None and data.as_of > job.as_of:
+        raise ShipwayError(
+            f"{job.spec.name}: the data looks at {data.as_of.isoformat()}, expected nothing later than "
+            f"{job.as_of.isoformat()}; `window` and `load` of {job.service / 'train.py'} decide"
+        )
+    frozen = load_regression_set(job.service)
+    if frozen is None:
+        return data
+    train, labels = without_units(data.train, data.train_labels, frozen.units)
+    return replace(data, train=train, train_labels=labels)
+
+
 def _measure(plan: Any, data: TrainingData, predictions: NDArray[np.float64]) -> dict[str, float]:
     labels = data.validation_labels.to_numpy()
     extra: Mapping[str, float] = plan.metrics(labels, predictions) if hasattr(plan, "metrics") else {}
     return {**evaluate(plan.TASK, labels, predictions), **extra}
 
 
-def _judge(job: Training, plan: Any, data: TrainingData, metrics: Mapping[str, float]) -> None:
+def _judge(job: Training, plan: Any, data: TrainingData, metrics: Mapping[str, float], champion: Path | None) -> None:
     gates = job.spec.evaluation.gates
     for number, gate in enumerate(gates):
         if gate.metric not in metrics:
@@ -152,21 +205,25 @@ def _judge(job: Training, plan: Any, data: TrainingData, metrics: Mapping[str, f
         plan, data, base_rate_predictions(plan.TASK, data.train_labels.to_numpy(), len(data.validation))
     )
     with job.phase("judge") as notes:
-        champion = _champion_metrics(job, plan, data)
-        notes.append("no champion to compare with" if champion is None else "compared with the champion")
-        results = judge(gates, metrics, base_rate, champion)
+        scored = None if champion is None else _measure(plan, data, champion_predictions(champion, data.validation))
+        notes.append("no champion to compare with" if scored is None else "compared with the champion")
+        results = judge(gates, metrics, base_rate, scored)
         for result in results:
             job.progress(f"gate {result}")
     if failed := [str(result) for result in results if not result.passed]:
         raise ShipwayError("\n".join([f"{job.spec.name}: refused, nothing was registered", *failed]))
 
 
-def _champion_metrics(job: Training, plan: Any, data: TrainingData) -> dict[str, float] | None:
-    state = read_rollout_states(job.layout.served_routes).get(job.spec.name)
-    if not job.with_champion or state is None or not state.live_digest:
+def _champion(job: Training) -> Path | None:
+    """Returns the bundle of the live version, None where there is none or nobody compares."""
+    if not job.with_champion:
         return None
-    job.store.verify(state.live_digest)
-    return _measure(plan, data, champion_predictions(job.store.path(state.live_digest), data.validation))
+    state = read_rollout_states(job.layout.served_routes).get(job.spec.name)
+    live = job.live if job.live is not None else state.live_digest if state is not None else ""
+    if not live:
+        return None
+    job.store.verify(live)
+    return job.store.path(live)
 
 
 def _keep(job: Training, manifest: Manifest, files: Path, scratch: Path) -> None:
@@ -181,9 +238,9 @@ def _register(
     job: Training, digest: str, metrics: Mapping[str, float], params: Mapping[str, object], data: TrainingData
 ) -> RegisteredVersion:
     with job.phase("register") as notes:
-        tags = {DATA_VERSION_TAG: data.data_version, "git_commit": git_commit(job.layout.root)}
+        own = {DATA_VERSION_TAG: data.data_version, "git_commit": git_commit(job.layout.root)}
         version = Registry(job.layout.registry).register(
-            job.spec, digest, job.store.path(digest), metrics, params, tags
+            job.spec, digest, job.store.path(digest), metrics, params, {**job.tags, **own}
         )
         notes.append(f"version {version.version}")
     return version

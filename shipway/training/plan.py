@@ -11,6 +11,7 @@ Optional:
 
     RANGES          `view:feature` -> (least, greatest): a feature beyond them stops the training
     metrics(labels, predictions) -> dict[str, float]   beside (and over) the defaults of `shipway.training.metrics`
+    window(as_of) -> dict[str, str]   what a retraining as of that moment sets, as `--set` would
     save(estimator, folder), restore(folder) -> estimator   another format of the allow-list than skops
 
 The frames that `load` returns hold one row per training example. Columns are the request's fields by the names in
@@ -18,6 +19,14 @@ schema.py, then the features by the names in model.yaml (`view:feature`), null w
 index is the unit's id, so that a doubled example shows. Before `fit` and `predict` see them, nulls of a feature are
 replaced by the default that model.yaml declares, as they are in serving. The estimator is saved in the bundle as
 `model/model.skops`, and the manifest repeats TRUSTED_TYPES for the slot that loads it.
+
+**A retraining as of T** may know nothing after T. `window(T)` says what that means in the plan's own settings, such as
+the ninety days up to fourteen days before T for training and those fourteen for validation; what `--set` names goes
+before it. `load` then returns only examples whose label had come by T, features as they were known when each was
+asked about, and `as_of`, the newest moment it looked at: later than T, and the run is refused. A plan without `window`
+trains on what its settings say at any time; so does one whose data has no time.
+
+A unit of a frozen regression set (`shipway.training.regression`) never reaches `fit`: its row is taken out by its id.
 
 A whole train.py for a model without features is thirty lines; see services/digits.
 """

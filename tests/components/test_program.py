@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shipway.contract.stack import load_stack
+from shipway.contract.workers import WORKERS
 from tests.components.recording import run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -16,7 +17,7 @@ STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (REPOSITORY / "sta
 DIGEST = "sha256:" + "a" * 64
 SNAPSHOT = Path(__file__).with_name("urns.json")
 
-PLATFORM = {"alert-receiver", "alertmanager", "delivery", "gateway", "labels", "prometheus", "registrar"}
+PLATFORM = {"alert-receiver", "alertmanager", "delivery", "gateway", "prometheus", "registrar", *WORKERS}
 
 
 @pytest.fixture

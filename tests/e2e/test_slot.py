@@ -1,22 +1,17 @@
 """One slot as a real process: ready, predicting, scraped, stopped at work, refused when its bundle is not true."""
 
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pyarrow.parquet as pq
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from shipway.bundle.canonical import canonical_json
 from shipway.bundle.manifest import Manifest, covered_files
@@ -26,6 +21,7 @@ from shipway.contract.documents import parse, read_json
 from shipway.contract.metrics import EVIDENCE_PATH, EVIDENCE_SERIES
 from shipway.contract.release import short_digest
 from shipway.scaffold.testing import TrainedService, train_service
+from tests.e2e.slot_process import command, free_port, slot, value
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUEST = json.loads((ROOT / "services" / "digits" / "tests" / "request.json").read_text(encoding="utf-8"))
@@ -38,58 +34,6 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedService:
     return train_service(ROOT / "services" / "digits", tmp_path_factory.mktemp("trained"))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def command(bundle: Path, scratch: Path, port: int, *more: str) -> list[str]:
-    return [
-        *(sys.executable, "-m", "shipway.serving", "--slot", "green", "--tier", "local"),
-        *("--bundle", str(bundle), "--port", str(port), "--state", str(scratch / "state")),
-        *("--predictions", str(scratch / "predictions"), "--features", str(scratch / "features"), *more),
-    ]
-
-
-@contextmanager
-def slot(bundle: Path, scratch: Path, *more: str) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
-    port = free_port()
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-    process = subprocess.Popen(command(bundle, scratch, port, *more), cwd=scratch, env=environment)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            limit = time.monotonic() + 60
-            while not _ready(client):
-                assert process.poll() is None, "the slot ended before it was ready"
-                assert time.monotonic() < limit, "the slot was not ready within 60 s"
-                time.sleep(0.05)
-            yield client, process
-    finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
-
-
-def _ready(client: httpx.Client) -> bool:
-    try:
-        return client.get("/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def value(page: str, name: str, **labels: str) -> float | None:
-    """Returns the one sample of `name` whose labels include `labels`."""
-    for family in text_string_to_metric_families(page):
-        for sample in family.samples:
-            if sample.name == name and labels.items() <= sample.labels.items():
-                return sample.value
-    return None
 
 
 def test_a_slot_predicts_counts_and_logs(trained: TrainedService, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import yaml
 
 from shipway.contract.alerts import AlertName
 from shipway.contract.errors import ShipwayError
-from shipway.observability.alert_tests import AlertTests, alert_tests, run_alert_tests, untested
+from shipway.observability.alert_tests import TESTS, AlertTests, alert_tests, run_alert_tests, untested
 from tests.components.conftest import REPOSITORY
 from tests.components.recorded import STACKS, RecordedStack
 
@@ -44,13 +44,14 @@ def test_every_rule_file_is_right(
     """`promtool check rules` takes each, and each alert fires on its trouble and keeps quiet without it."""
     files = dict(rule_files(recorded(stack)))
     assert files
+    tests: list[str] = []
     for name, text in files.items():
         (tmp_path / f"{name}.yml").write_text(text, encoding="utf-8")
-        (tmp_path / f"{name}.tests.yml").write_text(yaml.safe_dump(alert_tests(text, f"{name}.yml")), encoding="utf-8")
-    for verb, paths in (
-        ("check", [f"{name}.yml" for name in files]),
-        ("test", [f"{name}.tests.yml" for name in files]),
-    ):
+        (tmp_path / name).mkdir()
+        for file, content in alert_tests(text).items():
+            (tmp_path / name / file).write_text(content, encoding="utf-8")
+        tests += [f"{name}/{file}" for file in alert_tests(text) if file.endswith(TESTS)]
+    for verb, paths in (("check", [f"{name}.yml" for name in files]), ("test", tests)):
         done = subprocess.run(
             [promtool, verb, "rules", *paths], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
         )
@@ -75,14 +76,16 @@ def test_an_alert_that_is_wrong_does_not_pass(
     """The tests are about the rule: one that never fires fails them, and so does one that always does."""
     text = dict(rule_files(recorded("local")))["digits-rules"]
     right = run_alert_tests(promtool, text)
-    assert (right.failed, right.passed) == (0, 6)
+    count = right.passed
+    assert right.failed == 0
+    assert count > 40
     assert text.count(change[0]) == 1
-    assert run_alert_tests(promtool, text.replace(*change)) == AlertTests(passed=0, failed=6), why
+    assert run_alert_tests(promtool, text.replace(*change)) == AlertTests(passed=0, failed=count), why
 
 
 def test_an_alert_without_tests_is_refused() -> None:
     """A new alert is named together with the place where its tests belong."""
     rules = json.dumps({"groups": [{"name": "g", "rules": [{"alert": "ShipwayNew", "expr": "vector(1)"}]}]})
     with pytest.raises(ShipwayError, match=r"no tests of ShipwayNew, expected a firing and a quiet case in shipway\."):
-        alert_tests(rules, "rules.yml")
+        alert_tests(rules)
     assert "ShipwayNew" not in set(AlertName)

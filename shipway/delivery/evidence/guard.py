@@ -98,13 +98,13 @@ def watch(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed_s
             step_candidate_harm=evidence.step_candidate_harm + harm,
         )
     progress = progress.changed(evidence=evidence)
-    move, because = _decide(rules, progress)
+    move, because = _decide(rules, progress, look)
     if move is Move.PAUSE:
         progress = progress.changed(paused=Pause.BOTH_SLOTS_BAD)
     return Decision(move, progress, share, because, partial(guard_verdicts, rules, evidence, look))
 
 
-def _decide(rules: Rules, progress: Progress) -> tuple[Move, Because]:
+def _decide(rules: Rules, progress: Progress, look: Sample | NoEvidence) -> tuple[Move, Because]:
     bad = gate.live_bad(rules, progress.evidence)
     for name in _proved(rules, progress):
         # Proved worse than the version before: going back helps. Bad by itself, and so was that one: it does not.
@@ -113,6 +113,14 @@ def _decide(rules: Rules, progress: Progress) -> tuple[Move, Because]:
         if not progress.paused and Pause.BOTH_SLOTS_BAD not in progress.approved:
             said = f"the version before was proved bad too ({', '.join(sorted(bad))}); the weights stay: "
             return Move.PAUSE, Because(name, before=said)
+    if _dropped(rules, look):
+        assert isinstance(look, Sample)
+        before = look.live_drop
+        if before is None or not before.beyond:
+            return Move.ROLL_BACK, Because(Gate.ACCURACY_DROP)
+        if not progress.paused and Pause.BOTH_SLOTS_BAD not in progress.approved:
+            said = f"the version before has dropped too ({before.metric}, {before.drop_ratio:.1%}); the weights stay: "
+            return Move.PAUSE, Because(Gate.ACCURACY_DROP, before=said)
     if progress.paused:
         return Move.HOLD, Because(before=f"paused ({progress.paused}): waits for a person")
     elapsed, guard_seconds = progress.step_elapsed_seconds, rules.rollout.guard_seconds
@@ -133,6 +141,13 @@ def _proved(rules: Rules, progress: Progress) -> list[Gate]:
         for state in progress.evidence.guardrails
         if rules.rollout.action(state.gate) is GateAction.ROLLBACK and gate.rejected(rules, state)
     ]
+
+
+def _dropped(rules: Rules, look: Sample | NoEvidence) -> bool:
+    """Returns whether late labels prove that the promoted version is worse than it was evaluated, and that counts."""
+    if rules.rollout.action(Gate.ACCURACY_DROP) is not GateAction.ROLLBACK or not isinstance(look, Sample):
+        return False
+    return look.candidate_drop is not None and look.candidate_drop.beyond
 
 
 def _started(elapsed_seconds: float, guard_seconds: float) -> int:

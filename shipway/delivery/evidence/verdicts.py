@@ -14,6 +14,7 @@ from shipway.contract.evidence import (
     Gate,
     GuardrailState,
     Judgement,
+    QualityDrop,
     Sample,
     UnitState,
     Verdict,
@@ -25,6 +26,7 @@ from shipway.delivery.evidence.gate import NoEvidence, Rules
 from shipway.delivery.evidence.shift import shift_estimate, shift_lower_bound
 
 __all__ = [
+    "drop_verdict",
     "e_value_text",
     "evidence_verdict",
     "guard_verdicts",
@@ -58,7 +60,10 @@ def step_verdicts(
 
 def guard_verdicts(rules: Rules, evidence: EvidenceState, look: Sample | NoEvidence) -> tuple[Verdict, ...]:
     """Returns what every gate that is not off says of a version after its promotion."""
-    return (*_guardrails(rules, evidence), evidence_verdict(look))
+    quality: tuple[Verdict, ...] = ()
+    if rules.asks(Gate.ACCURACY_DROP):
+        quality = (drop_verdict(look.candidate_drop if isinstance(look, Sample) else None),)
+    return (*_guardrails(rules, evidence), *quality, evidence_verdict(look))
 
 
 def _guardrails(rules: Rules, evidence: EvidenceState) -> list[Verdict]:
@@ -93,6 +98,29 @@ def guardrail_verdict(rules: Rules, state: GuardrailState) -> Verdict:
         bound=log_e,
         threshold=limit,
         sentence=f"{state.gate}: harm {says}: {seen} against {against}, {_against_limit(log_e, limit)}",
+    )
+
+
+def drop_verdict(drop: QualityDrop | None) -> Verdict:
+    """Returns FAIL when late labels prove that the version is worse than its reference by more than is allowed."""
+    if drop is None:
+        said = f"{Gate.ACCURACY_DROP}: no label says yet how good this version is"
+        return Verdict(
+            gate=Gate.ACCURACY_DROP,
+            judgement=Judgement.INCONCLUSIVE,
+            metric="drop_ratio",
+            threshold=0.0,
+            sentence=said,
+        )
+    proved = f"{drop.drop_ratio:.1%} worse than its reference at least" if drop.drop_ratio else "not proved worse"
+    return Verdict(
+        gate=Gate.ACCURACY_DROP,
+        judgement=Judgement.FAIL if drop.beyond else Judgement.PASS,
+        metric="drop_ratio",
+        bound=drop.drop_ratio,
+        threshold=drop.limit_ratio,
+        sentence=f"{Gate.ACCURACY_DROP}: by late labels its {drop.metric} is {proved}, "
+        f"{drop.limit_ratio:.1%} is allowed",
     )
 
 

@@ -237,7 +237,11 @@ def test_a_slot_is_scraped_under_the_names_that_rules_and_delivery_read(cluster:
     assert (endpoint["interval"], endpoint["path"]) == ("5s", "/metrics")
     # What a slot says of itself under these names gives way.
     assert "honorLabels" not in endpoint
-    assert endpoint["metricRelabelings"] == [{"action": "labeldrop", "regex": "exported_(model|slot)"}]
+    heartbeats, dropped = endpoint["metricRelabelings"]
+    # Its heartbeat is of the slot at work; the platform's are not for it to set.
+    assert heartbeats["regex"] == "shipway_heartbeat_timestamp_seconds;(serving)"
+    assert (heartbeats["sourceLabels"], heartbeats["targetLabel"]) == (["__name__", "exported_job"], "job")
+    assert dropped == {"action": "labeldrop", "regex": "exported_(model|slot)"}
 
 
 def test_a_new_digest_changes_its_slot_and_its_declaration_only(cluster: Cluster) -> None:

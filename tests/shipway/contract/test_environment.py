@@ -8,6 +8,7 @@ import yaml
 
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import SpecError
+from shipway.contract.workers import WORKERS
 
 LOCAL: dict[str, Any] = {
     "name": "local",
@@ -31,7 +32,7 @@ def test_every_port_follows_from_the_base(tmp_path: Path) -> None:
     ports = load_environment(tmp_path, "local").ports
     assert ports is not None
     own = set(ports.platform.values())
-    assert len(own) == len(ports.platform) == 7
+    assert len(own) == len(ports.platform) == 6 + len(WORKERS)
     assert not own & set(ports.model_slots)
     assert max(ports.model_slots) < ports.base + ports.span
 

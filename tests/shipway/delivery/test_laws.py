@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipway.contract.evidence import ABSOLUTE_GATES, RELATIVE_GATES, Gate, Judgement, Pause, Sample, SlotCounts
+from shipway.contract.evidence import (
+    ABSOLUTE_GATES,
+    RELATIVE_GATES,
+    Gate,
+    Judgement,
+    Pause,
+    QualityDrop,
+    Sample,
+    SlotCounts,
+)
 from shipway.contract.metrics import Slot
 from shipway.contract.model import RolloutSpec, SloSpec
 from shipway.contract.rollout import Move
@@ -50,6 +59,7 @@ def counts(requests: int, errors: int = 0) -> SlotCounts:
     return SlotCounts(requests=requests, errors=errors)
 
 
+DROP = QualityDrop(metric="auc", drop_ratio=0.1, limit_ratio=0.05)
 LOOKS: dict[str, Sample | NoEvidence | None] = {
     "no scrape": None,
     "nothing": Sample(),
@@ -57,6 +67,8 @@ LOOKS: dict[str, Sample | NoEvidence | None] = {
     "bad candidate": Sample(candidate=counts(100, 100), live=counts(1000)),
     "bad live": Sample(candidate=counts(1000), live=counts(100, 100)),
     "both bad": Sample(candidate=counts(100, 100), live=counts(100, 100)),
+    "dropped": Sample(candidate=counts(3000), live=counts(3000), candidate_drop=DROP),
+    "both dropped": Sample(candidate=counts(3000), live=counts(3000), candidate_drop=DROP, live_drop=DROP),
     "split": Sample(candidate=SlotCounts(requests=500, units=500), live=SlotCounts(requests=500, units=5)),
     "unreadable": NoEvidence(Judgement.ERROR, "it is there twice"),
     "silent": NoEvidence(Judgement.INCONCLUSIVE, "Prometheus does not answer"),
@@ -215,6 +227,10 @@ def assert_judged(old: RolloutState, event: Event, new: RolloutState, done: Judg
         steps = (*RULES.steps_percent,)
         following = steps[steps.index(old.weight_percent) + 1]
         assert following == (100 if done.step.action is Action.PROMOTED else new.weight_percent), said
+    if event.look.endswith("dropped") and done.move is Move.ROLL_BACK and event.ready == "all":
+        # What late labels say leads back after a promotion alone, and never to a version of which they say the same.
+        assert old.candidate is None or done.step.sentence.find("accuracy_drop") < 0, said
+        assert event.look == "dropped" or done.step.sentence.find("accuracy_drop") < 0, said
     if done.step.action is Action.STEPPING:
         assert (old.weight_percent, new.weight_percent) == (0, RULES.steps_percent[0]), said
     if done.move in (Move.HOLD, Move.PAUSE):

@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client import CollectorRegistry
-from starlette.applications import Starlette
 
 from shipway.contract.environment import Tier
 from shipway.contract.metrics import Slot
@@ -17,6 +16,7 @@ from shipway.contract.serving import FeaturesSpec, ServingSpec
 from shipway.scaffold.testing import live_client
 from shipway.serving.application import build_application
 from shipway.serving.dead_letters import DeadLetterLog
+from shipway.serving.edge import Edge
 from shipway.serving.fallback import FallbackChain
 from shipway.serving.faults import Faults
 from shipway.serving.features import FeatureReader
@@ -102,7 +102,7 @@ def serve() -> Iterator[Callable[[Runtime], httpx.Client]]:
                 yield
                 await runtime.stop()
 
-            routes = build_application(lambda: runtime).routes
-            return stack.enter_context(live_client(Starlette(routes=routes, lifespan=lifespan)))
+            application = build_application(lambda: runtime, lifespan)
+            return stack.enter_context(live_client(Edge(application, runtime.name, runtime.version)))
 
         yield start

@@ -64,6 +64,7 @@ SCHEMA = Schema(
         FieldSpec(name="does", kind=FieldKind.CATEGORY, values=("answer", "raise", "nan", "hang"), example="answer"),
         FieldSpec(name="amount", kind=FieldKind.NUMBER, minimum=0, maximum=100, example=1.0),
         FieldSpec(name="who", kind=FieldKind.TEXT, length=100, nullable=True, personal=True),
+        FieldSpec(name="mail", kind=FieldKind.TEXT, length=100, nullable=True, personal=True),
         FieldSpec(name="card", kind=FieldKind.INTEGER, nullable=True, personal=True),
         FieldSpec(name="note", kind=FieldKind.TEXT, length=300, nullable=True),
     )
@@ -73,7 +74,7 @@ SCHEMA = Schema(
 
 def row(**changes: Any) -> dict[str, Any]:
     """Returns a valid row."""
-    return {"does": "answer", "amount": 2.5, "who": None, "card": None, "note": None} | changes
+    return {"does": "answer", "amount": 2.5, "who": None, "mail": None, "card": None, "note": None} | changes
 
 
 def put_echo(

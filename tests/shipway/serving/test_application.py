@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ import pytest
 from shipway.contract.environment import Tier
 from shipway.contract.metrics import Outcome
 from shipway.contract.serving import FallbackSource, ServingSpec
+from shipway.serving.application import build_application
 from tests.shipway.serving.doubles import READ, ROW, Harness, Stored, StubModel, StubStore
 
 Make = Callable[..., Harness]
@@ -210,11 +212,67 @@ def test_tensors_that_form_no_rows_are_refused_by_name(harness: Make, serve: Ser
         assert (first["field"], first["rule"]) == (field, rule), document
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", ""), ("GET", "/ready"), ("POST", "/infer")])
-def test_another_models_name_is_not_found(harness: Make, serve: Serve, method: str, path: str) -> None:
-    """A slot answers for its own model only."""
-    answer = serve(harness().runtime).request(method, f"/v2/models/other{path}", json=tensors())
-    assert (answer.status_code, answer.json()) == (404, {"error": "no model 'other' here, expected 'stub'"})
+@pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("GET", "/ready"), ("POST", "/infer")])
+def test_another_models_name_or_version_is_not_found(harness: Make, serve: Serve, method: str, rest: str) -> None:
+    """A slot answers for itself only; the version in the path is the one that it says it is."""
+    client = serve(harness().runtime)
+    for path in ("other", "stub/versions/1"):
+        answer = client.request(method, f"/v2/models/{path}{rest}", json=tensors())
+        expected = f"no such path: /v2/models/{path}{rest}; this slot is stub version abababababab"
+        assert (answer.status_code, answer.json()) == (404, {"error": expected})
+    own = client.request(method, f"/v2/models/stub/versions/abababababab{rest}", json=tensors())
+    assert own.status_code == 200, own.text
+
+
+def test_the_application_itself_knows_its_name_too(harness: Make) -> None:
+    """Whatever stands before it."""
+    application = build_application(lambda: one.runtime)
+    one = harness()
+
+    async def ask(path: str) -> httpx.Response:
+        transport = httpx.ASGITransport(application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://slot") as client:
+            return await client.get(path)
+
+    for path, expected in (
+        ("/v2/models/other", "no model 'other' here, expected 'stub'"),
+        ("/v2/models/stub/versions/1/ready", "no version '1' here, expected 'abababababab'"),
+        ("/nowhere", "Not Found"),
+    ):
+        answer = asyncio.run(ask(path))
+        assert (answer.status_code, answer.json()) == (404, {"error": expected})
+
+
+def test_the_server_says_what_it_is(harness: Make, serve: Serve) -> None:
+    """The protocol's own three words; no extension is claimed."""
+    found = serve(harness().runtime).get("/v2").json()
+    assert found == {"name": "shipway", "version": version("shipway"), "extensions": []}
+
+
+def test_a_failure_of_the_slot_itself_is_told_without_its_words(
+    harness: Make, serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw is 500 and counts as an error; the log has its type and place, not what it quotes."""
+
+    def raises(*_: Any) -> Any:
+        raise LookupError("N14228")
+
+    one = harness()
+    client = serve(one.runtime)
+    monkeypatch.setattr("shipway.serving.application.check_rows", raises)
+    answer = client.post("/predict", json=BODY)
+    assert (answer.status_code, answer.json()) == (500, {"error": "this slot failed with LookupError"})
+    assert one.value("shipway_requests_total", outcome="error") == 1
+    assert "a request ended with LookupError at " in caplog.text
+    assert "N14228" not in caplog.text
+
+
+def test_outputs_may_be_named(harness: Make, serve: Serve) -> None:
+    """A client that asks for the one output there is, or for none in particular, gets it."""
+    client = serve(harness().runtime)
+    for outputs in ([], [{"name": "prediction", "parameters": {"binary_data": False}}]):
+        answer = client.post("/v2/models/stub/infer", json=tensors() | {"outputs": outputs, "parameters": {"a": 1}})
+        assert [one["name"] for one in answer.json()["outputs"]] == ["prediction"]
 
 
 ID = "0123456789abcdef" * 2

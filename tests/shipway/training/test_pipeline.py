@@ -2,6 +2,7 @@ import dataclasses
 import importlib.metadata
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -13,11 +14,15 @@ from shipway.bundle.store import ArtifactStore
 from shipway.contract.documents import parse, read_json
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.metrics import PREDICTION_BINS
+from shipway.contract.schema import FieldKind, FieldSpec, Schema
 from shipway.training import pipeline
 from shipway.training.champion import champion_predictions
 from shipway.training.packaging import build_bento
-from shipway.training.pipeline import Training, train
+from shipway.training.pipeline import Candidate, Training, train
 from shipway.training.registry import Registry
+from shipway.training.regression import freeze
+
+SCHEMA = Schema(fields=(FieldSpec(name="x", kind=FieldKind.NUMBER), FieldSpec(name="colour", kind=FieldKind.CATEGORY)))
 
 
 def with_gates(job: Training, **gate: object) -> Training:
@@ -186,3 +191,41 @@ def test_every_phase_is_told_with_its_seconds(job: Training) -> None:
     phases = [line.partition(":")[0] for line in said if not line.startswith("gate ")]
     assert phases == ["import", "load", "check", "fit", "evaluate", "judge", "importances", "bundle", "register"]
     assert all(re.search(r"\d+\.\d s$", line) for line in said if not line.startswith("gate "))
+
+
+def test_a_frozen_unit_is_never_fitted(job: Training) -> None:
+    """It leaves the training rows, and so another version comes out."""
+    before = train(job).digest
+    rows = pd.DataFrame({"x": [0.5], "colour": ["red"]}, index=pd.Index(["train-7"], name="unit_id"))
+    path = freeze(job.service, SCHEMA, rows, pd.Series([1], index=rows.index))
+    said: list[str] = []
+    try:
+        assert train(dataclasses.replace(job, progress=said.append)).digest != before
+    finally:
+        path.unlink()
+    assert any(line.startswith("load: 399 + 200 rows") for line in said)
+
+
+def test_a_training_as_of_a_moment_knows_nothing_later(job: Training) -> None:
+    """The plan's data looks at 2020: as of the year before it is refused, as of then it is not."""
+    message = r"the data looks at 2020-01-01T00:00:00\+00:00, expected nothing later than 2019-01-01T00:00:00\+00:00"
+    with pytest.raises(ShipwayError, match=message):
+        train(dataclasses.replace(job, as_of=datetime(2019, 1, 1, tzinfo=UTC)))
+    assert train(dataclasses.replace(job, as_of=datetime(2020, 1, 1, tzinfo=UTC))).digest
+
+
+def test_what_is_examined_is_what_would_be_registered(job: Training) -> None:
+    """A refusal there leaves nothing behind, in the store or in the registry."""
+    seen: list[Candidate] = []
+
+    def examine(candidate: Candidate) -> None:
+        seen.append(candidate)
+        raise ShipwayError("not good enough")
+
+    before = (job.store.digests(), len(Registry(job.layout.registry).versions("toy-train")))
+    fresh = dataclasses.replace(job, overrides={"penalty": "0.7"}, examine=examine)
+    with pytest.raises(ShipwayError, match="not good enough"):
+        train(fresh)
+    assert (job.store.digests(), len(Registry(job.layout.registry).versions("toy-train"))) == before
+    assert len(seen[0].data.train) == 400
+    assert seen[0].champion is None

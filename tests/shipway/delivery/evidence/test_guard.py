@@ -8,7 +8,17 @@ import pytest
 from scipy.stats import binom
 
 from shipway.contract.documents import parse
-from shipway.contract.evidence import ABSOLUTE_GATES, Gate, GateAction, Judgement, Pause, Progress, Sample, SlotCounts
+from shipway.contract.evidence import (
+    ABSOLUTE_GATES,
+    Gate,
+    GateAction,
+    Judgement,
+    Pause,
+    Progress,
+    QualityDrop,
+    Sample,
+    SlotCounts,
+)
 from shipway.contract.model import RolloutSpec, SloSpec
 from shipway.delivery.evidence import gate, steps
 from shipway.delivery.evidence.eprocess import log_e_value
@@ -50,7 +60,7 @@ def test_a_healthy_version_settles() -> None:
     assert settled.move is Move.SETTLE
     assert settled.progress.step_elapsed_seconds == 100
     assert settled.sentence == "nothing was proved against it in 100 s and 10000 requests"
-    assert [verdict.gate for verdict in settled.verdicts] == [*RULES.gates, Gate.EVIDENCE]
+    assert [verdict.gate for verdict in settled.verdicts] == [*RULES.gates, Gate.ACCURACY_DROP, Gate.EVIDENCE]
 
 
 @pytest.mark.parametrize("began", [0, 50, 90])
@@ -80,6 +90,54 @@ def test_wrong_labels_lead_back() -> None:
     assert decision.move is Move.ROLL_BACK
     assert decision.sentence.startswith("label_errors: harm is proved: 60 of 100 candidate labels against 10 of 100")
     assert watched([(labels(20, 20), 1.0)] * 50).move is Move.HOLD
+
+
+def drop(ratio: float, before: float | None = None) -> Sample:
+    """Returns a look at a version that is healthy but for what late labels say of it, and of the one before."""
+    drops = {
+        name: None if value is None else QualityDrop(metric="auc", drop_ratio=value, limit_ratio=0.05)
+        for name, value in (("candidate_drop", ratio), ("live_drop", before))
+    }
+    return WELL.model_copy(update=drops)
+
+
+def test_a_proved_drop_of_accuracy_leads_back() -> None:
+    """At the limit it is left, with metric, drop and limit in the sentence; below it, and without labels, it stays."""
+    decision = watched([(drop(0.049), 1.0), (drop(0.05), 1.0)])
+    assert (decision.move, decision.progress.step_elapsed_seconds) == (Move.ROLL_BACK, 2)
+    said = "accuracy_drop: by late labels its auc is 5.0% worse than its reference at least, 5.0% is allowed"
+    assert decision.sentence == said
+    for look, judgement, words in (
+        (drop(0.0), Judgement.PASS, "by late labels its auc is not proved worse, 5.0% is allowed"),
+        (WELL, Judgement.INCONCLUSIVE, "no label says yet how good this version is"),
+        (NOTHING, Judgement.INCONCLUSIVE, "no label says yet how good this version is"),
+    ):
+        held = watched([(look, 1.0)] * 5)
+        verdict = next(one for one in held.verdicts if one.gate is Gate.ACCURACY_DROP)
+        assert (held.move, verdict.judgement) == (Move.HOLD, judgement)
+        assert verdict.sentence == f"accuracy_drop: {words}"
+
+
+def test_a_drop_that_befell_both_versions_asks_a_person_once() -> None:
+    """Where the version before has dropped as far, going back helps nobody; who lifts that is not asked again."""
+    assert watched([(drop(0.2, before=0.01), 1.0)]).move is Move.ROLL_BACK
+    decision = watched([(drop(0.2, before=0.06), 1.0)])
+    assert (decision.move, decision.progress.paused) == (Move.PAUSE, Pause.BOTH_SLOTS_BAD)
+    assert decision.sentence.startswith(
+        "the version before has dropped too (auc, 6.0%); the weights stay: accuracy_drop"
+    )
+    held = watch(RULES, decision.progress, drop(0.2, before=0.06), 1.0)
+    assert (held.move, held.progress.paused) == (Move.HOLD, Pause.BOTH_SLOTS_BAD)
+    assert watch(RULES, steps.resume(decision.progress), drop(0.2, before=0.06), 1.0).move is Move.HOLD
+
+
+def test_a_drop_counts_only_where_model_yaml_lets_it() -> None:
+    """Off it is not even shown; where it may only pause, it is shown and a person decides."""
+    for action, shown in ((GateAction.OFF, False), (GateAction.PAUSE, True)):
+        rollout = RolloutSpec(guard_seconds=100, gates={Gate.ACCURACY_DROP: action})
+        decision = watched([(drop(0.9), 1.0)] * 5, Rules.of_route(rollout, SloSpec()))
+        assert decision.move is Move.HOLD
+        assert any(verdict.gate is Gate.ACCURACY_DROP for verdict in decision.verdicts) is shown
 
 
 def test_labels_go_on_from_the_rollout() -> None:

@@ -1,0 +1,48 @@
+"""`shipway dead-letters`: the requests that nobody could answer."""
+
+from typing import Annotated, Any
+
+import typer
+
+from shipway.cli.context import emit, local, project, service, table
+from shipway.serving.dead_letters import read_dead_letters
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group's verb to `app`."""
+    app.command(name="dead-letters", epilog="Example: shipway dead-letters flight-delay --last 20 --json")(dead_letters)
+
+
+def dead_letters(
+    model: Annotated[str, typer.Argument(help="the model's name, such as flight-delay")],
+    last: Annotated[int, typer.Option(min=1, help="how many, the newest")] = 20,
+    env: Annotated[str, typer.Option(help="the environment, on this machine")] = "local",
+    as_json: Annotated[bool, typer.Option("--json", help="print them whole, as one line of JSON")] = False,
+) -> None:
+    """Show the requests that neither the model nor its fallback chain could answer, the newest last."""
+    root = project()
+    _, spec = service(root, model)
+    layout, _ = local(root, env)
+    letters, torn = read_dead_letters(layout.predictions / spec.name)
+    shown = letters[-last:]
+    text = table(
+        ("TIME", "SLOT", "VERSION", "ROWS", "REQUEST", "CAUSE"),
+        [
+            (
+                letter["time"][:19],
+                letter["slot"],
+                letter["version"],
+                str(len(letter["rows"]) + letter["rows_left_out"]),
+                letter["request_id"],
+                "; ".join((letter["cause"], *(f"{source}: {why}" for source, why in letter["chain"].items()))),
+            )
+            for letter in shown
+        ],
+    )
+    notes = [f"{len(shown)} of {len(letters)} dead letters of {model}"]
+    if torn:
+        notes.append(f"left out, cut off when a process was killed: {torn}")
+    result: dict[str, Any] = {"model": model, "count": len(letters), "torn": torn, "dead_letters": shown}
+    emit(result, "\n".join([*([text] if shown else []), *notes]), as_json=as_json)

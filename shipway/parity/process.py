@@ -1,0 +1,125 @@
+"""The parity process: every few minutes it lets a child look at what is newly logged, and counts what that found.
+
+Reading logs takes a hundred megabytes and comparing four hundred, so that both end with the child; between two rounds
+this process only waits.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+from shipway.contract.documents import parse, read_json
+from shipway.contract.environment import load_environment
+from shipway.contract.errors import ShipwayError, SpecError
+from shipway.contract.metrics import PARITY_JOB
+from shipway.parity.found import Found
+from shipway.parity.measures import Measures, Reading, Row
+
+__all__ = ["Rounds", "look_in_a_child", "serve"]
+
+# Every model and version takes its seconds, one after the other.
+TIMEOUT_SECONDS = 900.0
+
+
+class Rounds:
+    """Counts what one look after the other finds.
+
+    Args:
+        look: looks once.
+        say: called with one sentence when it cannot.
+        now: seconds since the epoch.
+    """
+
+    def __init__(self, look: Callable[[], Found], say: Callable[[str], None], now: Callable[[], float]) -> None:
+        self._look, self._say, self._now = look, say, now
+        self._rows: Counter[Row] = Counter()
+        self._failures: Counter[str] = Counter()
+        self._dropped: Counter[str] = Counter()
+        self._waiting: dict[str, int] = {}
+        self._finished_seconds: float | None = None
+
+    def round(self) -> Reading:
+        """Returns all that is known; the time of the last good round stays when anything could not be compared."""
+        try:
+            found = self._look()
+        except (ShipwayError, OSError) as error:
+            self._say(str(error))
+        else:
+            for one in found.models:
+                self._failures[one.model] += one.failures
+                self._dropped[one.model] += one.dropped
+                self._waiting[one.model] = one.waiting
+                for feature, outcomes in one.rows.items():
+                    for outcome, count in outcomes.items():
+                        self._rows[Row(one.model, feature, outcome)] += count
+            if not any(one.failures for one in found.models):
+                self._finished_seconds = self._now()
+        return Reading(
+            self._finished_seconds, dict(self._rows), dict(self._failures), dict(self._waiting), dict(self._dropped)
+        )
+
+
+def look_in_a_child(root: Path, environment: str) -> Found:
+    """Returns what a child process found, which is ended, with whatever it started, before this returns or raises.
+
+    Raises:
+        ShipwayError: when it fails or takes too long.
+    """
+    with tempfile.TemporaryDirectory(prefix="shipway-parity-") as scratch:
+        out = Path(scratch) / "found.json"
+        command = [sys.executable, "-m", "shipway.parity", "look", "--root", str(root), "--env", environment]
+        child = subprocess.Popen([*command, "--out", str(out)], start_new_session=True)
+        try:
+            code = child.wait(TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise ShipwayError(f"a look at what is logged took longer than {TIMEOUT_SECONDS:.0f} s") from None
+        finally:
+            if child.poll() is None:
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+        if code != 0:
+            raise ShipwayError(f"a look at what is logged ended with exit status {code}, its words are above")
+        return parse(Found, read_json(out), out)
+
+
+def serve(root: Path, environment: str, every_seconds: float) -> None:
+    """Compares what a local stack logs until SIGTERM or SIGINT.
+
+    Args:
+        root: the project.
+        environment: one of target local.
+        every_seconds: from the end of a round to the next.
+
+    Raises:
+        SpecError: when the environment is on another target.
+        Fatal: when the port of its metrics is taken.
+    """
+    ports = load_environment(root, environment).ports
+    if ports is None:
+        raise SpecError(root, "target", environment, "an environment of target local: only there is it a process")
+    rounds = Rounds(lambda: look_in_a_child(root, environment), _say, time.time)
+    measures, stopping = Measures(), list[int]()
+
+    def stop(signum: int, _: FrameType | None) -> None:
+        # Nothing is lost, wherever it meets the loop: what was not counted yet waits on disk.
+        if not stopping:
+            stopping.append(signum)
+            raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    with measures.exposed(ports.worker_metrics(PARITY_JOB)):
+        while not stopping:
+            measures.show(rounds.round())
+            time.sleep(every_seconds)
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)

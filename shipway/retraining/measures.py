@@ -1,0 +1,113 @@
+"""What the scheduler of retrainings tells Prometheus: of each model, what failed, what is due, and that it lives."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from shipway.contract.errors import Fatal
+from shipway.contract.metrics import (
+    HEARTBEAT_TIMESTAMP_SECONDS,
+    RETRAINING_DUE_TIMESTAMP_SECONDS,
+    RETRAINING_FAILED,
+    RETRAINING_JOB,
+    RETRAINING_LAST_SUCCESS_TIMESTAMP_SECONDS,
+    RETRAINING_RUNNING,
+)
+
+__all__ = ["Measures", "ModelReading", "Reading"]
+
+
+@dataclass(frozen=True)
+class ModelReading:
+    """What is known of one model.
+
+    Args:
+        failures: since the last success; the first one already is an alarm.
+        last_success_seconds: since the epoch, 0 for never.
+        due_seconds: by when the schedule's next run must have succeeded; None without a schedule.
+        running: whether a run is under way.
+    """
+
+    failures: int
+    last_success_seconds: float
+    due_seconds: float | None
+    running: bool
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one finished round knows; it is shown as a whole.
+
+    Args:
+        finished_seconds: when the round ended, since the epoch.
+        models: by name.
+    """
+
+    finished_seconds: float
+    models: Mapping[str, ModelReading]
+
+
+class _Page(Collector):
+    def __init__(self, reading: Callable[[], Reading | None]) -> None:
+        self._reading = reading
+
+    def collect(self) -> Iterator[Metric]:
+        reading = self._reading()
+        if reading is None:
+            return
+        failed = _gauge(RETRAINING_FAILED, "Retrainings that failed since the last one that did not.")
+        success = _gauge(RETRAINING_LAST_SUCCESS_TIMESTAMP_SECONDS, "When a retraining last did what it was asked.")
+        due = _gauge(RETRAINING_DUE_TIMESTAMP_SECONDS, "By when the schedule's next retraining must have succeeded.")
+        running = _gauge(RETRAINING_RUNNING, "Whether a retraining is under way.")
+        for model, known in sorted(reading.models.items()):
+            failed.add_metric((model,), known.failures)
+            running.add_metric((model,), known.running)
+            if known.last_success_seconds:
+                success.add_metric((model,), known.last_success_seconds)
+            if known.due_seconds is not None:
+                due.add_metric((model,), known.due_seconds)
+        yield from (failed, success, due, running)
+        heartbeat = GaugeMetricFamily(
+            HEARTBEAT_TIMESTAMP_SECONDS, "When the job last finished a round.", labels=("job",)
+        )
+        heartbeat.add_metric((RETRAINING_JOB,), reading.finished_seconds)
+        yield heartbeat
+
+
+def _gauge(name: str, says: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, says, labels=("model",))
+
+
+class Measures:
+    """The metrics of the last finished round; before the first there are none."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._reading: Reading | None = None
+        self.registry.register(_Page(lambda: self._reading))
+
+    def show(self, reading: Reading) -> None:
+        """Shows one finished round."""
+        self._reading = reading
+
+    @contextmanager
+    def exposed(self, port: int) -> Generator[None]:
+        """Serves the metrics on loopback `port` while the block runs.
+
+        Raises:
+            Fatal: when somebody else listens there.
+        """
+        try:
+            server, thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
+        except OSError as error:
+            raise Fatal(f"cannot serve retraining's metrics on port {port} ({error.strerror})") from None
+        try:
+            yield
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()

@@ -1,0 +1,84 @@
+"""When a model is retrained: pure, from what model.yaml says, what is remembered and the time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from shipway.contract.retraining import RetrainingSpec
+from shipway.retraining.memory import Memory
+from shipway.retraining.outcome import Outcome
+from shipway.retraining.verdicts import Verdict
+
+__all__ = ["due_seconds", "retry_seconds", "took", "wanted", "with_verdicts"]
+
+
+def wanted(rule: RetrainingSpec, memory: Memory, now_seconds: float) -> str:
+    """Returns why a run starts now, empty when none does.
+
+    After a failure the next try decides alone; then a verdict, when the last start is long enough ago; then the clock.
+    """
+    if memory.planned is not None:
+        return ""
+    if memory.failures:
+        again = f"try {memory.failures + 1}: {memory.cause}"
+        return again if now_seconds >= memory.not_before_seconds else ""
+    cooled = memory.last_started_seconds + rule.cool_down_seconds
+    if memory.pending and (not memory.last_started_seconds or now_seconds >= cooled):
+        return memory.pending
+    if rule.every_seconds is not None and now_seconds >= due_seconds(rule, memory):
+        return f"every {rule.every_seconds:g} s"
+    return ""
+
+
+def due_seconds(rule: RetrainingSpec, memory: Memory) -> float:
+    """Returns when the schedule starts the next run, since the epoch; infinity where there is none."""
+    if rule.every_seconds is None:
+        return float("inf")
+    return max(memory.begun_seconds, memory.last_started_seconds) + rule.every_seconds
+
+
+def retry_seconds(rule: RetrainingSpec, failures: int) -> float:
+    """Returns how long after failure number `failures` the next try comes: first x 2^(n - 1), at most the last one.
+
+    >>> [retry_seconds(RetrainingSpec(first_retry_seconds=60, last_retry_seconds=200), n) for n in (1, 2, 3, 60)]
+    [60.0, 120.0, 200.0, 200.0]
+    """
+    return float(min(rule.first_retry_seconds * 2.0 ** min(failures - 1, 60), rule.last_retry_seconds))
+
+
+def with_verdicts(rule: RetrainingSpec, memory: Memory, verdicts: Sequence[Verdict]) -> Memory:
+    """Returns `memory` with the newest verdict that asks for a run; one about what is known already asks for none.
+
+    Verdicts that come while a run is under way or cooling down are answered by one run after it, not by one each.
+    """
+    known = datetime.fromisoformat(memory.last_as_of) if memory.last_as_of else None
+    for verdict in verdicts:
+        asked = rule.on_accuracy if verdict.accuracy else rule.on_drift
+        if asked and verdict.alarming and (known is None or verdict.until > known):
+            memory = memory.model_copy(update={"pending": verdict.reason, "pending_until": verdict.until.isoformat()})
+    return memory
+
+
+def took(rule: RetrainingSpec, memory: Memory, outcome: Outcome, now_seconds: float) -> Memory:
+    """Returns `memory` after `outcome`, whoever started that run; the same outcome taken twice counts once."""
+    if outcome.run in memory.taken:
+        return memory
+    changes: dict[str, object] = {"taken": (*memory.taken, outcome.run)}
+    if memory.planned is not None and memory.planned.run == outcome.run:
+        changes["planned"] = None
+    if outcome.failed:
+        failures = memory.failures + 1
+        cause = memory.cause if memory.failures else outcome.reason
+        waits = now_seconds + retry_seconds(rule, failures)
+        changes |= {"failures": failures, "cause": cause, "problem": outcome.sentence, "not_before_seconds": waits}
+    else:
+        changes |= {
+            "failures": 0,
+            "cause": "",
+            "problem": "",
+            "not_before_seconds": 0.0,
+            "last_success_seconds": datetime.fromisoformat(outcome.finished).timestamp(),
+            "last_as_of": outcome.as_of,
+        }
+        if memory.pending and datetime.fromisoformat(memory.pending_until) <= datetime.fromisoformat(outcome.as_of):
+            changes |= {"pending": "", "pending_until": ""}
+    return memory.model_copy(update=changes)
