@@ -125,7 +125,8 @@ class DriftVerdict(Spec):
         kind: what may have drifted.
         segment: `field=value`, empty for all rows.
         feature: the input, or `prediction`, `label`, `relation`.
-        statistic: the one that decides, a name of `shipway.drift.statistics.STATISTICS` or `relation`.
+        statistic: the one that decides, a name of `shipway.drift.statistics.STATISTICS`; for the relation `label_shift`
+            or `label_rest`.
         score, low, high: its value, and what it can be given the counts; None where nothing was judged, `high` also
             where the counts give no upper bound.
         threshold: what chance alone stays below; None where nothing was judged.
@@ -133,6 +134,7 @@ class DriftVerdict(Spec):
         found: whether this window alone speaks of drift.
         status: what follows with the windows before it.
         importance: the input's share of what the version knows, None for what is no input or has none.
+        mean, reference_mean: of the numbers; None where there are none.
         n_reference, n_current: rows.
     """
 
@@ -153,5 +155,7 @@ class DriftVerdict(Spec):
     found: bool
     status: DriftStatus
     importance: float | None
+    mean: float | None
+    reference_mean: float | None
     n_reference: int
     n_current: int

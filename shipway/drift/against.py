@@ -18,7 +18,10 @@ from shipway.drift.relation import relation
 from shipway.drift.result import DriftResult, Status
 from shipway.drift.tally import Vector, Watch
 
-__all__ = ["Against", "Shape"]
+__all__ = ["LABEL_REST", "LABEL_SHIFT", "Against", "Shape"]
+
+# The statistics of labels within bins of predictions.
+LABEL_SHIFT, LABEL_REST = "label_shift", "label_rest"
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Shape:
     """What a person wants to know of a field's values in a window.
 
     Args:
-        mean: of the numbers; None for categories and without numbers.
+        mean: of the numbers; None for categories and without numbers. Of the relation: by how many bins labels lie
+            higher than after the same predictions in the reference.
         reference_mean, reference_deviation: of all rows of the reference, whatever the segment; None where unknown.
         null_ratio, reference_null_ratio: shares of nulls.
         mover: the category whose share changed most; None for numbers.
@@ -119,26 +123,46 @@ class Against:
     ) -> tuple[DriftResult, History]:
         """Returns the result about labels within bins of predictions, and the history with it.
 
-        The score is chi-squared over its degrees of freedom: 1 is what chance does on average.
+        Of the two questions (see `drift.relation`) the clearer decides. `label_shift` is by how many bins labels lie
+        higher or lower, its interval that of two standard errors; `label_rest` is chi-squared over its degrees of
+        freedom: 1 is what chance does on average.
         """
         (label,) = deciding(judged.results)
-        status, n, m = label.status, label.n_reference, label.n_current
+        n, m = label.n_reference, label.n_current
         found = relation(self.pairs, self.watch.relation(total), effect)
-        history = judged.history
-        if status in (Status.SILENT, Status.TOO_FEW) or found.p_value is None:
-            left_out = status if status is Status.SILENT else Status.TOO_FEW
-            result = DriftResult(RELATION, RELATION, None, None, None, "1", None, None, False, left_out, n, m)
-            return result, history
-        level = spec.false_discovery_ratio
-        drifted = found.p_value <= level
-        history = history.heard({RELATION: drifted}, spec.persistence_windows)
+        if label.status in (Status.SILENT, Status.TOO_FEW) or found.p_value is None:
+            unknown = Status.SILENT if label.status is Status.SILENT else Status.TOO_FEW
+            left_out = DriftResult(RELATION, LABEL_SHIFT, None, None, None, "bins", None, None, False, unknown, n, m)
+            return left_out, judged.history
+        # Either of two may decide, so each has half of the level.
+        level = spec.false_discovery_ratio / 2
+        drifted = found.p_value <= spec.false_discovery_ratio
+        history = judged.history.heard({RELATION: drifted}, spec.persistence_windows)
         status = Status.DRIFTED if history.persists(RELATION, spec.persistence_found) else Status.STABLE
-        score = found.statistic / found.degrees
-        threshold = float(special.chdtri(found.degrees, level)) / found.degrees
-        return (
-            DriftResult(RELATION, RELATION, score, score, score, "1", threshold, found.p_value, drifted, status, n, m),
-            history,
+        shift, error = abs(found.shift), found.shift_error
+        limit = error * float(special.chdtri(1, level)) ** 0.5
+        result = DriftResult(
+            feature=RELATION,
+            statistic=LABEL_SHIFT,
+            score=shift,
+            low=max(0.0, shift - 2 * error),
+            high=shift + 2 * error,
+            unit="bins",
+            threshold=limit,
+            p_value=found.p_value,
+            found=drifted,
+            status=status,
+            n_reference=n,
+            n_current=m,
         )
+        if found.rest_degrees:
+            rest = found.rest / found.rest_degrees
+            most = float(special.chdtri(found.rest_degrees, level)) / found.rest_degrees
+            if rest / most > shift / limit:
+                result = dataclasses.replace(
+                    result, statistic=LABEL_REST, score=rest, low=rest, high=rest, unit="1", threshold=most
+                )
+        return result, history
 
     def shapes(self, total: Vector) -> dict[str, Shape]:
         """Returns field -> what a person wants to know of its values; fields without rows are left out."""
@@ -151,6 +175,8 @@ class Against:
         if self.watch.labels is not None and (counts := self.watch.label_counts(total)).sum():
             expected = self.pairs.sum(axis=0)
             found[LABEL] = _shape(self.watch.labels, counts, expected, self.watch.label_sum(total))
+            shift = relation(self.pairs, self.watch.relation(total)).shift
+            found[RELATION] = Shape(shift, 0.0, None, 0.0, 0.0, None, 0.0, 0.0)
         return found
 
     @property

@@ -278,6 +278,7 @@ def verdict(
     model: str, seen: Seen, result: DriftResult, now: datetime, importances: Mapping[str, float], sequence: int
 ) -> DriftVerdict:
     """Returns what `result` says as a line of the verdicts."""
+    shape = seen.shapes.get(result.feature)
     kinds = {PREDICTION: DriftKind.PREDICTION, LABEL: DriftKind.LABEL, RELATION: DriftKind.CONCEPT}
     return DriftVerdict(
         sequence=sequence,
@@ -297,6 +298,8 @@ def verdict(
         found=result.found,
         status=DriftStatus(result.status.value),
         importance=importances.get(result.feature),
+        mean=_finite(shape.mean) if shape else None,
+        reference_mean=_finite(shape.reference_mean) if shape else None,
         n_reference=result.n_reference,
         n_current=result.n_current,
     )

@@ -13,7 +13,7 @@ from shipway.contract.environment import Tier
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
-from shipway.drift.against import Shape
+from shipway.drift.against import LABEL_REST, Shape
 from shipway.drift.calibration import Calibration
 from shipway.drift.detector import Detector, Seen, decisive, moment_of
 from shipway.drift.intake import NEWEST, Intake
@@ -251,8 +251,10 @@ def sentence(result: DriftResult, shape: Shape | None, moved: float | None, w1_l
     if result.status is Status.TOO_FEW:
         return f"too little to judge: {result.n_current} rows, or too few that differ from each other"
     if result.feature == RELATION:
-        changed = "other labels follow" if result.found else "the labels that follow are as before"
-        return f"after the same predictions {changed}"
+        if result.statistic == LABEL_REST:
+            return "after some predictions labels lie higher, after others lower than in the reference"
+        side = "higher" if shape is not None and shape.mean is not None and shape.mean > 0 else "lower"
+        return f"after the same predictions labels lie {result.score:.3g} {side} than in the reference"
     if shape is None:
         return STATISTICS[result.statistic].meaning
     if result.statistic == "missingness":

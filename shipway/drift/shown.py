@@ -92,8 +92,13 @@ def _beyond(verdicts: Sequence[DriftVerdict]) -> str:
         share = 1.0 if one.importance is None else one.importance
         return -share * _times(one)
 
-    chosen = sorted(verdicts, key=weight)
-    return _some([f"{one.feature} ({_times(one):.1f} x threshold)" for one in chosen])
+    return _some([_told(one) for one in sorted(verdicts, key=weight)])
+
+
+def _told(one: DriftVerdict) -> str:
+    """Returns a field with how far it is, and where to: `prediction 0.21 for 0.22 (1.2 x)`."""
+    means = "" if one.mean is None or one.reference_mean is None else f" {one.mean:.3g} for {one.reference_mean:.3g}"
+    return f"{one.feature}{means} ({_times(one):.1f} x)"
 
 
 def _times(one: DriftVerdict) -> float:

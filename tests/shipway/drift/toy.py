@@ -127,7 +127,8 @@ class Toy:
                 ],
             )
             known = at + timedelta(hours=6)
-            self.write("labels", known, [label(ids[place], float(labels[place]), known) for place in mine], f"d{number}")
+            late = [label(ids[place], float(labels[place]), known) for place in mine]
+            self.write("labels", known, late, f"d{number}")
         return ids
 
     def write(self, kind: str, at: datetime, records: Sequence[dict[str, Any]], name: str = "a") -> Path:
