@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,6 +71,17 @@ class Seen:
     shapes: Mapping[str, Shape]
 
 
+class _Due(NamedTuple):
+    """A window to be judged; they are in the order in which they closed."""
+
+    closed: datetime
+    window: WindowName
+    part: Part
+    segment: str
+    version: str
+    span: Span
+
+
 def hour_of(moment: datetime) -> int:
     """Returns the hour since the epoch in which a moment lies."""
     return int((moment - _EPOCH) // _HOUR)
@@ -115,6 +127,8 @@ class Detector:
     ) -> None:
         self._model, self._store, self._watch, self._calibration = model, store, watch, calibration
         self._against: dict[tuple[str, str], Against] = {}
+        # Up to where there was nothing to say, so that it is not looked for again.
+        self._passed: dict[tuple[str, WindowName, Part, str], datetime] = {}
 
     def close(self, now: datetime, live: Mapping[str, datetime]) -> int:
         """Judges each window that has ended by `now` and was not judged; returns how many.
@@ -126,19 +140,14 @@ class Detector:
             now: the event time that all slots have surely written up to.
             live: version -> since when it is live.
         """
-        closed = 0
-        if not self._model.drift.enabled:
-            return closed
-        for version in sorted({*self._store.versions(), *live}):
-            watch = self._watch(version)
-            extent = self.extent(version, live)
-            if watch is None or extent is None:
-                continue
-            for name in self._model.drift.windows:
-                for part in Part:
-                    if part is Part.ASKED or watch.labels is not None:
-                        closed += self._close(watch, name, part, extent, now, live.get(version))
-        return closed
+        due = sorted(self._due(now, live)) if self._model.drift.enabled else []
+        for one in due:
+            watch = self._watch(one.version)
+            if watch is not None:
+                _, _, history = self._remembered(one.version, one.window, one.part, one.segment)
+                seen, judgement = self._seen(watch, one.window, one.span, one.segment, one.part, history)
+                self._keep(seen, history, judgement.history, now)
+        return len(due)
 
     def extent(self, version: str, live: Mapping[str, datetime]) -> tuple[datetime, datetime] | None:
         """Returns from when to when windows of `version` are judged, None for never; without end while it is live."""
@@ -171,31 +180,38 @@ class Detector:
         start, _, _ = self._remembered(version, window, Part.ASKED, segment)
         return None if start is None else _EPOCH + start * _HOUR
 
-    def _close(
+    def _due(self, now: datetime, live: Mapping[str, datetime]) -> Iterator[_Due]:
+        """Yields each window that has closed, was not judged and has something to say."""
+        for version in sorted({*self._store.versions(), *live}):
+            watch, extent = self._watch(version), self.extent(version, live)
+            if watch is None or extent is None:
+                continue
+            for name in self._model.drift.windows:
+                for part in Part:
+                    if part is Part.ASKED or watch.labels is not None:
+                        for segment in (ALL_ROWS, *sorted(watch.reference.segments)):
+                            which = version, name, part, segment
+                            yield from self._ended(which, extent, now, live.get(version))
+
+    def _ended(
         self,
-        watch: Watch,
-        name: WindowName,
-        part: Part,
+        which: tuple[str, WindowName, Part, str],
         extent: tuple[datetime, datetime],
         now: datetime,
         live_since: datetime | None,
-    ) -> int:
-        closed = 0
+    ) -> Iterator[_Due]:
+        version, name, part, segment = which
         delay = timedelta(seconds=self._model.labels.delay_seconds if part is Part.LABELLED else 0)
-        for segment in (ALL_ROWS, *sorted(watch.reference.segments)):
-            start, _, history = self._remembered(watch.version, name, part, segment)
-            begin = extent[0] if start is None else span(Length(name.value), _EPOCH + start * _HOUR).end
-            for one in moved_on(name, begin, now - delay):
-                if one.start > extent[1]:
-                    break
-                rows = self._store.any_rows(watch.version, segment, hour_of(one.start), hour_of(one.end))
-                if not rows and not (segment == ALL_ROWS and _expected(one, live_since, now)):
-                    continue
-                seen, judgement = self._seen(watch, name, one, segment, part, history)
-                self._keep(seen, history, judgement.history, now)
-                history = judgement.history
-                closed += 1
-        return closed
+        start, _, _ = self._remembered(version, name, part, segment)
+        begin = extent[0] if start is None else span(Length(name.value), _EPOCH + start * _HOUR).end
+        for one in moved_on(name, max(begin, self._passed.get(which, begin)), now - delay):
+            if one.start > extent[1]:
+                break
+            rows = self._store.any_rows(version, segment, hour_of(one.start), hour_of(one.end))
+            if rows or (segment == ALL_ROWS and _expected(one, live_since, now)):
+                yield _Due(one.end + delay, name, part, segment, version, one)
+            else:
+                self._passed[which] = one.end
 
     def _seen(
         self, watch: Watch, name: WindowName, one: Span, segment: str, part: Part, history: History
@@ -261,7 +277,7 @@ def _expected(one: Span, live_since: datetime | None, now: datetime) -> bool:
 
     A stack that replays a year of the past and is asked in the present then has years without rows behind it.
     """
-    recent = now - one.end <= _SILENT_WINDOWS * (one.end - one.start)
+    recent = now - one.end < _SILENT_WINDOWS * (one.end - one.start)
     return live_since is not None and live_since <= one.start and recent
 
 

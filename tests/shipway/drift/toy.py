@@ -102,7 +102,7 @@ class Toy:
 
         Args:
             number: days since START.
-            rows: spread over the hours of the day.
+            rows: spread over the day, asked every four hours.
             shift: added to the field `x`, in standard deviations.
             flip: share of labels that are 1 whatever was predicted.
             changes: other values in each record.
@@ -114,9 +114,9 @@ class Toy:
         colours, values = chance.choice(["blue", "red"], rows), chance.normal(5, 2, size=rows)
         ids = [f"p{self._asked + place}" for place in range(rows)]
         self._asked += rows
-        for hour in range(24):
-            at = START + timedelta(days=number, hours=hour)
-            mine = range(hour, rows, 24)
+        for part in range(6):
+            at = START + timedelta(days=number, hours=4 * part)
+            mine = range(part, rows, 6)
             self.write(
                 "predictions",
                 at,
