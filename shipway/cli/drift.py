@@ -41,6 +41,9 @@ def drift(
 ) -> None:
     """Show what drifted, by what matters to the model; exit code 3 when something drifted, 4 for too few rows."""
     # scipy and Arrow take a second that no other verb should wait for.
+    import numpy as np
+
+    from shipway.drift.calibration import Calibration
     from shipway.drift.plot import SUFFIXES, draw
     from shipway.drift.report import Asked, examine
     from shipway.drift.shown import HEAD, cells, dated, heading, summary
@@ -54,7 +57,8 @@ def drift(
     running = _listens(ports.worker_metrics(DRIFT_JOB))
     if not running:
         progress(f"the drift worker of {env} does not run: what it has not counted is counted now, from the logs")
-    report = examine(layout, load_environment(root, env).tier, spec, asked, datetime.now(UTC), progress)
+    tier, calibration = load_environment(root, env).tier, Calibration(np.random.default_rng(0))
+    report = examine(layout, tier, spec, asked, datetime.now(UTC), calibration, progress)
     lines = [heading(report), table(HEAD, [cells(row) for row in report.rows])]
     if verdicts := dated(report.verdicts, every=since is not None):
         lines += [f"verdicts by {window}:", *(f"  {line}" for line in verdicts)]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from shipway.contract.drift import DriftStatus, DriftVerdict
-from shipway.contract.errors import SpecError
+from shipway.contract.errors import ShipwayError, SpecError
 from shipway.drift.report import Report
 
 __all__ = ["SUFFIXES", "draw"]
@@ -31,13 +31,13 @@ def draw(report: Report, path: Path) -> None:
 
     Raises:
         SpecError: when the file's name does not end in .svg or .png.
-        ValueError: when no window has been judged: there is nothing to draw.
+        ShipwayError: when no window has been judged: there is nothing to draw.
     """
     if path.suffix not in SUFFIXES:
         raise SpecError("the command line", "--plot", path, "a name that ends in .svg or .png")
     windows = sorted({one.window.start for one in report.verdicts})[-_MOST_WINDOWS:]
     if not windows:
-        raise ValueError(f"{report.model}: no {report.asked.window} has been judged, so there is nothing to draw")
+        raise ShipwayError(f"{report.model}: no {report.asked.window} has been judged, so there is nothing to draw")
     import matplotlib as mpl  # a second of start-up that only a picture needs
     from matplotlib.figure import Figure
 

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
 
+import numpy as np
+
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import LocalLayout, services
 from shipway.contract.metrics import DRIFT_JOB
 from shipway.contract.model import ModelSpec, load_model
+from shipway.drift.calibration import Calibration
 from shipway.drift.measures import Measures
 from shipway.drift.rounds import Rounds
 
@@ -63,7 +66,8 @@ def serve(root: Path, environment: str) -> None:
     if spec.ports is None:
         raise SpecError(root, "target", environment, "an environment of target local: only there is it a process")
     models: Callable[[], Mapping[str, ModelSpec]] = Models(root, _say).refresh
-    rounds = Rounds(LocalLayout(root, environment), spec.tier, models, _say, time.time)
+    calibration = Calibration(np.random.default_rng(0))
+    rounds = Rounds(LocalLayout(root, environment), spec.tier, models, _say, time.time, calibration)
     measures, stopping = Measures(), list[int]()
 
     def stop(signum: int, _: FrameType | None) -> None:

@@ -134,10 +134,12 @@ class Report:
 class _Look:
     """A look at a model that changes nothing: the store is copied, and what the worker has not counted yet is added."""
 
-    def __init__(self, layout: LocalLayout, spec: ModelSpec, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, layout: LocalLayout, spec: ModelSpec, calibration: Calibration, say: Callable[[str], None]
+    ) -> None:
         self.store = Store.copy(counts_file(layout, spec.name))
         self.watches = Watches(layout.artifacts, say)
-        self.detector = Detector(spec, self.store, self.watches.get, Calibration(np.random.default_rng(0)))
+        self.detector = Detector(spec, self.store, self.watches.get, calibration)
         self._source = LocalSource(layout.predictions / spec.name, say)
 
     def __enter__(self) -> Self:
@@ -154,16 +156,31 @@ class _Look:
 
 
 def examine(
-    layout: LocalLayout, tier: Tier, spec: ModelSpec, asked: Asked, wall: datetime, say: Callable[[str], None]
+    layout: LocalLayout,
+    tier: Tier,
+    spec: ModelSpec,
+    asked: Asked,
+    wall: datetime,
+    calibration: Calibration,
+    say: Callable[[str], None],
 ) -> Report:
     """Returns how a model stands, from the files: the worker's counts, and what the logs hold beyond them.
 
     The window that runs is shown when it has rows enough, else the newest that closed.
 
+    Args:
+        layout: the stack.
+        tier: decides what time it is for windows, see `rounds.event_clock`.
+        spec: the model.
+        asked: what somebody wants to know.
+        wall: the time on the wall.
+        calibration: one for the process.
+        say: called with one sentence for each thing that is passed over.
+
     Raises:
         ShipwayError: when nothing was ever predicted, or the segment is none of the version's.
     """
-    with _Look(layout, spec, say) as look:
+    with _Look(layout, spec, calibration, say) as look:
         now = event_clock(tier, look.newest(), wall)
         live = live_versions(look.store, spec.name, layout.served_routes, now)
         versions = look.store.versions()

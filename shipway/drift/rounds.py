@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from shipway.contract.drift import DriftStatus
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ShipwayError
@@ -105,6 +103,7 @@ class Rounds:
         models: returns the specs of all models.
         say: called with one sentence for each thing that is passed over.
         now: seconds since the epoch.
+        calibration: one for the process.
         settle_seconds: how long event time must have been past a window's end before it is judged.
     """
 
@@ -115,12 +114,11 @@ class Rounds:
         models: Callable[[], Mapping[str, ModelSpec]],
         say: Callable[[str], None],
         now: Callable[[], float],
+        calibration: Calibration,
         settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
         self._layout, self._tier, self._models, self._say, self._now = layout, tier, models, say, now
-        self._settle_seconds = settle_seconds
-        # Resamples that are the same in every process: so are the verdicts.
-        self._calibration = Calibration(np.random.default_rng(0))
+        self._calibration, self._settle_seconds = calibration, settle_seconds
         self._watched: dict[str, _Watched] = {}
         self._counted: Counter[tuple[str, str]] = Counter()
         self._unknown: Counter[str] = Counter()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -192,7 +193,7 @@ def test_week_and_month_are_judged_of_the_same_counts(toy: Toy, tmp_path: Path) 
 
 
 def test_what_runs_is_looked_at_without_a_verdict(judged: Judged) -> None:
-    """The window under way is judged with those before it; nothing is kept, and the last that closed looks as it did."""
+    """The window under way is judged with those before it; nothing is kept; what closed looks as it did."""
     for number in range(3):
         judged.toy.day(number, shift=0.5 if number else 0.0)
     judged.close(2)
@@ -212,7 +213,7 @@ def test_windows_follow_each_other_and_have_ended(start: datetime, hours: int, w
     """The first holds the start, each begins where the one before ends, and the next one would not have ended."""
     until = start + timedelta(hours=hours)
     found = list(moved_on(window, start, until))
-    assert all(one.end == two.start for one, two in zip(found, found[1:], strict=False))
+    assert all(one.end == two.start for one, two in pairwise(found))
     assert all(one.end <= until for one in found)
     if found:
         assert found[0].start <= start < found[0].end
