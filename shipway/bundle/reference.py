@@ -83,11 +83,15 @@ class Segment(Spec):
 
     Args:
         counts: of inputs and predictions, in the order of `shipway.drift.bins.Bins`.
+        means: of each of these fields; None for categories and where there is no number.
+        label_mean: of the labels; None where they are not known.
         labels: of the labels' bins; empty where labels are not known, as is `relation`.
         relation: as in `Labelled`.
     """
 
     counts: tuple[Count, ...]
+    means: tuple[float | None, ...]
+    label_mean: float | None = None
     labels: tuple[Count, ...] = ()
     relation: tuple[tuple[Count, ...], ...] = ()
 

@@ -31,7 +31,8 @@ class Shape:
     Args:
         mean: of the numbers; None for categories and without numbers. Of the relation: by how many bins labels lie
             higher than after the same predictions in the reference.
-        reference_mean, reference_deviation: of all rows of the reference, whatever the segment; None where unknown.
+        reference_mean: the same of the reference; None where unknown, and of the relation.
+        reference_deviation: of all rows of the reference, whatever the segment; None where unknown.
         null_ratio, reference_null_ratio: shares of nulls.
         mover: the category whose share changed most; None for numbers.
         mover_ratio, reference_mover_ratio: its shares.
@@ -115,11 +116,23 @@ class Against:
         window = Window(self.watch.label_counts(total), blocks=parts)
         judged = judge(self.labels, window, spec, history, calibration)
         effect = 1.0 if self.labels.effect is None else float(self.labels.effect[0])
-        told = self._relation(total, effect, spec, judged)
+        told = self._relation(total, (effect, self._rest_effect(total, blocks)), spec, judged)
         return Judgement([*judged.results, told[0]], told[1])
 
+    def _rest_effect(self, total: Vector, blocks: list[Vector]) -> float:
+        """Returns how much more than by chance the blocks of a window differ from the rest of it, at least 1.
+
+        Chi-squared over its degrees of freedom, the shift that all bins share left out: the days of one airport or
+        carrier are good or bad together, and so are labels after the same predictions. The overdispersion of
+        McCullagh & Nelder, Generalized Linear Models, 2nd edition, 4.5.
+        """
+        whole = self.watch.relation(total)
+        found = [relation(whole - one, one) for one in map(self.watch.relation, blocks)]
+        degrees = sum(one.rest_degrees for one in found)
+        return max(1.0, sum(one.rest for one in found) / degrees) if degrees else 1.0
+
     def _relation(
-        self, total: Vector, effect: float, spec: DriftSpec, judged: Judgement
+        self, total: Vector, effects: tuple[float, float], spec: DriftSpec, judged: Judgement
     ) -> tuple[DriftResult, History]:
         """Returns the result about labels within bins of predictions, and the history with it.
 
@@ -129,7 +142,7 @@ class Against:
         """
         (label,) = deciding(judged.results)
         n, m = label.n_reference, label.n_current
-        found = relation(self.pairs, self.watch.relation(total), effect)
+        found = relation(self.pairs, self.watch.relation(total), *effects)
         if label.status in (Status.SILENT, Status.TOO_FEW) or found.p_value is None:
             unknown = Status.SILENT if label.status is Status.SILENT else Status.TOO_FEW
             left_out = DriftResult(RELATION, LABEL_SHIFT, None, None, None, "bins", None, None, False, unknown, n, m)
@@ -169,15 +182,24 @@ class Against:
         found: dict[str, Shape] = {}
         ours, theirs = (self.watch.inputs.split(counts) for counts in (self.watch.counts(total), self.reference_counts))
         sums = self.watch.sums(total).tolist()
-        for one, sum_of in zip(self.watch.inputs.fields, sums, strict=True):
+        for one, sum_of, mean in zip(self.watch.inputs.fields, sums, self._means(), strict=True):
             if ours[one.name].sum() and theirs[one.name].sum():
-                found[one.name or PREDICTION] = _shape(one, ours[one.name], theirs[one.name], sum_of)
+                found[one.name or PREDICTION] = _shape(one, ours[one.name], theirs[one.name], (sum_of, mean))
         if self.watch.labels is not None and (counts := self.watch.label_counts(total)).sum():
             expected = self.pairs.sum(axis=0)
-            found[LABEL] = _shape(self.watch.labels, counts, expected, self.watch.label_sum(total))
+            mean = self.watch.labels.mean
+            if self.segment != ALL_ROWS:
+                mean = _number(self.watch.reference.segments[self.segment].label_mean)
+            found[LABEL] = _shape(self.watch.labels, counts, expected, (self.watch.label_sum(total), mean))
             shift = relation(self.pairs, self.watch.relation(total)).shift
-            found[RELATION] = Shape(shift, 0.0, None, 0.0, 0.0, None, 0.0, 0.0)
+            found[RELATION] = Shape(shift, None, None, 0.0, 0.0, None, 0.0, 0.0)
         return found
+
+    def _means(self) -> list[float]:
+        """Returns the reference's means of inputs and predictions, NaN where there is none."""
+        if self.segment == ALL_ROWS:
+            return [one.mean for one in self.watch.inputs.fields]
+        return [_number(mean) for mean in self.watch.reference.segments[self.segment].means]
 
     @property
     def reference_counts(self) -> NDArray[np.int64]:
@@ -187,14 +209,22 @@ class Against:
         return np.array(self.watch.reference.segments[self.segment].counts)
 
 
-def _shape(field: FieldBins, ours: NDArray[np.int64], theirs: NDArray[np.int64], sum_of: float) -> Shape:
+def _number(mean: float | None) -> float:
+    return float("nan") if mean is None else mean
+
+
+def _shape(
+    field: FieldBins, ours: NDArray[np.int64], theirs: NDArray[np.int64], sum_and_mean: tuple[float, float]
+) -> Shape:
+    """Returns the shape of a field, given the counts of window and reference, the window's sum and the other's mean."""
+    sum_of, mean = sum_and_mean
     share, expected = ours / ours.sum(), theirs / theirs.sum()
     numbers = int(ours.sum() - ours[field.null])
     names = {place: name for name, place in (field.codes or {}).items()}
     place = int(np.argmax(np.abs(share - expected)[: field.null])) if field.null else 0
     return Shape(
         mean=sum_of / numbers if field.codes is None and numbers else None,
-        reference_mean=field.mean if np.isfinite(field.mean) else None,
+        reference_mean=mean if np.isfinite(mean) else None,
         reference_deviation=field.deviation if np.isfinite(field.deviation) else None,
         null_ratio=float(share[field.null]),
         reference_null_ratio=float(expected[field.null]),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from shipway.contract.drift import DriftStatus, DriftVerdict
+from shipway.drift.against import LABEL_SHIFT
 from shipway.drift.ranking import effect
 from shipway.drift.report import Report, Row
 from shipway.drift.result import Status
@@ -96,8 +97,12 @@ def _beyond(verdicts: Sequence[DriftVerdict]) -> str:
 
 
 def _told(one: DriftVerdict) -> str:
-    """Returns a field with how far it is, and where to: `prediction 0.21 for 0.22 (1.2 x)`."""
-    means = "" if one.mean is None or one.reference_mean is None else f" {one.mean:.3g} for {one.reference_mean:.3g}"
+    """Returns a field with where it moved and how many thresholds that is: `prediction 0.21 for 0.22 (1.2 x)`."""
+    means = ""
+    if one.statistic == LABEL_SHIFT and one.mean is not None:
+        means = f" {one.mean:+.3f}"
+    elif one.mean is not None and one.reference_mean is not None:
+        means = f" {one.mean:.4g} for {one.reference_mean:.4g}"
     return f"{one.feature}{means} ({_times(one):.1f} x)"
 
 

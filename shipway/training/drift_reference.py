@@ -131,11 +131,17 @@ def _beside(
 
     def part(chosen: NDArray[np.bool_]) -> Segment:
         counts = tuple(bins.count(coded[chosen]).counts.tolist())
+        means = tuple(
+            _mean(column) if one.codes is None else None
+            for one, column in zip(bins.fields, coded[chosen].T, strict=True)
+        )
         if labels is None or by_label is None:
-            return Segment(counts=counts)
+            return Segment(counts=counts, means=means)
         relation = _relation(bins.fields[-1], by_label, predictions[chosen], labels[chosen])
         return Segment(
             counts=counts,
+            means=means,
+            label_mean=_mean(labels[chosen]),
             labels=tuple(relation.sum(axis=0).tolist()),
             relation=tuple(tuple(line) for line in relation.tolist()),
         )
@@ -154,6 +160,12 @@ def _beside(
         "segments": {name: part(chosen) for name, chosen in _segments(rows, kinds, watched.segments)},
         "days": tuple(_days(bins, coded, watched.times)),
     }
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    """Returns the mean of the numbers among `values`, rounded once."""
+    known = values[np.isfinite(values)].tolist()
+    return math.fsum(known) / len(known) if known else None
 
 
 def _relation(

@@ -83,6 +83,7 @@ def test_segments_and_days_are_parts_of_the_whole() -> None:
     assert sorted(reference.segments) == ["c=a", "c=b"]
     sizes = {name: int(bins.split(np.array(one.counts))["n"].sum()) for name, one in reference.segments.items()}
     assert sizes == {"c=a": 2, "c=b": 1}
+    assert reference.segments["c=a"].means == (None, 2.5, 1.5)
     assert [sum(bins.split(np.array(day))["n"]) for day in reference.days] == [1, 2, 1]
     assert (np.sum(reference.days, axis=0) == bins.expected).all()
 
