@@ -143,7 +143,7 @@ def train(job: Training) -> RegisteredVersion:
         if job.examine is not None:
             with job.phase("examine"):
                 job.examine(Candidate(plan, schema, shipped, data, champion))
-        with job.phase("importances"):
+        with job.phase("importances"), threadpool_limits(limits=1):
             watched = _watched(job, plan, data, lambda rows: np.asarray(plan.predict(shipped, rows)))
             reference = build_reference(data.validation, predictions, schema, watched)
         with job.phase("bundle") as notes:
