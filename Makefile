@@ -11,7 +11,7 @@ VENV := .shipway/venv/bin
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.shipway/cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up down preview test test-cluster ci bench faults lock clean python
+.PHONY: help setup up down preview test test-cluster ci bench soak faults lock clean python
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ test: setup ## lint, types, layers, unit tests, tests with real processes (ONLY=
 
 bench: setup ## measure how long the road takes, in a clone of its own
 	@. .shipway/env && $(VENV)/python -m benchmarks.gateway_hop && $(VENV)/python -m benchmarks.road
+
+soak: setup ## real slots under load and faults: do memory or descriptors grow? (MINUTES=30)
+	@. .shipway/env && $(VENV)/python -m benchmarks.soak --minutes $(or $(MINUTES),30)
 
 faults: setup ## inject every fault of the design into real processes (ONLY="F4 F5", SEEDS=3, JOBS=2); goes on where it was cut off
 	@$(VENV)/python -m tools.faults $(if $(ONLY),--only "$(ONLY)") $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS))

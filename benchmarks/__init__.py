@@ -1,3 +1,16 @@
 """Figures as ratios or counts, each against a bare baseline of the same run."""
 
-__all__ = ["gateway_hop", "policies", "ports", "road", "simulation"]
+__all__ = [
+    "bare",
+    "echo",
+    "gateway_hop",
+    "load",
+    "monitoring",
+    "policies",
+    "ports",
+    "road",
+    "served",
+    "serving",
+    "simulation",
+    "soak",
+]

@@ -31,7 +31,7 @@ __all__ = ["ECHO", "FLIGHT_DELAY", "Served", "hosted", "processes", "requests", 
 ROOT = Path(__file__).resolve().parents[1]
 ECHO = ROOT / "benchmarks" / "echo"
 FLIGHT_DELAY = ROOT / "services" / "flight_delay"
-READY_SECONDS = 90
+READY_SECONDS = 240
 # Requests say that they are of this moment, for which the feature store has values.
 ASKED_AT = "2013-05-01T07:00:00+00:00"
 
@@ -44,11 +44,13 @@ class Served:
         name: of the way.
         port: on 127.0.0.1.
         process: the process.
+        log: what it says.
     """
 
     name: str
     port: int
     process: "subprocess.Popen[bytes]"
+    log: Path
 
 
 def trained(service: Path, scratch: Path) -> tuple[TrainedService, Path]:
@@ -62,8 +64,9 @@ def trained(service: Path, scratch: Path) -> tuple[TrainedService, Path]:
 
 def _publish(made: TrainedService, folder: Path) -> None:
     from shipway.features.online import OnlineStore
-    from shipway.features.repository import apply
+    from shipway.features.repository import apply, feature_store_yaml
 
+    (folder / "feature_store.yaml").write_text(feature_store_yaml(), encoding="utf-8")
     apply(made.folder, folder)
     store = OnlineStore(folder)
     dataset = import_from(made.folder.parent, made.folder.name, "dataset")
@@ -92,10 +95,10 @@ def processes(made: TrainedService, features: Path, ways: Iterable[str], scratch
     names = list(ways)
     ports = free_ports(len(names))
     with ExitStack() as stack:
-        found = [
-            Served(name, port, stack.enter_context(_running(_command(made, features, name, port, scratch), scratch)))
-            for name, port in zip(names, ports, strict=True)
-        ]
+        found: list[Served] = []
+        for name, port in zip(names, ports, strict=True):
+            words, log = _command(made, features, name, port, scratch), scratch / f"{name}.log"
+            found.append(Served(name, port, stack.enter_context(_running(words, log)), log))
         for one in found:
             _await_ready(one)
         yield found
@@ -111,9 +114,12 @@ def _command(made: TrainedService, features: Path, name: str, port: int, scratch
 
 
 @contextmanager
-def _running(words: Sequence[str], folder: Path) -> "Generator[subprocess.Popen[bytes]]":
+def _running(words: Sequence[str], log: Path) -> "Generator[subprocess.Popen[bytes]]":
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, *words], cwd=folder, env=environment)
+    with log.open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, *words], cwd=log.parent, env=environment, stdout=said, stderr=subprocess.STDOUT
+        )
     try:
         yield process
     finally:
@@ -125,9 +131,10 @@ def _await_ready(one: Served) -> None:
     limit = time.monotonic() + READY_SECONDS
     while True:
         if one.process.poll() is not None or time.monotonic() > limit:
-            raise RuntimeError(f"{one.name} was not ready within {READY_SECONDS} s; the lines above say why")
+            last = "\n".join(one.log.read_text(errors="replace").splitlines()[-20:])
+            raise RuntimeError(f"{one.name} ended, or was not ready within {READY_SECONDS} s:\n{last}")
         try:
-            if httpx.get(f"http://127.0.0.1:{one.port}/readyz").status_code == httpx.codes.OK:
+            if httpx.get(f"http://127.0.0.1:{one.port}/readyz").is_success:
                 return
         except httpx.TransportError:
             pass
@@ -137,5 +144,5 @@ def _await_ready(one: Served) -> None:
 def requests(made: TrainedService, count: int = 64) -> list[bytes]:
     """Returns whole requests of one row each from the validation set, at a time for which the store has values."""
     schema = import_from(made.folder.parent, made.folder.name, "schema").SCHEMA
-    rows: list[dict[str, Any]] = made.data.validation.head(count)[list(schema.names)].to_dict("records")
+    rows: Any = made.data.validation.head(count)[list(schema.names)].to_dict("records")
     return [request(json.dumps({"rows": [row]}).encode(), {"x-event-time": ASKED_AT}) for row in rows]

@@ -24,5 +24,12 @@ class Echo(ModelService):
         files.skops()
 
     def predict(self, rows: Sequence[Row]) -> NDArray[np.float64]:
-        """Returns the number, one a row."""
-        return np.array([row["x"] for row in rows], dtype=np.float64)
+        """Returns the number, one a row.
+
+        Raises:
+            ValueError: for 999, so that a model that fails can be had.
+        """
+        values = np.array([row["x"] for row in rows], dtype=np.float64)
+        if (values == 999).any():
+            raise ValueError("999")
+        return values

@@ -1,4 +1,6 @@
 """Nothing is learnt; the numbers are there for the drift reference."""
+# scikit-learn ships no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Self, cast
 
 from pydantic import Field, model_validator
@@ -151,7 +152,7 @@ class Schema(Spec):
             raise ValueError(f"each field name once, not {', '.join(self.names)}")
         return self
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The field names in order."""
         return tuple(field.name for field in self.fields)

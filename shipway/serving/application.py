@@ -16,6 +16,7 @@ nowhere.
 
 import asyncio
 import importlib.metadata
+import json
 import logging
 import re
 import time
@@ -66,11 +67,7 @@ def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> S
 
     def on(path: str, method: str, handler: _Handler) -> Route:
         async def endpoint(request: Request) -> Response:
-            try:
-                return await handler(request, runtime())
-            except Exception as error:  # noqa: BLE001 - left to the server below, its text would go into the log
-                _LOGGER.error("a request ended with %s", described(error))
-                return JSONResponse({"error": f"this slot failed with {type(error).__name__}"}, 500)
+            return await _guarded(handler, request, runtime())
 
         return Route(path, endpoint, methods=[method])
 
@@ -82,7 +79,7 @@ def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> S
 
     return Starlette(
         routes=[
-            on("/predict", "POST", predict),
+            on("/predict", "POST", _predict),
             on("/feedback", "POST", _feedback),
             on("/openapi.json", "GET", _open_api),
             on("/v2", "GET", _server_metadata),
@@ -99,8 +96,19 @@ def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> S
 
 
 async def predict(request: Request, runtime: Runtime) -> Response:
-    """Answers `POST /predict`."""
+    """Returns the answer to `POST /predict`, as the application's own route does."""
+    return await _guarded(_predict, request, runtime)
 
+
+async def _guarded(handler: _Handler, request: Request, runtime: Runtime) -> Response:
+    try:
+        return await handler(request, runtime)
+    except Exception as error:  # noqa: BLE001 - left to the server below, its text would go into the log
+        _LOGGER.error("a request ended with %s", described(error))
+        return JSONResponse({"error": f"this slot failed with {type(error).__name__}"}, 500)
+
+
+async def _predict(request: Request, runtime: Runtime) -> Response:
     def show(_: dict[str, Any], answer: Answer) -> dict[str, Any]:
         content: dict[str, Any] = {
             "predictions": answer.predictions,
@@ -131,17 +139,18 @@ async def _answered(
     rows: Callable[[dict[str, Any]], dict[str, Any]],
     show: Callable[[dict[str, Any], Answer], dict[str, Any]],
 ) -> Response:
-    versions = request.headers.get(VERSIONS_HEADER, runtime.version)
+    headers = _headers_of(request)
+    versions = headers.get(VERSIONS_HEADER, runtime.version)
     if runtime.version not in versions.split(","):
         return _not_meant(runtime, versions)
     started = time.perf_counter()
     outcome = Outcome.ERROR
     try:
-        document = await _document(request, runtime)
-        asked = check_rows(rows(document), _believed(request, runtime), runtime.schema, _now)
+        document = await _document(request, headers, runtime)
+        asked = check_rows(rows(document), _believed(request, headers, runtime), runtime.schema, _now)
         answer, outcome = await runtime.answer(asked)
-        headers = {"x-prediction-id": answer.prediction_ids[0], "x-served-by": answer.source}
-        return JSONResponse(show(document, answer), headers=_headers(runtime, headers))
+        told = {"x-prediction-id": answer.prediction_ids[0], "x-served-by": answer.source}
+        return _Json(show(document, answer), headers=_headers(runtime, told))
     except Rejected as rejected:
         outcome = Outcome.REJECTED_INPUT
         runtime.measures.violations(rejected.violations)
@@ -162,7 +171,7 @@ async def _answered(
 
 async def _feedback(request: Request, runtime: Runtime) -> Response:
     try:
-        labels = labels_of(await _document(request, runtime), _now())
+        labels = labels_of(await _document(request, _headers_of(request), runtime), _now())
     except Rejected as rejected:
         return _refusal(rejected, runtime)
     except ClientDisconnect:
@@ -196,8 +205,8 @@ async def _ready(request: Request, runtime: Runtime) -> Response:
     return JSONResponse({"ready": runtime.ready}, 200 if runtime.ready else 503)
 
 
-async def _document(request: Request, runtime: Runtime) -> dict[str, Any]:
-    _check_encoding(request)
+async def _document(request: Request, headers: Mapping[str, str], runtime: Runtime) -> dict[str, Any]:
+    _check_encoding(headers)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -210,26 +219,49 @@ async def _document(request: Request, runtime: Runtime) -> dict[str, Any]:
     return await asyncio.to_thread(parse_object, bytes(body))
 
 
-def _check_encoding(request: Request) -> None:
+def _headers_of(request: Request) -> dict[str, str]:
+    """Returns the headers by name; of one that came twice the first, as Starlette's own mapping has it, but searched
+    once and not again for each name."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.headers.raw)}
+
+
+class _Json(JSONResponse):
+    """A JSONResponse with an encoder that was made before, and headers that need no looking through."""
+
+    _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+    def render(self, content: Any) -> bytes:
+        return self._encode(content).encode()
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        self.raw_headers = [
+            *((name.encode(), value.encode()) for name, value in (headers or {}).items()),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"content-type", b"application/json"),
+        ]
+
+
+def _check_encoding(headers: Mapping[str, str]) -> None:
     """Refuses a body that says of itself that it is anything but plain UTF-8; its media type decides nothing."""
-    coding = request.headers.get("content-encoding", "identity")
-    charset = _CHARSET.search(request.headers.get("content-type", ""))
+    coding = headers.get("content-encoding", "identity")
+    charset = _CHARSET.search(headers.get("content-type", ""))
+    if coding == "identity" and charset is None and _BINARY_HEADER not in headers:
+        return
     for where, got, fits, expected in (
         ("content-encoding", coding, coding.lower() == "identity", "no encoding"),
         ("content-type", charset[1] if charset else "", not charset or charset[1].lower() in _CHARSETS, "utf-8"),
-        (_BINARY_HEADER, "a header", _BINARY_HEADER not in request.headers, "tensors as JSON"),
+        (_BINARY_HEADER, "a header", _BINARY_HEADER not in headers, "tensors as JSON"),
     ):
         if not fits:
             violation = Violation(row=BODY, field=where, rule="encoding", got=got[:60], expected=expected)
             raise Rejected(f"{where}: expected {expected}", [violation], status=415)
 
 
-def _believed(request: Request, runtime: Runtime) -> Mapping[str, str]:
+def _believed(request: Request, headers: dict[str, str], runtime: Runtime) -> Mapping[str, str]:
     """Returns the headers that count: only a replay on a laptop may say when its event happened."""
-    if len(request.headers.getlist(UNIT_HEADER)) > 1:
+    if UNIT_HEADER in headers and len(request.headers.getlist(UNIT_HEADER)) > 1:
         violation = Violation(row=BODY, field=UNIT_HEADER, rule="duplicate", got="several", expected="one unit id")
         raise Rejected("1 violation of the schema", [violation])
-    headers = dict(request.headers)
     if runtime.tier is not Tier.LOCAL:
         headers.pop("x-event-time", None)
     return headers

@@ -17,6 +17,9 @@ Predict = Callable[[Rows], object]
 
 # How long a request waits for the call before it: past that, the call is slow and the next one begins beside it.
 _PATIENCE_SECONDS = 0.02
+# How long a request waits for as many others as the last call had: clients that were answered together come back one
+# after the other within this time. One that comes alone after one that came alone waits for nobody.
+_LINGER_SECONDS = 0.001
 
 
 class ModelCalls(Protocol):
@@ -68,19 +71,21 @@ class BatchedCalls:
         self._predict, self._max_rows = predict, max_rows
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="model")
         self._waiting: list[tuple[Rows, asyncio.Future[Any]]] = []
-        self._running = 0
+        self._running, self._expected = 0, 1
 
     def submit(self, rows: Rows) -> "asyncio.Future[Any]":
         """Returns what will be the model's answer for `rows`."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self._waiting.append((rows, future))
-        if len(self._waiting) == 1:
-            if self._running:
+        if self._running:
+            if len(self._waiting) == 1:
                 loop.call_later(_PATIENCE_SECONDS, self._begin, future)
-            else:
-                # After the other requests that arrived in this turn of the loop.
-                loop.call_soon(self._begin)
+        elif len(self._waiting) >= self._expected:
+            # After the other requests that arrived in this turn of the loop.
+            loop.call_soon(self._begin)
+        elif len(self._waiting) == 1:
+            loop.call_later(_LINGER_SECONDS, self._begin, future)
         return future
 
     def close(self) -> None:
@@ -96,6 +101,7 @@ class BatchedCalls:
             batch.append(self._waiting.pop(0))
             count += len(batch[-1][0])
         self._running += 1
+        self._expected = len(batch)
         loop = asyncio.get_running_loop()
         work = self._threads.submit(self._call, [rows for rows, _ in batch])
         work.add_done_callback(lambda done: _on(loop, self._end, [future for _, future in batch], done))
@@ -117,18 +123,24 @@ class BatchedCalls:
             for future in futures:
                 future.cancel()
             return
-        for future, answer in zip(futures, done.result(), strict=True):
+        # What ends a process, raised by a model: nobody of the batch has an answer.
+        ended = done.exception()
+        answers = [_Raised(ended)] * len(futures) if ended else done.result()
+        for future, answer in zip(futures, answers, strict=True):
             if future.cancelled():
                 continue
             if isinstance(answer, _Raised):
                 future.set_exception(answer.error)
             else:
                 future.set_result(answer)
-        self._begin()
+        if len(self._waiting) >= self._expected:
+            self._begin()
+        elif self._waiting:
+            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._begin, self._waiting[0][1])
 
 
 class _Raised:
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: BaseException) -> None:
         self.error = error
 
 

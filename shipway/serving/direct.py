@@ -46,15 +46,17 @@ class DirectApplication:
         path = scope["path"]
         if path == "/predict" and scope["method"] == "POST":
             response = await predict(Request(scope, receive), self._service.current())
-        elif path in ("/livez", "/readyz", "/healthz", "/metrics") and scope["method"] in ("GET", "HEAD"):
-            response = self._health(path, self._service.current())
+        elif path in ("/livez", "/readyz", "/healthz", "/metrics"):
+            response = self._page(path, self._service.current())
+            if scope["method"] not in ("GET", "HEAD"):
+                response = JSONResponse({"error": "Method Not Allowed"}, 405, {"allow": "GET, HEAD"})
         else:
             await self._others(scope, receive, send)
             return
         await response(scope, receive, send)
 
     @staticmethod
-    def _health(path: str, runtime: Runtime) -> Response:
+    def _page(path: str, runtime: Runtime) -> Response:
         if path == "/metrics":
             page = runtime.measures.page() + runtime.inputs.page().encode()
             return Response(page, media_type=CONTENT_TYPE_LATEST)

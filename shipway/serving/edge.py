@@ -32,7 +32,11 @@ class Edge:
     """
 
     def __init__(self, application: Any, model: str, version: str, clock: Callable[[], float] = time.monotonic) -> None:
+        from starlette.middleware.gzip import GZipMiddleware
+
         self._application, self._name, self._clock = application, f"{model} version {version}", clock
+        # Prometheus takes it compressed: a page of fifty features is 350 kB, and 15 kB at the fastest level.
+        self._page = GZipMiddleware(application, minimum_size=1024, compresslevel=1)
         one = f"/models/{re.escape(model)}(?:/versions/{re.escape(version)})?"
         self._paths = re.compile(
             r"/(?:predict|feedback|openapi\.json|livez|readyz|healthz|metrics(?:/evidence)?"
@@ -58,7 +62,7 @@ class Edge:
         elif not self.draining:
             if _WORK.fullmatch(path):
                 self._asked_seconds = self._clock()
-            await self._application(scope, receive, send)
+            await (self._page if path == "/metrics" else self._application)(scope, receive, send)
         elif _READINESS.fullmatch(path):
             await self._answer(scope, receive, send, {"ready": False, "draining": True}, 503, _NOT_READY)
         else:

@@ -168,6 +168,8 @@ def _serve(application: Edge, listener: socket.socket) -> None:
     config = uvicorn.Config(
         application,
         access_log=False,
+        # Nobody asks for the caller's address.
+        proxy_headers=False,
         log_level="warning",
         lifespan="on",
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,

@@ -69,12 +69,8 @@ class Measures:
         self._unit_bin_counter = counter(
             metrics.UNIT_PREDICTION_BIN_TOTAL, "Each unit's first prediction in a rollout.", "reference", "bin"
         )
-        ages = histogram(
-            metrics.FEATURE_AGE_SECONDS,
-            "Age of served feature values.",
-            "feature",
-            edges=metrics.FEATURE_AGE_EDGES_SECONDS,
-        )
+        age_edges = metrics.FEATURE_AGE_EDGES_SECONDS
+        ages = histogram(metrics.FEATURE_AGE_SECONDS, "Age of served feature values.", "feature", edges=age_edges)
         self._violations = counter(metrics.VIOLATIONS_TOTAL, "Violations of the schema.", "field", "rule")
         self._who = who
         self._registry = registry
@@ -96,18 +92,8 @@ class Measures:
         self._written = counter(metrics.PREDICTION_LOG_WRITTEN_TOTAL, "Log records on disk.", "log")
         self._dropped = counter(metrics.PREDICTION_LOG_DROPPED_TOTAL, "Log records lost: queue or disk full.", "log")
         self._heartbeat = gauge(metrics.HEARTBEAT_TIMESTAMP_SECONDS, "When a periodic job last did its work.", "job")
-        # Not the exposition's own process series: behind several worker processes those would be of nobody.
-        cpu = counter(metrics.PROCESS_CPU_SECONDS_TOTAL, "CPU time that the slot's processes have used.")
-        self._cpu = cpu.labels(*who)
+        self._cpu, self._memory = _of_process(who, registry)
         self._cpu_seconds = 0.0
-        memory = Gauge(
-            metrics.PROCESS_MEMORY_BYTES,
-            "Memory that the slot's processes hold.",
-            _SLOT_LABELS,
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self._memory = memory.labels(*who)
         gauge(metrics.MODEL_INFO, "What is served; always 1.", "digest").labels(*who, digest).set(1)
 
     def request(self, outcome: Outcome, seconds: float) -> None:
@@ -187,6 +173,20 @@ class Measures:
         self._cpu.inc(max(cpu_seconds - self._cpu_seconds, 0.0))
         self._cpu_seconds = cpu_seconds
         self._memory.set(memory_bytes)
+
+
+def _of_process(who: tuple[str, ...], registry: CollectorRegistry) -> tuple[Counter, Gauge]:
+    # Not the exposition's own process series: behind several worker processes those would be of nobody.
+    name = metrics.PROCESS_CPU_SECONDS_TOTAL.removesuffix("_total")
+    cpu = Counter(name, "CPU time that the slot's processes have used.", _SLOT_LABELS, registry=registry)
+    memory = Gauge(
+        metrics.PROCESS_MEMORY_BYTES,
+        "Memory that the slot's processes hold.",
+        _SLOT_LABELS,
+        registry=registry,
+        multiprocess_mode="livesum",
+    )
+    return cpu.labels(*who), memory.labels(*who)
 
 
 def _bins_of(

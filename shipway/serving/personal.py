@@ -65,11 +65,15 @@ class Redaction:
 
     def values(self, row: Mapping[str, Any]) -> dict[str, str]:
         """Returns each personal value of a row -> its hash, the longest first."""
+        if not self._personal:
+            return {}
         found = {str(row[name]) for name in self._personal if row.get(name) is not None}
         return {value: self._hash(value) for value in sorted(found, key=lambda value: (-len(value), value)) if value}
 
     def fields(self, row: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
         """Returns a row with its personal fields hashed, and hashed too where a field of free text repeats them."""
+        if not self._personal:
+            return dict(row)
         return {name: self._field(name, value, values) for name, value in row.items()}
 
     def shown(self, value: object, values: Mapping[str, str]) -> object:

@@ -63,7 +63,9 @@ class PredictionLog:
             "prediction_id": one.prediction_id,
             "event_time": event_time,
             "unit_id": redaction.shown(unit_id, values),
-            "entities": _text({name: redaction.shown(value, values) for name, value in one.entities.items()}),
+            "entities": _text({name: redaction.shown(value, values) for name, value in one.entities.items()})
+            if one.entities
+            else "{}",
             "fields": _text(redaction.fields(one.row, values)),
             "features": [feature.record() for feature in one.features],
             "prediction": one.prediction,
@@ -88,5 +90,5 @@ class LabelLog:
         self._log.close()
 
 
-def _text(content: Mapping[str, object]) -> str:
-    return json.dumps(content, sort_keys=True, default=str)
+# Made once: json.dumps with arguments makes one for each record.
+_text = json.JSONEncoder(sort_keys=True, default=str).encode

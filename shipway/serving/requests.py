@@ -78,12 +78,7 @@ def parse_json(body: bytes) -> Any:
         Rejected: for anything that is not JSON text in UTF-8.
     """
     try:
-        document = json.loads(
-            body.decode("utf-8"),
-            parse_constant=float,
-            parse_int=_integer,
-            object_pairs_hook=_object,
-        )
+        document = _DECODER.decode(body.decode("utf-8"))
         if b"\\ud" in body or b"\\uD" in body:
             # An escaped half of a surrogate pair is legal JSON and illegal text; re-encoding is the check.
             json.dumps(document, ensure_ascii=False).encode("utf-8")
@@ -111,6 +106,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     doubled = _Doubled(content)
     doubled.doubles = tuple(sorted(key for key, count in Counter(key for key, _ in pairs).items() if count > 1))
     return doubled
+
+
+# Made once: json.loads with arguments makes one for each document.
+_DECODER = json.JSONDecoder(parse_constant=float, parse_int=_integer, object_pairs_hook=_object)
 
 
 def _malformed(rule: str, got: str) -> Rejected:

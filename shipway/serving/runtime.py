@@ -5,8 +5,8 @@ import gc
 import logging
 import os
 import random
+import secrets
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -262,7 +262,7 @@ class Runtime:
             if sighting and self._units.first_prediction(sighting):
                 self.measures.unit_prediction(float(values[0]))
             self._chain.keep(asked, values)
-        answer = Answer(values.tolist(), [uuid.uuid4().hex for _ in asked.rows], source, age)
+        answer = Answer(values.tolist(), [secrets.token_hex(16) for _ in asked.rows], source, age)
         logged = map(Logged, answer.prediction_ids, asked.rows, keys, features, answer.predictions)
         rollout = asked.rollout_step.rollout if asked.rollout_step else 0
         self._log.append(asked.event_time, asked.unit_id, source, list(logged), rollout)
@@ -282,7 +282,8 @@ class Runtime:
         future = self._calls.submit(rows)
         future.add_done_callback(self._finished)
         try:
-            raw = await asyncio.wait_for(asyncio.shield(future), self.spec.timeout_seconds)
+            async with asyncio.timeout(self.spec.timeout_seconds):
+                raw = await asyncio.shield(future)
         except TimeoutError:
             return None, Outcome.TIMEOUT, f"the model took longer than {self.spec.timeout_seconds} s"
         except Exception as error:  # noqa: BLE001 - whatever a model raises, the chain answers and the counter says so
@@ -313,7 +314,7 @@ class Runtime:
         try:
             return await self._chain.answer(asked, features)
         except Exhausted as exhausted:
-            unanswered = Unanswered(cause, outcome, uuid.uuid4().hex)
+            unanswered = Unanswered(cause, outcome, secrets.token_hex(16))
             letter = DeadLetter(
                 request_id=unanswered.request_id,
                 time=datetime.now(UTC),

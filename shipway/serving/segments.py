@@ -5,9 +5,9 @@
 
 import contextlib
 import logging
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -64,12 +64,12 @@ class SegmentLog:
     ) -> None:
         self._folder, self._schema, self._writer, self._count = folder, schema, writer, count
         self._flush_seconds = flush_seconds
-        self._queue: queue.Queue[Sequence[dict[str, Any]]] = queue.Queue()
+        self._queue: deque[Sequence[dict[str, Any]]] = deque()
         self._queue_records = queue_records
         self._waiting = 0
         self._dropped = 0
         self._lock = threading.Lock()
-        self._closing = threading.Event()
+        self._closing, self._due = threading.Event(), threading.Event()
         self._open: dict[str, _Segment] = {}
         self._number = 0
         self._thread = threading.Thread(target=self._run, name=f"log-{folder.name}", daemon=True)
@@ -82,25 +82,31 @@ class SegmentLog:
                 self._dropped += len(records)
                 return False
             self._waiting += len(records)
-            self._queue.put(records)
+            self._queue.append(records)
+            if self._waiting > self._queue_records // 2:
+                self._due.set()
         return True
 
     def close(self, timeout_seconds: float = 10) -> None:
         """Writes what waits and stops the thread; records appended afterwards are dropped."""
         with self._lock:
             self._closing.set()
+            self._due.set()
         self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
-        while not self._closing.wait(self._flush_seconds):
+        while not self._closing.is_set():
+            # Earlier when the queue fills: a fast slot would lose what comes until the time is over.
+            self._due.wait(self._flush_seconds)
+            self._due.clear()
             self._flush()
         self._flush()
 
     def _flush(self) -> None:
         batch: list[dict[str, Any]] = []
-        with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(IndexError):
             while True:
-                batch.extend(self._queue.get_nowait())
+                batch.extend(self._queue.popleft())
         with self._lock:
             self._waiting -= len(batch)
             dropped, self._dropped = self._dropped, 0
@@ -120,7 +126,9 @@ class SegmentLog:
         if segment is None or segment.records + len(records) > _SEGMENT_RECORDS:
             self._number += 1
             segment = _Segment(self._folder / hour / f"{self._writer}-{self._number:06d}.parquet")
-        tables = [*segment.tables, pa.Table.from_pylist(records, schema=self._schema)]
+        # By column: Arrow takes fifty times as long to look each key up in each record itself.
+        columns = {name: [record[name] for record in records] for name in self._schema.names}
+        tables = [*segment.tables, pa.Table.from_pydict(columns, schema=self._schema)]
         segment.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = segment.path.with_name(f".{segment.path.name}.tmp")
         try:
@@ -137,11 +145,11 @@ class SegmentLog:
 
 
 def _by_hour(records: Iterable[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    hours: dict[str, list[dict[str, Any]]] = {}
+    hours: dict[datetime, list[dict[str, Any]]] = {}
     for record in records:
         stamp: datetime = record["event_time"]
-        hours.setdefault(stamp.strftime("%Y-%m-%dT%H"), []).append(record)
-    return sorted(hours.items())
+        hours.setdefault(stamp.replace(minute=0, second=0, microsecond=0), []).append(record)
+    return [(hour.strftime("%Y-%m-%dT%H"), records) for hour, records in sorted(hours.items())]
 
 
 def writer_name(version: str, slot: str, pid: int) -> str:

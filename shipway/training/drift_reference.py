@@ -53,7 +53,7 @@ def build_reference(
 ) -> Reference:
     """Returns the reference of a validation set.
 
-    Vectors, texts and timestamps have no bins: a free text or a time never repeats.
+    Vectors, texts and timestamps have no bins: a free text or a time never repeats. Personal fields have none either.
 
     Args:
         rows: request fields and features, with nulls where the store had no value.
@@ -62,19 +62,22 @@ def build_reference(
         watched: what else is told of them.
 
     Raises:
-        SpecError: for a segment that is no request field of kind category.
+        SpecError: for a segment that is no request field of kind category, or a personal one.
     """
     watched = watched or Watched()
     kinds = {field.name: field.kind for field in schema.fields}
+    # A bundle travels further than a log: no person's word, and nobody's greatest value, goes with it.
+    personal = {field.name for field in schema.fields if field.personal}
     fields: dict[str, Histogram | Categories] = {}
-    for name in (str(column) for column in rows.columns):
+    for name in (str(column) for column in rows.columns if str(column) not in personal):
         kind = kinds.get(name, FieldKind.NUMBER)
         if kind in (FieldKind.NUMBER, FieldKind.INTEGER):
             fields[name] = histogram(rows[name].to_numpy(dtype=float), FEATURE_BINS)
         elif kind is FieldKind.CATEGORY:
             fields[name] = _categories(rows[name])
     reference = Reference(predictions=histogram(predictions, PREDICTION_BINS), fields=fields)
-    return reference.model_copy(update=_beside(reference, rows, predictions, kinds, watched))
+    public = {name: kind for name, kind in kinds.items() if name not in personal}
+    return reference.model_copy(update=_beside(reference, rows, predictions, public, watched))
 
 
 def histogram(values: NDArray[np.float64], bins: int) -> Histogram:
@@ -106,7 +109,7 @@ def histogram(values: NDArray[np.float64], bins: int) -> Histogram:
 
 
 def _categories(values: "pd.Series[Any]") -> Categories:
-    counted = Counter(str(value) for value in values if value is not None)
+    counted = Counter(str(value) for value in values.dropna())
     # Ties by name, so that the same data gives the same reference.
     top = dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_CATEGORIES])
     nulls = int(values.isna().sum())

@@ -10,16 +10,20 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
 from shipway.bundle.canonical import canonical_json
 from shipway.bundle.manifest import Manifest, covered_files
-from shipway.bundle.served import FaultsSpec, served_model
+from shipway.bundle.reference import Reference
+from shipway.bundle.served import FaultsSpec, ServedModel, served_model
 from shipway.bundle.store import ArtifactStore
 from shipway.contract.documents import parse, read_json
 from shipway.contract.metrics import EVIDENCE_PATH, EVIDENCE_SERIES
 from shipway.contract.release import short_digest
+from shipway.contract.serving import ServingRuntime
+from shipway.drift.bins import FieldBins
 from shipway.scaffold.testing import TrainedService, train_service
 from tests.e2e.slot_process import command, free_port, slot, value
 
@@ -36,9 +40,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedService:
     return train_service(ROOT / "services" / "digits", tmp_path_factory.mktemp("trained"))
 
 
-def test_a_slot_predicts_counts_and_logs(trained: TrainedService, tmp_path: Path) -> None:
-    """The page holds the platform's series and BentoML's own; after SIGTERM the log is whole, the bundle as it was."""
-    with slot(trained.bundle, tmp_path) as (client, process):
+@pytest.fixture(scope="module", params=list(ServingRuntime))
+def hosted(request: pytest.FixtureRequest, trained: TrainedService, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the bundle of `trained` under each runtime."""
+    serving = trained.spec.serving.model_copy(update={"runtime": request.param})
+    spec = trained.spec.model_copy(update={"serving": serving})
+    return with_document(trained, tmp_path_factory.mktemp("hosted"), served_model(spec))
+
+
+def test_a_slot_predicts_counts_and_logs(hosted: Path, tmp_path: Path) -> None:
+    """The page holds the platform's series; after SIGTERM the log is whole, the bundle as it was."""
+    digest = f"sha256:{hosted.name}"
+    with slot(hosted, tmp_path) as (client, process):
         answers = [client.post("/predict", json=REQUEST) for _ in range(20)]
         assert {answer.status_code for answer in answers} == {200}
         assert answers[0].json()["predictions"] == [0.0]
@@ -49,7 +62,9 @@ def test_a_slot_predicts_counts_and_logs(trained: TrainedService, tmp_path: Path
             assert client.get(path).status_code == 200
         # Sent in one piece or without waiting for a confirmation: that wait alone would be 40 ms, each time.
         assert min(client.get("/livez").elapsed.total_seconds() for _ in range(20)) < 0.035
-        page, evidence = client.get("/metrics").text, client.get(EVIDENCE_PATH).text
+        metrics, evidence = client.get("/metrics"), client.get(EVIDENCE_PATH).text
+        page = metrics.text
+        assert metrics.headers["content-encoding"] == "gzip"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     # The light page has the same samples as the whole one, of what a rollout is judged by, and no others.
@@ -57,19 +72,27 @@ def test_a_slot_predicts_counts_and_logs(trained: TrainedService, tmp_path: Path
     light = {line for line in evidence.splitlines() if not line.startswith("#")}
     assert {_sample(line) for line in light} == {_sample(line) for line in samples}
     assert {line.partition("{")[0] for line in light} == set(EVIDENCE_SERIES)
-    who = {"model": "digits", "slot": "green", "version": short_digest(trained.digest)}
+    who = {"model": "digits", "slot": "green", "version": short_digest(digest)}
     assert value(page, "shipway_requests_total", outcome="ok", **who) == 20
+    # Every prediction is in a bin, and every bin is there; a field of pixels has none.
+    reference = parse(Reference, read_json(hosted / "files" / "reference.json"), "reference.json")
+    labels = FieldBins.of("", reference.predictions).labels
+    bins = [value(page, "shipway_prediction_bin_total", bin=label, **who) for label in labels]
+    assert sum(count or 0 for count in bins) == 20
+    assert None not in bins
     assert value(page, "shipway_requests_total", outcome="rejected_input", **who) == 1
     assert value(page, "shipway_requests_total", outcome="timeout", **who) == 0
-    assert value(page, "shipway_model_info", digest=trained.digest, **who) == 1
-    assert value(page, "bentoml_service_request_total", endpoint="/predict", http_response_code="200") == 20
+    assert value(page, "shipway_model_info", digest=digest, **who) == 1
+    model = parse(ServedModel, read_json(hosted / "files" / "model.json"), "model.json")
+    answered = value(page, "bentoml_service_request_total", endpoint="/predict", http_response_code="200")
+    assert answered == (20 if model.serving.runtime is ServingRuntime.BENTOML else None)
     assert "nowhere" not in page
     ids = [answer.json()["prediction_ids"][0] for answer in answers]
     segments = list((tmp_path / "predictions").rglob("*.parquet"))
     logged = [row for segment in segments for row in pq.read_table(segment).to_pylist()]
     assert sorted(row["prediction_id"] for row in logged) == sorted(ids)
     assert {row["unit_id"] for row in logged} == {REQUEST["unit_id"]}
-    assert list(trained.bundle.rglob("__pycache__")) == []
+    assert list(hosted.rglob("__pycache__")) == []
 
 
 def _sample(line: str) -> tuple[str, frozenset[str], float]:
@@ -81,9 +104,14 @@ def _sample(line: str) -> tuple[str, frozenset[str], float]:
 
 def with_faults(trained: TrainedService, folder: Path, faults: FaultsSpec) -> Path:
     """Returns the bundle of `trained` as a rehearsal, in the same store."""
+    return with_document(trained, folder, served_model(trained.spec, faults))
+
+
+def with_document(trained: TrainedService, folder: Path, served: ServedModel) -> Path:
+    """Returns the bundle of `trained` with another model.json, in the same store."""
     files = folder / "files"
     shutil.copytree(trained.bundle / "files", files)
-    (files / "model.json").write_bytes(canonical_json(served_model(trained.spec, faults).document()))
+    (files / "model.json").write_bytes(canonical_json(served.document()))
     manifest = parse(Manifest, read_json(trained.bundle / "manifest.json"), "manifest.json")
     store = ArtifactStore(trained.bundle.parents[1])
     return store.path(store.put(files, manifest.model_copy(update={"files": covered_files(files)})))
@@ -128,19 +156,25 @@ def test_a_rehearsed_crash_ends_the_process_with_one_line(trained: TrainedServic
         assert done.stderr.startswith(f"error: {bundle}: {said}")
 
 
-def test_requests_in_flight_finish_after_sigterm(trained: TrainedService, tmp_path: Path) -> None:
+def _accepted(pid: int) -> int:
+    """Returns how many connections a process has accepted and holds."""
+    return sum(one.status == psutil.CONN_ESTABLISHED for one in psutil.Process(pid).net_connections("tcp"))
+
+
+def test_requests_in_flight_finish_after_sigterm(hosted: Path, tmp_path: Path) -> None:
     """A slot that is told to stop answers what it has begun."""
     # In flight for certain: the signal arrives between two pieces of the body.
     content = json.dumps(REQUEST).encode()
-    told = threading.Event()
+    told, begun = threading.Event(), list[int]()
 
     def trickle() -> Iterator[bytes]:
         yield content[:10]
+        begun.append(1)
         told.wait(10)
         time.sleep(0.5)
         yield content[10:]
 
-    with slot(trained.bundle, tmp_path) as (client, process):
+    with slot(hosted, tmp_path) as (client, process):
         results: list[int] = []
 
         def ask() -> None:
@@ -149,7 +183,9 @@ def test_requests_in_flight_finish_after_sigterm(trained: TrainedService, tmp_pa
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:
             thread.start()
-        while 'request_in_progress{endpoint="/predict"' not in client.get("/metrics").text:
+        limit = time.monotonic() + 20
+        while len(begun) < 4 or _accepted(process.pid) < 4:
+            assert time.monotonic() < limit
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
         told.set()

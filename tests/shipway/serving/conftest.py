@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,10 +13,11 @@ from prometheus_client import CollectorRegistry
 
 from shipway.contract.environment import Tier
 from shipway.contract.metrics import Slot
-from shipway.contract.serving import FeaturesSpec, ServingSpec
+from shipway.contract.serving import FeaturesSpec, ServingRuntime, ServingSpec
 from shipway.scaffold.testing import live_client
 from shipway.serving.application import build_application
 from shipway.serving.dead_letters import DeadLetterLog
+from shipway.serving.direct import DirectApplication
 from shipway.serving.edge import Edge
 from shipway.serving.fallback import FallbackChain
 from shipway.serving.faults import Faults
@@ -26,11 +28,17 @@ from shipway.serving.model_files import ModelFiles
 from shipway.serving.predictions import LabelLog, PredictionLog
 from shipway.serving.previous import Previous
 from shipway.serving.runtime import Runtime
-from tests.shipway.serving.doubles import DIGEST, READ, REFERENCE, SCHEMA, Harness, StubModel, StubStore
+from tests.shipway.serving.doubles import DIGEST, READ, REFERENCE, SCHEMA, Harness, Made, StubModel, StubStore
+
+
+@pytest.fixture(params=list(ServingRuntime))
+def hosted(request: pytest.FixtureRequest) -> ServingRuntime:
+    """Each of the runtimes: whoever asks a runtime or serves it, asks both."""
+    return request.param
 
 
 @pytest.fixture
-def harness(tmp_path: Path) -> Iterator[Callable[..., Harness]]:
+def harness(tmp_path: Path, hosted: ServingRuntime) -> Iterator[Callable[..., Harness]]:
     """Makes runtimes around a model; each is stopped at the end."""
     made: list[Runtime] = []
 
@@ -45,7 +53,7 @@ def harness(tmp_path: Path) -> Iterator[Callable[..., Harness]]:
         clock: Callable[[], float] = time.monotonic,
     ) -> Harness:
         registry = CollectorRegistry()
-        spec = spec or ServingSpec(timeout_seconds=0.2)
+        spec = (spec or ServingSpec(timeout_seconds=0.2)).model_copy(update={"runtime": hosted})
         measures = Measures(
             model="stub",
             digest=DIGEST,
@@ -102,7 +110,15 @@ def serve() -> Iterator[Callable[[Runtime], httpx.Client]]:
                 yield
                 await runtime.stop()
 
-            application = build_application(lambda: runtime, lifespan)
-            return stack.enter_context(live_client(Edge(application, runtime.name, runtime.version)))
+            if runtime.spec.runtime is ServingRuntime.DIRECT:
+                application: Any = DirectApplication(Made(runtime))
+            else:
+                application = build_application(lambda: runtime, lifespan)
+            client = stack.enter_context(live_client(Edge(application, runtime.name, runtime.version)))
+            limit = time.monotonic() + 30
+            while not runtime.ready:
+                assert time.monotonic() < limit
+                time.sleep(0.01)
+            return client
 
         yield start

@@ -92,6 +92,19 @@ REFERENCE = Reference(
 )
 
 
+class Made:
+    """A service's class whose one instance was made before."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def __call__(self) -> None:
+        """Makes nothing."""
+
+    def current(self) -> Runtime:
+        return self._runtime
+
+
 @dataclass
 class Harness:
     """A runtime, its registry and where its logs go."""

@@ -1,12 +1,19 @@
 """The edge passes what the contract knows, and says that the slot is leaving before it leaves."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
+from shipway.contract.serving import ServingRuntime
 from shipway.serving.edge import DRAIN_SECONDS, Edge
+from tests.shipway.serving.doubles import Harness
 from tests.shipway.serving.test_last_answers import Clock
+
+Make = Callable[..., Harness]
+Serve = Callable[..., httpx.Client]
 
 
 async def inner(scope: Any, receive: Any, send: Any) -> None:
@@ -34,6 +41,20 @@ KNOWN = (
     *(f"/v2/models/a.b/versions/abc{rest}" for rest in ("", "/ready", "/infer")),
 )
 READINESS = ("/readyz", "/v2/health/ready", "/v2/models/a.b/ready", "/v2/models/a.b/versions/abc/ready")
+
+
+@pytest.mark.parametrize("hosted", [ServingRuntime.DIRECT])
+def test_the_page_of_metrics_is_compressed_for_who_takes_it(harness: Make, serve: Serve) -> None:
+    """It says the same, in less than half the bytes; no other answer is touched."""
+    client = serve(harness().runtime)
+    plain = client.get("/metrics", headers={"accept-encoding": "identity"})
+    small = client.get("/metrics", headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert small.headers["content-encoding"] == "gzip"
+    assert small.num_bytes_downloaded < len(plain.content) / 2
+    assert "shipway_feature_bin_total{" in small.text
+    assert "shipway_requests_total{" in small.text
+    assert "content-encoding" not in client.get("/openapi.json", headers={"accept-encoding": "gzip"}).headers
 
 
 @pytest.mark.parametrize("path", KNOWN)

@@ -1,5 +1,6 @@
 """The log never waits and never loses in silence."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,3 +136,14 @@ def test_two_slots_hash_with_one_secret(tmp_path: Path) -> None:
     assert hash_key(tmp_path) == hash_key(tmp_path)
     assert (tmp_path / ".hash-key").stat().st_mode & 0o777 == 0o600
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_full_queue_is_written_before_its_time(tmp_path: Path) -> None:
+    """A fast slot loses nothing: past half of the queue the writer does not wait for the next flush."""
+    written = threading.Event()
+    log = open_log(tmp_path, lambda count, _: written.set() if count else None, queue_records=100, flush_seconds=600)
+    for number in range(51):
+        assert log.append([record(number)])
+    assert written.wait(10)
+    log.close()
+    assert sorted(number for numbers in read(tmp_path).values() for number in numbers) == list(range(51))

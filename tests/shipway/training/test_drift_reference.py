@@ -33,17 +33,27 @@ def test_distinct_values_fill_all_bins_evenly() -> None:
 
 
 def test_each_kind_of_field_has_its_own_reference() -> None:
-    """Numbers and features get bins, categories counts; texts, times and vectors nothing."""
+    """Numbers and features get bins, categories counts; texts, times, vectors and what is personal nothing."""
     schema = Schema(
         fields=(
             FieldSpec(name="n", kind=FieldKind.NUMBER),
             FieldSpec(name="c", kind=FieldKind.CATEGORY, nullable=True),
             FieldSpec(name="t", kind=FieldKind.TEXT),
             FieldSpec(name="v", kind=FieldKind.VECTOR, length=1),
+            FieldSpec(name="p", kind=FieldKind.CATEGORY, personal=True),
+            FieldSpec(name="q", kind=FieldKind.NUMBER, personal=True),
         )
     )
     rows = pd.DataFrame(
-        {"n": [1.0, 2.0], "c": ["a", None], "t": ["x", "y"], "v": [[1.0], [2.0]], "view:f": [np.nan, 4.0]}
+        {
+            "n": [1.0, 2.0],
+            "c": ["a", None],
+            "t": ["x", "y"],
+            "v": [[1.0], [2.0]],
+            "p": ["somebody", "nobody"],
+            "q": [17.0, 99.0],
+            "view:f": [np.nan, 4.0],
+        }
     )
     reference = build_reference(rows, np.array([0.1, 0.9]), schema)
     assert set(reference.fields) == {"n", "c", "view:f"}
@@ -93,3 +103,29 @@ def test_a_segment_is_a_category() -> None:
     with pytest.raises(SpecError, match="request fields of kind category: c") as refused:
         build_reference(FOUR, np.arange(4.0), SEGMENTED, Watched(segments=["n"]))
     assert (refused.value.key, refused.value.got) == ("segments", "n")
+
+
+def test_nobody_is_a_segment() -> None:
+    """The names of segments stand in the bundle, in metrics and in verdicts: a personal field is refused."""
+    fields = (FieldSpec(name="c", kind=FieldKind.CATEGORY, personal=True),)
+    with pytest.raises(SpecError, match="request fields of kind category: none"):
+        build_reference(FOUR[["c"]], np.arange(4.0), Schema(fields=fields), Watched(segments=["c"]))
+
+
+@given(NUMBERS, st.integers(1, 50))
+def test_no_bin_is_empty_and_the_order_of_the_rows_is_none(values: list[float], bins: int) -> None:
+    """A bin the reference never fills is noise; the same rows in another order are the same reference, to the bit."""
+    found = histogram(np.array(values, dtype=float), bins)
+    assert min(found.counts) > 0 or not np.isfinite(values).any()
+    assert histogram(np.array(values[::-1], dtype=float), bins) == found
+    known = [value for value in values if value == value]
+    assert (found.minimum, found.maximum) == ((min(known), max(known)) if known else (None, None))
+    if known:
+        assert found.mean == pytest.approx(np.mean(known), rel=1e-9, abs=1e-9)
+        assert found.deviation == pytest.approx(np.std(known), rel=1e-9, abs=1e-9)
+
+
+def test_infinities_are_no_numbers() -> None:
+    """They count as nulls, and move neither an edge nor the mean."""
+    found = histogram(np.array([1.0, np.inf, 2.0, -np.inf, np.nan]), 2)
+    assert (found.counts, found.nulls, found.minimum, found.maximum, found.mean) == ((1, 1), 3, 1.0, 2.0, 1.5)

@@ -1,0 +1,145 @@
+"""Requests that wait together share a call of the model, and nothing else."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shipway.serving.calls import BatchedCalls
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Slow:
+    """Answers each row's number once it is told to; remembers how many rows each call had."""
+
+    def __init__(self, does: Callable[[Rows], object] | None = None) -> None:
+        self.calls: list[int] = []
+        self.begun, self.go = threading.Event(), threading.Event()
+        self._does = does or (lambda rows: np.array([row["n"] for row in rows], dtype=float))
+
+    def __call__(self, rows: Rows) -> object:
+        self.calls.append(len(rows))
+        self.begun.set()
+        assert self.go.wait(10)
+        return self._does(rows)
+
+
+def rows(*numbers: float) -> list[dict[str, float]]:
+    return [{"n": number} for number in numbers]
+
+
+async def submit_while_busy(calls: BatchedCalls, model: Slow, *asked: Rows) -> list[Any]:
+    """Submits while a first call runs, then lets all go; returns what each of `asked` got."""
+    first = calls.submit(rows(-1))
+    assert await asyncio.to_thread(model.begun.wait, 10)
+    futures = [calls.submit(one) for one in asked]
+    model.go.set()
+    found = await asyncio.gather(*futures, return_exceptions=True)
+    assert list(await first) == [-1]
+    return found
+
+
+def test_what_waits_is_one_call_and_each_gets_its_own() -> None:
+    """Three requests that came while the model was busy are one call; the rows go back to whom they belong."""
+
+    async def run() -> None:
+        model = Slow()
+        calls = BatchedCalls(model, 4)
+        found = await submit_while_busy(calls, model, rows(1), rows(2, 3), rows(4))
+        assert [list(one) for one in found] == [[1], [2, 3], [4]]
+        assert model.calls == [1, 4]
+        calls.close()
+
+    asyncio.run(run())
+
+
+def test_a_batch_has_a_limit_and_a_large_request_comes_alone() -> None:
+    """No call has more rows than the limit, unless a single request has."""
+
+    async def run() -> None:
+        model = Slow()
+        calls = BatchedCalls(model, 4, max_rows=3)
+        found = await submit_while_busy(calls, model, rows(1, 2), rows(3, 4), rows(5, 6, 7, 8), rows(9))
+        assert [list(one) for one in found] == [[1, 2], [3, 4], [5, 6, 7, 8], [9]]
+        assert sorted(model.calls) == [1, 1, 2, 2, 4]
+        calls.close()
+
+    asyncio.run(run())
+
+
+def poisoned(raw: object) -> Callable[[Rows], object]:
+    """Returns a model that answers `raw`, or raises it, as soon as a row is 13."""
+
+    def answer(rows: Rows) -> object:
+        numbers = np.array([row["n"] for row in rows], dtype=float)
+        if 13 not in numbers:
+            return numbers
+        if isinstance(raw, Exception):
+            raise raw
+        return raw
+
+    return answer
+
+
+@pytest.mark.parametrize("raw", [ValueError("13"), np.array([np.nan]), np.array([[1.0]]), "text", None])
+def test_one_callers_row_is_nobody_elses_error(raw: object) -> None:
+    """When the joint call fails, each request is called alone: only the one with the bad row fails."""
+
+    async def run() -> None:
+        model = Slow(poisoned(raw))
+        calls = BatchedCalls(model, 4)
+        found = await submit_while_busy(calls, model, rows(1), rows(13), rows(2))
+        assert [list(found[0]), list(found[2])] == [[1], [2]]
+        assert found[1] is raw
+        assert model.calls == [1, 3, 1, 1, 1]
+        calls.close()
+
+    asyncio.run(run())
+
+
+def test_a_slow_call_does_not_hold_the_next_one_up() -> None:
+    """Past its patience a request is called beside the one that hangs."""
+
+    async def run() -> None:
+        hang = threading.Event()
+
+        def model(asked: Rows) -> object:
+            if asked[0]["n"] == 0:
+                assert hang.wait(10)
+            return np.array([row["n"] for row in asked], dtype=float)
+
+        calls = BatchedCalls(model, 4)
+        stuck = calls.submit(rows(0))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            assert list(await calls.submit(rows(1))) == [1]
+            assert list(await calls.submit(rows(2))) == [2]
+        assert not stuck.done()
+        hang.set()
+        assert list(await stuck) == [0]
+        calls.close()
+
+    asyncio.run(run())
+
+
+def test_everybody_is_answered_whatever_the_order() -> None:
+    """A thousand requests of one to five rows by forty callers: each gets its own numbers."""
+
+    async def run() -> None:
+        calls = BatchedCalls(lambda asked: np.array([row["n"] for row in asked], dtype=float), 4)
+
+        async def caller(number: int) -> None:
+            for turn in range(25):
+                mine = [number * 1000 + turn * 10 + row for row in range(1 + (number + turn) % 5)]
+                assert list(await calls.submit(rows(*mine))) == mine
+                await asyncio.sleep(0.0005 * (number % 3))
+
+        async with asyncio.timeout(30):
+            await asyncio.gather(*map(caller, range(40)))
+        calls.close()
+
+    asyncio.run(run())
