@@ -105,6 +105,7 @@ def load(settings: Settings, cache: Path) -> TrainingData:
         as_of=validate_until.to_pydatetime(),
         newest=validation["asked_at"].max().to_pydatetime(),
         max_age_seconds=_MAX_AGE_SECONDS,
+        validation_times=validation["asked_at"],
     )
 
 

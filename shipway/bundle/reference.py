@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from shipway.contract.documents import Spec
 
-__all__ = ["Categories", "Histogram", "Reference"]
+__all__ = ["Categories", "Histogram", "Labelled", "Reference", "Segment"]
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -63,13 +63,56 @@ class Categories(Spec):
     nulls: Count = 0
 
 
+class Labelled(Spec):
+    """How the validation labels were distributed, and how they hung together with the predictions.
+
+    Args:
+        distribution: of the labels, in at most `contract.metrics.PREDICTION_BINS` bins.
+        relation: for each bin of the predictions, the count of each bin of the labels; both with tails and nulls, as
+            `shipway.drift.bins` names them.
+        days: the counts of the labels' bins by day, as in `Reference.days`.
+    """
+
+    distribution: Histogram
+    relation: tuple[tuple[Count, ...], ...]
+    days: tuple[tuple[Count, ...], ...] = ()
+
+
+class Segment(Spec):
+    """The rows of one segment of the validation set.
+
+    Args:
+        counts: of inputs and predictions, in the order of `shipway.drift.bins.Bins`.
+        means: of each of these fields; None for categories and where there is no number.
+        label_mean: of the labels; None where they are not known.
+        labels: of the labels' bins; empty where labels are not known, as is `relation`.
+        relation: as in `Labelled`.
+    """
+
+    counts: tuple[Count, ...]
+    means: tuple[float | None, ...]
+    label_mean: float | None = None
+    labels: tuple[Count, ...] = ()
+    relation: tuple[tuple[Count, ...], ...] = ()
+
+
 class Reference(Spec):
     """The content of a bundle's reference.json.
 
     Args:
         predictions: the validation predictions in at most `contract.metrics.PREDICTION_BINS` quantile bins.
         fields: request field or feature (`view:feature`) -> its distribution.
+        labels: of the validation labels; None in references that are older than they.
+        importances: input -> its share of what the version loses when inputs are shuffled, see
+            `shipway.training.importance`.
+        segments: `field=value` -> the rows of that segment.
+        days: the counts of the validation set's last days one by one, in the order of `Bins`: how far days differ when
+            nothing has changed. Empty where the plan says no times.
     """
 
     predictions: Histogram
     fields: dict[str, Histogram | Categories] = Field(default_factory=dict)
+    labels: Labelled | None = None
+    importances: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=dict)
+    segments: dict[str, Segment] = Field(default_factory=dict)
+    days: tuple[tuple[Count, ...], ...] = ()

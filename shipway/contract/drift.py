@@ -8,7 +8,19 @@ from pydantic import Field, model_validator
 
 from shipway.contract.documents import Spec
 
-__all__ = ["WINDOW_SECONDS", "DriftSpec", "WindowName"]
+__all__ = [
+    "ALL_ROWS",
+    "LABEL",
+    "PREDICTION",
+    "RELATION",
+    "WINDOW_SECONDS",
+    "DriftKind",
+    "DriftSpan",
+    "DriftSpec",
+    "DriftStatus",
+    "DriftVerdict",
+    "WindowName",
+]
 
 Ratio = Annotated[float, Field(gt=0, lt=1)]
 
@@ -20,6 +32,12 @@ class WindowName(StrEnum):
     WEEK = "week"
     MONTH = "month"
 
+
+# What is watched beside the inputs, under these names where those of inputs stand.
+PREDICTION, LABEL, RELATION = "prediction", "label", "relation"
+
+# The segment of all rows.
+ALL_ROWS = ""
 
 # How long a window is; a month, at least.
 WINDOW_SECONDS: Mapping[WindowName, int] = {
@@ -63,3 +81,81 @@ class DriftSpec(Spec):
                 f"persistence_windows ({self.persistence_windows})"
             )
         return self
+
+
+class DriftKind(StrEnum):
+    """What may drift: what is asked, what is answered, what turns out to be true, and how that hangs together."""
+
+    INPUT = "input"
+    PREDICTION = "prediction"
+    LABEL = "label"
+    CONCEPT = "concept"
+
+
+class DriftStatus(StrEnum):
+    """What a window says of a field; missing evidence is never stable."""
+
+    STABLE = "stable"
+    DRIFTED = "drifted"
+    TOO_FEW = "too_few"
+    SILENT = "silent"
+
+    @property
+    def number(self) -> int:
+        """The status as the gauge `shipway_drift_status` shows it."""
+        return list(DriftStatus).index(self)
+
+
+class DriftSpan(Spec):
+    """One window: from `start` on, before `end`, ISO 8601 in UTC."""
+
+    name: WindowName
+    start: str
+    end: str
+
+
+class DriftVerdict(Spec):
+    """One line of `<state>/drift/<model>/verdicts.jsonl`: what one closed window says of one field.
+
+    Args:
+        sequence: grows by one a line, per model.
+        time: the event time up to which the log was known when the window was judged, ISO 8601.
+        model, version: whose; the version is its short digest.
+        window: the window.
+        kind: what may have drifted.
+        segment: `field=value`, empty for all rows.
+        feature: the input, or `prediction`, `label`, `relation`.
+        statistic: the one that decides, a name of `shipway.drift.statistics.STATISTICS`; for the relation `label_shift`
+            or `label_rest`.
+        score, low, high: its value, and what it can be given the counts; None where nothing was judged, `high` also
+            where the counts give no upper bound.
+        threshold: what chance alone stays below; None where nothing was judged.
+        p_value: the probability of such a score without drift; None where nothing was judged.
+        found: whether this window alone speaks of drift.
+        status: what follows with the windows before it.
+        importance: the input's share of what the version knows, None for what is no input or has none.
+        mean, reference_mean: of the numbers; None where there are none.
+        n_reference, n_current: rows.
+    """
+
+    sequence: int
+    time: str
+    model: str
+    version: str
+    window: DriftSpan
+    kind: DriftKind
+    segment: str
+    feature: str
+    statistic: str
+    score: float | None
+    low: float | None
+    high: float | None
+    threshold: float | None
+    p_value: float | None
+    found: bool
+    status: DriftStatus
+    importance: float | None
+    mean: float | None
+    reference_mean: float | None
+    n_reference: int
+    n_current: int

@@ -99,6 +99,11 @@ class LocalLayout:
         return self.state / "predictions"
 
     @property
+    def drift(self) -> Path:
+        """What was counted of each model's predictions and labels, and the verdicts: `<model>/verdicts.jsonl`."""
+        return self.state / "drift"
+
+    @property
     def labels(self) -> Path:
         """What late labels say: verdicts in `<model>/quality.jsonl`, all of it as of now in `<model>/quality.json`."""
         return self.state / "labels"

@@ -7,6 +7,7 @@ __all__ = [
     "DEAD_LETTERS_TOTAL",
     "DELIVERY_JOB",
     "DISK_BYTES",
+    "DRIFT_JOB",
     "DRIFT_SCORE",
     "DRIFT_STATUS",
     "EVIDENCE_PATH",
@@ -186,7 +187,7 @@ RETRAINING_RUNNING = "shipway_retraining_running"
 
 # Scrape jobs. Slots whose rollout is judged are scraped a second time and oftener, under a job of their own.
 MODELS_JOB, ROLLOUT_JOB, GATEWAY_JOB, DELIVERY_JOB, LABELS_JOB = "models", "rollout", "gateway", "delivery", "labels"
-RETRAINING_JOB = "retraining"
+DRIFT_JOB, RETRAINING_JOB = "drift", "retraining"
 # Never scraped: on a cluster, the name under which the heartbeat of the job that fills the online store is recorded.
 MATERIALISE_JOB = "materialise"
 # Heartbeats of what is no process of its own: scrapes, alerts on their way, the ledger, slots and their log.

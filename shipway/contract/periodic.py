@@ -8,6 +8,7 @@ from shipway.contract.alerts import Severity
 from shipway.contract.metrics import (
     ALERTS_JOB,
     DELIVERY_JOB,
+    DRIFT_JOB,
     HEARTBEAT_TIMESTAMP_SECONDS,
     LABELS_JOB,
     LEDGER_JOB,
@@ -136,6 +137,13 @@ _ROWS = (
         60,
         "the counts of joined labels",
         silent="Late labels are not joined, so none of them counts in a rollout.",
+    ),
+    Periodic(
+        DRIFT_JOB,
+        2,
+        120,
+        "the counts of new predictions and labels, and a verdict on every window that closed",
+        silent="Inputs, predictions and labels may drift, and nobody is told.",
     ),
     Periodic(
         PARITY_JOB,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shipway.contract.metrics import LABELS_JOB, PARITY_JOB, RETRAINING_JOB
+from shipway.contract.metrics import DRIFT_JOB, LABELS_JOB, PARITY_JOB, RETRAINING_JOB
 
 __all__ = ["WORKERS", "Worker"]
 
@@ -32,6 +32,7 @@ class Worker:
 
 _ROWS = (
     Worker(LABELS_JOB, "labels", 6, 250, 512, "joins late labels to predictions and counts them"),
+    Worker(DRIFT_JOB, "drift", 7, 250, 768, "counts what is asked, answered and true, and judges it against training"),
     Worker(PARITY_JOB, "parity", 8, 500, 1024, "compares a sample of served features with the offline join"),
     Worker(
         *(RETRAINING_JOB, "retraining", 9, 250, 512),

@@ -20,7 +20,7 @@ class Relation:
             what share they are more often in the upper one.
         shift_error: the standard error of it, design effect included.
         common: chi-squared of one degree that the shift is none, divided by the design effect.
-        rest: chi-squared of all other changes, one bin up and another down.
+        rest: chi-squared of all other changes, one bin up and another down, divided by its own effect.
         rest_degrees: of freedom.
         p_value: that of the clearer of the two, doubled; None where no bin has both samples and more than one label.
     """
@@ -33,7 +33,12 @@ class Relation:
     p_value: float | None
 
 
-def relation(reference: NDArray[np.generic], current: NDArray[np.generic], design_effect: float = 1.0) -> Relation:
+def relation(
+    reference: NDArray[np.generic],
+    current: NDArray[np.generic],
+    design_effect: float = 1.0,
+    rest_effect: float = 1.0,
+) -> Relation:
     """Returns how the labels of both samples differ within each bin of the predictions.
 
     A bin in which one sample has no row says nothing; so a change of the predictions alone, which fills other bins,
@@ -47,14 +52,16 @@ def relation(reference: NDArray[np.generic], current: NDArray[np.generic], desig
     Args:
         reference, current: rows by bin of the prediction and bin of the label, in the labels' order, (B, K).
         design_effect: how many rows of the labels count as one, at least 1.
+        rest_effect: the same for the second question: how much more than by chance the days differ there, at least 1.
 
     Raises:
         ValueError: when the shapes differ or the design effect is below 1.
     """
     if reference.shape != current.shape or reference.ndim != 2:
         raise ValueError(f"reference {reference.shape}, current {current.shape}: expected the same two dimensions")
-    if design_effect < 1:
-        raise ValueError(f"design_effect ({design_effect}): expected at least 1")
+    for name, effect in (("design_effect", design_effect), ("rest_effect", rest_effect)):
+        if effect < 1:
+            raise ValueError(f"{name} ({effect}): expected at least 1")
     expected, found = reference.astype(np.float64), current.astype(np.float64)
     total = expected + found
     both = (expected.sum(axis=1) > 0) & (found.sum(axis=1) > 0) & ((total > 0).sum(axis=1) > 1)
@@ -65,7 +72,7 @@ def relation(reference: NDArray[np.generic], current: NDArray[np.generic], desig
     common = (shift / error) ** 2
     n, m = expected.sum(axis=1, keepdims=True), found.sum(axis=1, keepdims=True)
     terms = (expected * np.sqrt(m / n) - found * np.sqrt(n / m)) ** 2 / np.where(total > 0, total, 1.0)
-    rest, degrees = max(float(terms.sum()) - common, 0.0), int(((total > 0).sum(axis=1) - 1).sum()) - 1
+    rest, degrees = max(float(terms.sum()) - common, 0.0) / rest_effect, int(((total > 0).sum(axis=1) - 1).sum()) - 1
     p_values = [_beyond(common / design_effect, 1)] + ([_beyond(rest, degrees)] if degrees else [])
     p_value = min(1.0, min(p_values) * len(p_values))
     return Relation(shift, error * design_effect**0.5, common / design_effect, rest, degrees, p_value)

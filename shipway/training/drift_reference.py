@@ -1,18 +1,22 @@
-"""The drift reference of a version: quantile bins of its validation predictions and inputs."""
+"""The drift reference of a version: quantile bins of its validation predictions, inputs and labels."""
 
 import math
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shipway.bundle.reference import Categories, Histogram, Reference
+from shipway.bundle.reference import Categories, Histogram, Labelled, Reference, Segment
+from shipway.contract.errors import SpecError
 from shipway.contract.metrics import PREDICTION_BINS
 from shipway.contract.schema import FieldKind, Schema
+from shipway.drift.bins import Bins, FieldBins
 
-__all__ = ["FEATURE_BINS", "build_reference", "histogram"]
+__all__ = ["FEATURE_BINS", "Watched", "build_reference", "histogram"]
 
 # Quantile bins of one input; finer than the predictions', because drift of an input is looked for in its shape.
 FEATURE_BINS = 50
@@ -20,8 +24,33 @@ FEATURE_BINS = 50
 # Categories that are counted by name; the rest share one bin.
 _TOP_CATEGORIES = 50
 
+# Values of a field that are segments of their own, the most frequent ones.
+_SEGMENTS_A_FIELD = 20
 
-def build_reference(rows: pd.DataFrame, predictions: NDArray[np.float64], schema: Schema) -> Reference:
+# A quarter: enough to know how far days differ.
+_DAYS = 92
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a reference holds beside distributions.
+
+    Args:
+        labels: of the rows, None where there are none.
+        segments: request fields of kind category whose values are looked at one by one.
+        times: when each row was asked, None where the plan does not say.
+        importances: input -> share.
+    """
+
+    labels: NDArray[np.float64] | None = None
+    segments: Sequence[str] = ()
+    times: "pd.Series[pd.Timestamp] | None" = None
+    importances: Mapping[str, float] = field(default_factory=dict[str, float])
+
+
+def build_reference(
+    rows: pd.DataFrame, predictions: NDArray[np.float64], schema: Schema, watched: Watched | None = None
+) -> Reference:
     """Returns the reference of a validation set.
 
     Vectors, texts and timestamps have no bins: a free text or a time never repeats. Personal fields have none either.
@@ -30,7 +59,12 @@ def build_reference(rows: pd.DataFrame, predictions: NDArray[np.float64], schema
         rows: request fields and features, with nulls where the store had no value.
         predictions: the version's answers for `rows`.
         schema: the kind of each request field.
+        watched: what else is told of them.
+
+    Raises:
+        SpecError: for a segment that is no request field of kind category, or a personal one.
     """
+    watched = watched or Watched()
     kinds = {field.name: field.kind for field in schema.fields}
     # A bundle travels further than a log: no person's word, and nobody's greatest value, goes with it.
     personal = {field.name for field in schema.fields if field.personal}
@@ -41,7 +75,9 @@ def build_reference(rows: pd.DataFrame, predictions: NDArray[np.float64], schema
             fields[name] = histogram(rows[name].to_numpy(dtype=float), FEATURE_BINS)
         elif kind is FieldKind.CATEGORY:
             fields[name] = _categories(rows[name])
-    return Reference(predictions=histogram(predictions, PREDICTION_BINS), fields=fields)
+    reference = Reference(predictions=histogram(predictions, PREDICTION_BINS), fields=fields)
+    public = {name: kind for name, kind in kinds.items() if name not in personal}
+    return reference.model_copy(update=_beside(reference, rows, predictions, public, watched))
 
 
 def histogram(values: NDArray[np.float64], bins: int) -> Histogram:
@@ -78,3 +114,88 @@ def _categories(values: "pd.Series[Any]") -> Categories:
     top = dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))[:_TOP_CATEGORIES])
     nulls = int(values.isna().sum())
     return Categories(counts=top, other=counted.total() - sum(top.values()), nulls=nulls)
+
+
+def _beside(
+    reference: Reference,
+    rows: pd.DataFrame,
+    predictions: NDArray[np.float64],
+    kinds: Mapping[str, FieldKind],
+    watched: Watched,
+) -> dict[str, Any]:
+    """Returns what a reference holds beside distributions."""
+    bins = Bins.of(reference)
+    coded = np.column_stack(
+        [*([one.code(value) for value in rows[one.name]] for one in bins.fields[:-1]), predictions]
+    ).astype(np.float64)
+    labels, by_label = watched.labels, None
+    if labels is not None:
+        by_label = FieldBins.of("label", histogram(labels, PREDICTION_BINS))
+
+    def part(chosen: NDArray[np.bool_]) -> Segment:
+        counts = tuple(bins.count(coded[chosen]).counts.tolist())
+        means = tuple(
+            _mean(column) if one.codes is None else None
+            for one, column in zip(bins.fields, coded[chosen].T, strict=True)
+        )
+        if labels is None or by_label is None:
+            return Segment(counts=counts, means=means)
+        relation = _relation(bins.fields[-1], by_label, predictions[chosen], labels[chosen])
+        return Segment(
+            counts=counts,
+            means=means,
+            label_mean=_mean(labels[chosen]),
+            labels=tuple(relation.sum(axis=0).tolist()),
+            relation=tuple(tuple(line) for line in relation.tolist()),
+        )
+
+    labelled = None
+    if labels is not None and by_label is not None:
+        labelled = Labelled(
+            distribution=histogram(labels, PREDICTION_BINS),
+            relation=part(np.ones(len(rows), dtype=np.bool_)).relation,
+            days=tuple(_days(Bins([by_label]), labels[:, None], watched.times)),
+        )
+    return {
+        "labels": labelled,
+        # Six digits rank well enough, and are the same on every machine.
+        "importances": {name: round(watched.importances[name], 6) for name in sorted(watched.importances)},
+        "segments": {name: part(chosen) for name, chosen in _segments(rows, kinds, watched.segments)},
+        "days": tuple(_days(bins, coded, watched.times)),
+    }
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    """Returns the mean of the numbers among `values`, rounded once."""
+    known = values[np.isfinite(values)].tolist()
+    return math.fsum(known) / len(known) if known else None
+
+
+def _relation(
+    by_prediction: FieldBins, by_label: FieldBins, predictions: NDArray[np.float64], labels: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    relation = np.zeros((len(by_prediction), len(by_label)), dtype=np.int64)
+    np.add.at(relation, (by_prediction.index(predictions), by_label.index(labels)), 1)
+    return relation
+
+
+def _segments(
+    rows: pd.DataFrame, kinds: Mapping[str, FieldKind], names: Sequence[str]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Yields each segment with which rows lie in it."""
+    for name in names:
+        if kinds.get(name) is not FieldKind.CATEGORY:
+            known = ", ".join(sorted(one for one, kind in kinds.items() if kind is FieldKind.CATEGORY)) or "none"
+            raise SpecError("model.yaml", "segments", name, f"request fields of kind category: {known}")
+        values = rows[name].to_numpy(dtype=object)
+        for value in list(_categories(rows[name]).counts)[:_SEGMENTS_A_FIELD]:
+            yield f"{name}={value}", values == value
+
+
+def _days(bins: Bins, coded: NDArray[np.float64], times: "pd.Series[pd.Timestamp] | None") -> Iterator[tuple[int, ...]]:
+    """Yields the counts of the last days, in UTC and in order; none without times."""
+    if times is None:
+        return
+    days = times.dt.tz_convert("UTC").dt.floor("D").to_numpy()
+    for day in np.unique(days)[-_DAYS:]:
+        yield tuple(bins.count(coded[days == day]).counts.tolist())

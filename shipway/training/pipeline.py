@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
 
@@ -23,8 +24,9 @@ from shipway.contract.route import read_rollout_states
 from shipway.contract.schema import Schema
 from shipway.training.artifact import restore
 from shipway.training.champion import champion_predictions, fill_defaults
-from shipway.training.drift_reference import build_reference
+from shipway.training.drift_reference import Watched, build_reference
 from shipway.training.gates import judge
+from shipway.training.importance import permutation_importances
 from shipway.training.metrics import base_rate_predictions, evaluate
 from shipway.training.packaging import assemble, build_bento, make_manifest
 from shipway.training.plan import TrainingData
@@ -141,13 +143,30 @@ def train(job: Training) -> RegisteredVersion:
         if job.examine is not None:
             with job.phase("examine"):
                 job.examine(Candidate(plan, schema, shipped, data, champion))
+        with job.phase("importances"), threadpool_limits(limits=1):
+            watched = _watched(job, plan, data, lambda rows: np.asarray(plan.predict(shipped, rows)))
+            reference = build_reference(data.validation, predictions, schema, watched)
         with job.phase("bundle") as notes:
-            manifest = make_manifest(job.spec, plan, build_reference(data.validation, predictions, schema), files)
+            manifest = make_manifest(job.spec, plan, reference, files)
             _keep(job, manifest, files, Path(folder))
             notes += [f"rehearses {faults.shown()}"] if faults else []
             notes.append(manifest.digest)
     params = settings.model_dump(mode="json") | ({"faults": faults.shown()} if faults else {})
     return _register(job, manifest.digest, metrics, params, data)
+
+
+def _watched(
+    job: Training, plan: Any, data: TrainingData, predict: Callable[[pd.DataFrame], NDArray[np.float64]]
+) -> Watched:
+    """Returns what the drift reference holds beside distributions."""
+    labels = data.validation_labels.to_numpy(dtype=float)
+    shown = fill_defaults(data.validation, job.spec.features.reads)
+    return Watched(
+        labels=labels,
+        segments=job.spec.segments,
+        times=data.validation_times,
+        importances=permutation_importances(plan.TASK, shown, labels, predict),
+    )
 
 
 def _window(job: Training, plan: Any) -> Mapping[str, str]:

@@ -73,6 +73,8 @@ class TrainingData:
         as_of: the newest moment the data was allowed to know.
         newest: the event time of the newest example.
         max_age_seconds: how far `newest` may lie before `as_of`; None where age says nothing.
+        validation_times: when each validation example was asked, by its index: how far days differ when nothing has
+            changed is part of the drift reference. None where the data says no times.
     """
 
     train: pd.DataFrame
@@ -83,6 +85,7 @@ class TrainingData:
     as_of: datetime
     newest: datetime
     max_age_seconds: float | None = None
+    validation_times: "pd.Series[pd.Timestamp] | None" = None
 
 
 class TrainingPlan(Protocol):

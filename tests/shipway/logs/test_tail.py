@@ -148,3 +148,17 @@ def test_removed_segments_and_hours_are_forgotten(logs: Logs, reader: Reader) ->
     assert reader.read() == []
     logs.label([("p", 1.0)])
     assert (reader.read(), reader.said) == ([Label("p", 1.0)], [])
+
+
+def test_another_process_goes_on_where_one_stopped(logs: Logs) -> None:
+    """A piece says how far its segment is read; given back, nothing of it is read again, and all that is new."""
+    columns: dict[Kind, tuple[str, ...]] = {"predictions": ("prediction_id",)}
+    rows = [(f"p{number}", 0.5, "v", 1) for number in range(5)]
+    logs.predict(rows[:3])
+    (piece,) = Tail(LocalSource(logs.folder), columns).poll()
+    assert (piece.hour, piece.name, piece.records) == (HOUR, "a.parquet", 3)
+    known = {(piece.kind, piece.hour, piece.name): piece.records}
+    assert list(Tail(LocalSource(logs.folder), columns, known).poll()) == []
+    logs.predict(rows)
+    (more,) = Tail(LocalSource(logs.folder), columns, known).poll()
+    assert (more.table.column("prediction_id").to_pylist(), more.records) == (["p3", "p4"], 5)

@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.bundle.reference import Categories, Histogram
+from shipway.contract.errors import SpecError
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
-from shipway.training.drift_reference import build_reference, histogram
+from shipway.drift.bins import Bins, FieldBins
+from shipway.training.drift_reference import Watched, build_reference, histogram
 
 NUMBERS = st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=200)
 
@@ -59,6 +61,55 @@ def test_each_kind_of_field_has_its_own_reference() -> None:
     feature = reference.fields["view:f"]
     assert isinstance(feature, Histogram)
     assert feature.nulls == 1
+
+
+SEGMENTED = Schema(
+    fields=(FieldSpec(name="n", kind=FieldKind.NUMBER), FieldSpec(name="c", kind=FieldKind.CATEGORY, nullable=True))
+)
+FOUR = pd.DataFrame({"n": [1.0, 2.0, 3.0, 4.0], "c": ["a", "b", None, "a"]})
+
+
+def test_labels_are_counted_with_the_predictions_they_judge() -> None:
+    """Each row is once in the relation, in the bin of its prediction and of its label."""
+    watched = Watched(labels=np.array([0.0, 1.0, 1.0, 0.0]))
+    reference = build_reference(FOUR, np.array([0.1, 0.9, 0.9, 0.1]), SEGMENTED, watched)
+    assert reference.labels is not None
+    assert reference.labels.distribution.counts == (2, 2)
+    predictions, labels = FieldBins.of("", reference.predictions), FieldBins.of("", reference.labels.distribution)
+    relation = np.array(reference.labels.relation)
+    assert relation.shape == (len(predictions), len(labels))
+    low, high = predictions.index([0.1, 0.9])
+    assert relation[low].tolist() == [0, 2, 0, 0, 0]
+    assert relation[high].tolist() == [0, 0, 2, 0, 0]
+
+
+def test_segments_and_days_are_parts_of_the_whole() -> None:
+    """A segment holds its rows only; the days add up to all of them, in order."""
+    times = pd.Series(
+        pd.to_datetime(["2013-04-02T01:00Z", "2013-04-01T23:00Z", "2013-04-02T02:00Z", "2013-04-03T00:00Z"])
+    )
+    reference = build_reference(FOUR, np.arange(4.0), SEGMENTED, Watched(segments=["c"], times=times))
+    bins = Bins.of(reference)
+    assert sorted(reference.segments) == ["c=a", "c=b"]
+    sizes = {name: int(bins.split(np.array(one.counts))["n"].sum()) for name, one in reference.segments.items()}
+    assert sizes == {"c=a": 2, "c=b": 1}
+    assert reference.segments["c=a"].means == (None, 2.5, 1.5)
+    assert [sum(bins.split(np.array(day))["n"]) for day in reference.days] == [1, 2, 1]
+    assert (np.sum(reference.days, axis=0) == bins.expected).all()
+
+
+def test_a_segment_is_a_category() -> None:
+    """Numbers have no values to look at one by one, and the refusal names those that have."""
+    with pytest.raises(SpecError, match="request fields of kind category: c") as refused:
+        build_reference(FOUR, np.arange(4.0), SEGMENTED, Watched(segments=["n"]))
+    assert (refused.value.key, refused.value.got) == ("segments", "n")
+
+
+def test_nobody_is_a_segment() -> None:
+    """The names of segments stand in the bundle, in metrics and in verdicts: a personal field is refused."""
+    fields = (FieldSpec(name="c", kind=FieldKind.CATEGORY, personal=True),)
+    with pytest.raises(SpecError, match="request fields of kind category: none"):
+        build_reference(FOUR[["c"]], np.arange(4.0), Schema(fields=fields), Watched(segments=["c"]))
 
 
 @given(NUMBERS, st.integers(1, 50))

@@ -189,7 +189,7 @@ def test_every_phase_is_told_with_its_seconds(job: Training) -> None:
     said: list[str] = []
     train(dataclasses.replace(job, progress=said.append))
     phases = [line.partition(":")[0] for line in said if not line.startswith("gate ")]
-    assert phases == ["import", "load", "check", "fit", "evaluate", "judge", "bundle", "register"]
+    assert phases == ["import", "load", "check", "fit", "evaluate", "judge", "importances", "bundle", "register"]
     assert all(re.search(r"\d+\.\d s$", line) for line in said if not line.startswith("gate "))
 
 

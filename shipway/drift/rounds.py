@@ -1,0 +1,239 @@
+"""One round after the other over the logs of all models: count what is new, judge what closed, show how it stands."""
+
+import json
+import sqlite3
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shipway.contract.drift import DriftStatus
+from shipway.contract.environment import Tier
+from shipway.contract.errors import ShipwayError
+from shipway.contract.layout import LocalLayout
+from shipway.contract.model import ModelSpec
+from shipway.contract.release import short_digest
+from shipway.contract.route import read_rollout_states, served
+from shipway.drift.calibration import Calibration
+from shipway.drift.detector import Detector, Seen, hour_of, moment_of, silent_since
+from shipway.drift.intake import NEWEST, Intake
+from shipway.drift.measures import Reading, Score, State, shown
+from shipway.drift.store import Store
+from shipway.drift.verdicts import VerdictFile
+from shipway.drift.watches import Watches
+from shipway.drift.windows import Length, span
+from shipway.logs.sources import LocalSource
+
+__all__ = ["Rounds", "counts_file", "event_clock", "live_versions", "verdict_file"]
+
+# What runs is looked at this often.
+LOOK_SECONDS = 60.0
+
+# A slot's log is on disk two seconds after the answer: a window closes when event time has been past its end for
+# this long.
+SETTLE_SECONDS = 5.0
+
+# Live, the one before, and a candidate.
+_VERSIONS_SHOWN = 3
+
+# The fact under which a store keeps since when each version is live.
+_LIVE = "live"
+
+
+def event_clock(tier: Tier, newest: datetime | None, wall: datetime) -> datetime | None:
+    """Returns what time it is for the windows; None before the first event.
+
+    In production it is the wall clock, so that a window ends also when nobody asks any more. On tier local requests may
+    bring a time of their own, and a replay of the past would never end a window by the wall clock, or end them all at
+    once: there it is the newest event time seen.
+    """
+    return newest if tier is Tier.LOCAL else wall
+
+
+def counts_file(layout: LocalLayout, model: str) -> Path:
+    """Returns where the counts of `model` are kept."""
+    return layout.drift / model / "counts.sqlite"
+
+
+def verdict_file(layout: LocalLayout, model: str) -> Path:
+    """Returns where the verdicts on `model` are written."""
+    return layout.drift / model / "verdicts.jsonl"
+
+
+def live_versions(store: Store, model: str, routes: Path, now: datetime | None) -> dict[str, datetime]:
+    """Returns the live version of `model` (or none) and since when, by event time; the store remembers it.
+
+    Raises:
+        SpecError: when the served routes cannot be read.
+    """
+    slot_and_digest = served(read_rollout_states(routes)).get(model)
+    if slot_and_digest is None or now is None:
+        return {}
+    version = short_digest(slot_and_digest[1])
+    known: dict[str, str] = json.loads(store.fact(_LIVE) or "{}")
+    if version not in known:
+        with store.change():
+            store.remember(_LIVE, json.dumps({version: now.isoformat()}))
+        return {version: now}
+    return {version: datetime.fromisoformat(known[version])}
+
+
+@dataclass
+class _Watched:
+    """One model: its store, and what was shown of it last."""
+
+    spec: ModelSpec
+    store: Store
+    intake: Intake
+    detector: Detector
+    file: VerdictFile
+    clock: deque[tuple[float, datetime]] = field(default_factory=deque[tuple[float, datetime]])
+    looked_seconds: float = float("-inf")
+    scores: list[Score] = field(default_factory=list[Score])
+    states: list[State] = field(default_factory=list[State])
+
+
+class Rounds:
+    """Counts and judges the models of a local stack.
+
+    Args:
+        layout: the stack.
+        tier: decides what time it is, see `event_clock`.
+        models: returns the specs of all models.
+        say: called with one sentence for each thing that is passed over.
+        now: seconds since the epoch.
+        calibration: one for the process.
+        settle_seconds: how long event time must have been past a window's end before it is judged.
+    """
+
+    def __init__(
+        self,
+        layout: LocalLayout,
+        tier: Tier,
+        models: Callable[[], Mapping[str, ModelSpec]],
+        say: Callable[[str], None],
+        now: Callable[[], float],
+        calibration: Calibration,
+        settle_seconds: float = SETTLE_SECONDS,
+    ) -> None:
+        self._layout, self._tier, self._models, self._say, self._now = layout, tier, models, say, now
+        self._calibration, self._settle_seconds = calibration, settle_seconds
+        self._watched: dict[str, _Watched] = {}
+        self._counted: Counter[tuple[str, str]] = Counter()
+        self._unknown: Counter[str] = Counter()
+        self._forgotten: Counter[str] = Counter()
+        self._failed: dict[str, str] = {}
+        self._worked_seconds: float | None = None
+
+    def round(self) -> Reading:
+        """Returns what is known after looking at every model; only then the round has worked."""
+        specs = {name: spec for name, spec in self._models().items() if spec.drift.enabled}
+        for gone in self._watched.keys() - specs.keys():
+            self._watched.pop(gone).store.close()
+        whole = True
+        for name, spec in sorted(specs.items()):
+            try:
+                self._look_at(spec)
+                self._failed.pop(name, None)
+            except (ShipwayError, OSError, sqlite3.Error) as error:
+                # One model's trouble is not the others': the heartbeat stops, and that is the alarm.
+                whole = False
+                if self._failed.get(name) != str(error):
+                    self._failed[name] = str(error)
+                    self._say(f"{name}: its drift cannot be judged ({error})")
+                if name in self._watched:
+                    # What was read and not kept is read again from where the store stands.
+                    self._watched.pop(name).store.close()
+        if whole:
+            self._worked_seconds = self._now()
+        return Reading(
+            worked_seconds=self._worked_seconds,
+            scores=[one for watched in self._watched.values() for one in watched.scores],
+            states=[one for watched in self._watched.values() for one in watched.states],
+            counted=dict(self._counted),
+            unknown=dict(self._unknown),
+            forgotten=dict(self._forgotten),
+        )
+
+    def close(self) -> None:
+        """Lets go of all stores."""
+        for watched in self._watched.values():
+            watched.store.close()
+        self._watched.clear()
+
+    def _look_at(self, spec: ModelSpec) -> None:
+        watched = self._watched.get(spec.name)
+        if watched is None or watched.spec != spec:
+            if watched is not None:
+                watched.store.close()
+            watched = self._watched[spec.name] = self._open(spec)
+        taken = watched.intake.take()
+        self._counted[spec.name, "predictions"] += taken.predictions
+        self._counted[spec.name, "labels"] += taken.labels
+        self._unknown[spec.name] += taken.unknown
+        now = self._clock(watched)
+        live = live_versions(watched.store, spec.name, self._layout.served_routes, now)
+        settled = self._settled(watched, now)
+        closed = watched.detector.close(settled, live) if settled is not None else 0
+        watched.file.follow(watched.store)
+        if now is not None and (closed or self._now() - watched.looked_seconds >= LOOK_SECONDS):
+            watched.looked_seconds = self._now()
+            self._show(watched, now, live)
+            with watched.store.change():
+                self._forgotten[spec.name] += watched.store.prune(hour_of(now))
+                watched.intake.forget_gone()
+
+    def _open(self, spec: ModelSpec) -> _Watched:
+        store = Store.open(counts_file(self._layout, spec.name))
+        watches = Watches(self._layout.artifacts, lambda sentence: self._say(f"{spec.name}: {sentence}"))
+        source = LocalSource(self._layout.predictions / spec.name, self._say, lambda: int(self._now() * 1e9))
+        return _Watched(
+            spec=spec,
+            store=store,
+            intake=Intake(source, store, watches.get),
+            detector=Detector(spec, store, watches.get, self._calibration),
+            file=VerdictFile(verdict_file(self._layout, spec.name)),
+        )
+
+    def _clock(self, watched: _Watched) -> datetime | None:
+        newest = watched.store.fact(NEWEST)
+        wall = datetime.fromtimestamp(self._now(), UTC)
+        return event_clock(self._tier, moment_of(int(newest)) if newest else None, wall)
+
+    def _settled(self, watched: _Watched, now: datetime | None) -> datetime | None:
+        """Returns the event time of `settle_seconds` ago; None while that is not known."""
+        clock, wall = watched.clock, self._now()
+        if now is not None and (not clock or clock[-1][1] < now):
+            clock.append((wall, now))
+        while len(clock) > 1 and clock[1][0] <= wall - self._settle_seconds:
+            clock.popleft()
+        return clock[0][1] if clock and clock[0][0] <= wall - self._settle_seconds else None
+
+    def _show(self, watched: _Watched, now: datetime, live: Mapping[str, datetime]) -> None:
+        watched.scores, watched.states = [], []
+        name = watched.spec.name
+        newest = {one: extent[1] for one in watched.store.versions() if (extent := watched.store.extent(one))}
+        others = sorted(newest.keys() - live.keys(), key=lambda version: -newest[version])
+        for version in (*live, *others)[:_VERSIONS_SHOWN]:
+            for window in watched.spec.drift.windows:
+                closed = watched.detector.judged(version, window)
+                seen = watched.detector.look(version, window, closed) if closed else []
+                scores, states = shown(name, str(window), seen)
+                running, _ = shown(name, f"{window}_running", watched.detector.look(version, window, now))
+                if version in live and self._silent(watched, version, live[version], now, str(window)):
+                    states = _all_silent(states, name, version, str(window), seen)
+                watched.scores += [*scores, *running]
+                watched.states += states
+
+    def _silent(self, watched: _Watched, version: str, live_since: datetime, now: datetime, window: str) -> bool:
+        extent = watched.store.extent(version)
+        last = moment_of((extent[1] + 1) * 3_600_000_000) if extent else None
+        return silent_since(last, live_since, now, span(Length(window), now))
+
+
+def _all_silent(states: list[State], model: str, version: str, window: str, seen: list[Seen]) -> list[State]:
+    """Returns that nothing is heard of a version, field by field; of predictions where no window has closed yet."""
+    if not seen:
+        return [State(model, version, window, "prediction", DriftStatus.SILENT)]
+    return [one._replace(status=DriftStatus.SILENT) for one in states]

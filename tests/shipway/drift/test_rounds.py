@@ -1,0 +1,229 @@
+"""Rounds over the logs of a project: what they write, show and say."""
+
+import socket
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from shipway.contract.drift import DriftStatus, WindowName
+from shipway.contract.environment import Tier
+from shipway.contract.errors import Fatal
+from shipway.contract.metrics import DRIFT_SCORE, DRIFT_STATUS, HEARTBEAT_TIMESTAMP_SECONDS
+from shipway.drift.__main__ import main
+from shipway.drift.measures import Measures, Reading, Score, State
+from shipway.drift.process import Models
+from shipway.drift.rounds import Rounds, event_clock, verdict_file
+from shipway.drift.verdicts import VerdictFile
+from tests.shipway.drift.test_detector import CALIBRATION, spec_of
+from tests.shipway.drift.toy import NAME, START, Toy
+
+DAY = timedelta(days=1)
+
+
+class Clock:
+    """Seconds since the epoch, moved by hand."""
+
+    def __init__(self, at: datetime) -> None:
+        self.seconds = at.timestamp()
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+Make = Callable[..., Rounds]
+
+
+@pytest.fixture
+def make(toy: Toy) -> Iterator[Make]:
+    made: list[Rounds] = []
+
+    def rounds(clock: Clock, said: list[str] | None = None, tier: Tier = Tier.LOCAL, **more: Any) -> Rounds:
+        models = more.pop("models", lambda: {NAME: spec_of(toy, windows=(WindowName.DAY,))})
+        say = (said if said is not None else []).append
+        made.append(Rounds(toy.layout, tier, models, say, clock, CALIBRATION, **more))
+        return made[-1]
+
+    yield rounds
+    for one in made:
+        one.close()
+
+
+def verdicts(toy: Toy) -> list[str]:
+    return [one.window.start[8:10] for one in VerdictFile(verdict_file(toy.layout, NAME)).read() if one.feature == "x"]
+
+
+@pytest.mark.parametrize(
+    ("tier", "newest", "expected"),
+    [
+        (Tier.LOCAL, START, START),
+        (Tier.LOCAL, None, None),
+        (Tier.PROD, START, START + DAY),
+        (Tier.NONPROD, None, START + DAY),
+    ],
+)
+def test_only_a_local_stack_lives_in_event_time(tier: Tier, newest: datetime | None, expected: datetime) -> None:
+    """Elsewhere time goes on when nobody asks: a window without rows ends, and is SILENT."""
+    assert event_clock(tier, newest, START + DAY) == expected
+
+
+def test_a_window_closes_once_its_last_rows_are_surely_written(toy: Toy, make: Make) -> None:
+    """Slots write two seconds late: event time must have been past the end for five."""
+    clock = Clock(START)
+    rounds = make(clock, settle_seconds=5.0)
+    toy.day(0)
+    toy.day(1)
+    rounds.round()
+    clock.seconds += 4
+    rounds.round()
+    assert verdicts(toy) == []
+    clock.seconds += 1
+    rounds.round()
+    assert verdicts(toy) == ["06"] * 3
+
+
+def test_verdicts_are_shown_as_they_were_given(toy: Toy, make: Make) -> None:
+    """The last window that closed under its name, the one that runs beside it without a status."""
+    clock = Clock(START)
+    rounds = make(clock, settle_seconds=0.0)
+    for number in range(4):
+        toy.day(number, shift=0.6)
+    reading = rounds.round()
+    states = {one.feature: one.status for one in reading.states}
+    assert states["x"] == states["prediction"] == DriftStatus.DRIFTED
+    assert states["colour"] == DriftStatus.STABLE
+    assert {one.window for one in reading.states} == {"day"}
+    assert {one.window for one in reading.scores} == {"day", "day_running"}
+    shifts = {one.feature: one.value for one in reading.scores if one[2::2] == ("day", "mean_shift")}
+    assert shifts["x"] == pytest.approx(0.6, abs=0.12)
+    assert shifts["view:f"] < 0.12
+    assert "colour" not in shifts
+    assert reading.counted == {(NAME, "predictions"): 4 * 480, (NAME, "labels"): 4 * 480}
+
+
+def test_what_runs_is_looked_at_once_a_minute(toy: Toy, make: Make) -> None:
+    """A round without anything that closed shows what the last look saw."""
+    clock = Clock(START)
+    rounds = make(clock, settle_seconds=0.0)
+    toy.day(0, rows=60)
+
+    def asked(reading: Reading) -> int:
+        return len([one for one in reading.scores if one.window == "day_running"])
+
+    assert asked(rounds.round()) == 0
+    toy.day(0, rows=420)
+    clock.seconds += 59
+    assert asked(rounds.round()) == 0
+    clock.seconds += 1
+    assert asked(rounds.round()) > 0
+
+
+def test_a_live_version_that_nobody_asks_is_silent_within_a_day(toy: Toy, make: Make) -> None:
+    """By the wall clock, also in the middle of a calendar day and before any window has closed."""
+    toy.go_live()
+    clock = Clock(START + DAY / 2)
+    rounds = make(clock, tier=Tier.PROD, settle_seconds=0.0)
+    assert rounds.round().states == []
+    clock.seconds += 86_399
+    assert {one.status for one in rounds.round().states} <= {DriftStatus.TOO_FEW}
+    clock.seconds += 61
+    assert {(one.feature, one.status) for one in rounds.round().states} >= {("prediction", DriftStatus.SILENT)}
+    # Its rows end the silence; the day that closed stays what it was.
+    clock.seconds = (START + 2 * DAY).timestamp()
+    toy.day(1, rows=480)
+    assert DriftStatus.SILENT not in {one.status for one in rounds.round().states}
+
+
+def test_another_process_says_the_same(toy: Toy, make: Make) -> None:
+    """Counts, verdicts and gauges come from the files."""
+    clock = Clock(START)
+    for number in range(3):
+        toy.day(number, shift=0.6)
+    first = make(clock, settle_seconds=0.0)
+    reading = first.round()
+    first.close()
+    again = make(clock, settle_seconds=0.0).round()
+    assert (again.scores, again.states) == (reading.scores, reading.states)
+    assert again.counted == {(NAME, "predictions"): 0, (NAME, "labels"): 0}
+    assert verdicts(toy) == ["06"] * 3 + ["07"] * 3
+
+
+def test_one_models_trouble_stops_the_heartbeat_and_not_the_others(toy: Toy, make: Make) -> None:
+    """It is said once, and mended without a restart."""
+    said: list[str] = []
+    clock = Clock(START)
+    other = spec_of(toy).model_copy(update={"name": "another"})
+    models = {NAME: spec_of(toy, windows=(WindowName.DAY,)), "another": other}
+    rounds = make(clock, said, models=lambda: models, settle_seconds=0.0)
+    blocked = toy.layout.drift / "another"
+    blocked.parent.mkdir(parents=True)
+    blocked.write_text("in the way")
+    toy.day(0)
+    toy.day(1)
+    assert rounds.round().worked_seconds is None
+    assert rounds.round().worked_seconds is None
+    assert [line.partition(" (")[0] for line in said] == ["another: its drift cannot be judged"]
+    assert verdicts(toy) == ["06"] * 3
+    blocked.unlink()
+    assert rounds.round().worked_seconds == clock.seconds
+
+
+def test_a_round_that_knows_that_there_is_nothing_has_worked(make: Make) -> None:
+    """No log yet: that is looked at and known, so the heart beats; no field is called anything."""
+    reading = make(Clock(START)).round()
+    assert (reading.worked_seconds, reading.states, reading.scores) == (START.timestamp(), [], [])
+
+
+def test_the_page_shows_a_round(toy: Toy) -> None:
+    """Before the first one there is nothing; a round that did not work shows no heartbeat."""
+    measures = Measures()
+    assert generate_latest(measures.registry) == b""
+    score, state = Score("m", "v", "day", "x", "psi", 0.25), State("m", "v", "day", "x", DriftStatus.SILENT)
+    measures.show(Reading(None, [score], [state], {("m", "labels"): 3}, {"m": 1}, {"m": 2}))
+    assert sample(measures.registry, HEARTBEAT_TIMESTAMP_SECONDS, job="drift") is None
+    labels = {"model": "m", "version": "v", "window": "day", "feature": "x"}
+    assert sample(measures.registry, DRIFT_SCORE, **labels, statistic="psi") == 0.25
+    assert sample(measures.registry, DRIFT_STATUS, **labels) == 3
+    assert sample(measures.registry, "shipway_drift_counted_total", model="m", log="labels") == 3
+    measures.show(Reading(12.5))
+    assert sample(measures.registry, HEARTBEAT_TIMESTAMP_SECONDS, job="drift") == 12.5
+
+
+def sample(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
+    return registry.get_sample_value(name, labels)
+
+
+def test_a_taken_port_is_refused(toy: Toy) -> None:
+    """One sentence with the port."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(Fatal, match=rf"cannot serve the metrics of drift on port {port} "),
+            Measures().exposed(port),
+        ):
+            pass
+
+
+def test_a_broken_model_yaml_leaves_what_it_said_before(toy: Toy) -> None:
+    """It is said once for each change; a service that is gone is watched no more."""
+    said: list[str] = []
+    models = Models(toy.root, said.append)
+    assert set(models.refresh()) == {NAME}
+    path = toy.root / "services" / "toy_drift" / "model.yaml"
+    text = path.read_text()
+    path.write_text("name: [")
+    assert (set(models.refresh()), set(models.refresh()), len(said)) == ({NAME}, {NAME}, 1)
+    path.write_text(text + "\n")
+    assert set(models.refresh()) == {NAME}
+    path.unlink()
+    assert models.refresh() == {}
+
+
+def test_without_a_stack_there_is_no_process(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line about the file that is missing, and exit code 1."""
+    assert main(["serve", "--root", str(toy.root), "--env", "local"]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
