@@ -31,6 +31,7 @@ from shipway.contract.serving import FallbackSource, ServingRuntime, ServingSpec
 from shipway.serving.calls import BatchedCalls, SingleCalls
 from shipway.serving.configuration import SlotConfiguration
 from shipway.serving.dead_letters import DeadLetter, DeadLetterLog
+from shipway.serving.described import store_of
 from shipway.serving.fallback import Exhausted, FallbackChain, Replacement
 from shipway.serving.faults import Faults, admit
 from shipway.serving.features import FeatureReader, FeatureStatus, ServedFeature, described, joined
@@ -175,6 +176,7 @@ class Runtime:
         )
         who = (version, str(configuration.slot), os.getpid())
         folder = configuration.predictions
+        store, beside = store_of(configuration)
         return cls(
             model,
             name=served.name,
@@ -198,8 +200,8 @@ class Runtime:
                 served.serving.dead_letter_max_mib << 20,
                 _counted(measures, "dead_letters"),
             ),
-            predictions=PredictionLog(folder, model.schema, *who, _counted(measures, "predictions")),
-            labels=LabelLog(folder, *who, _counted(measures, "labels")),
+            predictions=PredictionLog(folder, model.schema, *who, _counted(measures, "predictions"), store, beside),
+            labels=LabelLog(folder, *who, _counted(measures, "labels"), store),
             tier=configuration.tier,
             edges=edges,
             # No secret: the same bundle is to fail in the same way each time it starts.
