@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shipway.logs.schemas import HOUR_FORMAT, KINDS, Kind
-from shipway.logs.sources import State
+from shipway.logs.sources import State, Unreachable
 from shipway.objects.storage import ObjectStorage
 
 __all__ = ["ObjectSource"]
@@ -65,7 +65,13 @@ class ObjectSource:
         return self._hours[kind].get(hour, {})
 
     def open(self, kind: Kind, hour: str, name: str) -> pq.ParquetFile:
-        return pq.ParquetFile(pa.BufferReader(self._storage.read(f"{kind}/{hour}/{name}")))
+        try:
+            content = self._storage.read(f"{kind}/{hour}/{name}")
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise Unreachable(0, error.strerror or str(error)) from None
+        return pq.ParquetFile(pa.BufferReader(content))
 
     def where(self, kind: Kind, hour: str, name: str) -> str:
         return self._storage.where("/".join(part for part in (kind, hour, name) if part))

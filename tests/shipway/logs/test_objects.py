@@ -127,6 +127,29 @@ def test_a_store_that_does_not_answer_leaves_the_last_list(store: ObjectStore) -
     assert names(tail) == []
 
 
+def test_an_object_that_could_not_be_had_is_asked_for_again(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that falls silent between its list and the read costs a sentence, and no record."""
+    log, said = open_log(Written()), list[str]()
+    log.append([label("p")])
+    log.close()
+    tail, original = Tail(source(said), {"labels": ["prediction_id"]}), ObjectStorage.read
+
+    def silent(self: ObjectStorage, name: str) -> bytes:
+        store.answers = False
+        try:
+            return original(self, name)
+        finally:
+            store.answers = True
+
+    monkeypatch.setattr(ObjectStorage, "read", silent)
+    assert names(tail) == []
+    assert said == [f"{URL}/labels/2026-05-01T03/writer-000001.parquet: the object store answered SlowDown"]
+    monkeypatch.setattr(ObjectStorage, "read", original)
+    assert names(tail) == ["p"]
+
+
 def test_a_torn_or_foreign_object_is_told_and_passed_over(store: ObjectStore) -> None:
     """As on a disk: one sentence, until it changes; what is no segment by its name is none."""
     written, said = Written(), list[str]()
