@@ -64,6 +64,7 @@ from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubeconfig import cluster_of
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import DELIVERY_JOB, MATERIALISE_JOB, Slot
+from shipway.contract.workers import WORKERS
 
 __all__ = ["attach_parts", "build_model", "build_parts", "refuse", "served"]
 
@@ -345,6 +346,7 @@ def _accounts(environment: EnvironmentSpec, cluster: KubernetesSpec) -> dict[str
         DELIVERY_JOB: (names.platform, DELIVERY_JOB),
         MATERIALISE_JOB: (names.models, MATERIALISE_JOB),
         EXTERNAL_DNS: ("kube-system", EXTERNAL_DNS),
+        **{job: (names.platform, job) for job, worker in WORKERS.items() if worker.on_cluster},
     }
     if cluster.admission is None or cluster.admission.installed:
         return found

@@ -20,6 +20,7 @@ from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import DELIVERY_JOB, GATEWAY_JOB, LEDGER_JOB, SCRAPE_JOB
 from shipway.contract.periodic import PERIODIC
+from shipway.contract.workers import WORKERS
 from shipway.observability.rendering import seconds
 from shipway.observability.rules import platform_rules
 from shipway.observability.utilisation import cluster_disks
@@ -29,7 +30,7 @@ __all__ = ["Monitoring", "refuse_unheard_alerts"]
 # Alerts of one kind come together, and what still stands is told again.
 _GROUP_WAIT_SECONDS, _GROUP_INTERVAL_SECONDS, _REPEAT_SECONDS = 5, 60, 4 * 3600
 # What a cluster runs of the periodic things, beside the materialisation, whose rules are the feature store's.
-_PERIODIC = (SCRAPE_JOB, DELIVERY_JOB, LEDGER_JOB)
+_PERIODIC = (SCRAPE_JOB, DELIVERY_JOB, LEDGER_JOB, *(job for job, worker in WORKERS.items() if worker.on_cluster))
 
 
 def refuse_unheard_alerts(root: Path, environment: EnvironmentSpec, cluster: KubernetesSpec) -> None:

@@ -36,6 +36,7 @@ from components.kubernetes.told import (
     registry_outputs,
     routing_outputs,
 )
+from components.kubernetes.workers import Workers
 from components.parts import FeatureStoreOutputs, ModelOutputs, PlatformOutputs, ServingOutputs
 from components.services import Service
 from shipway.contract.environment import EnvironmentSpec
@@ -113,6 +114,7 @@ def build_on(
         monitors=monitors,
         opts=part,
     ).outputs
+    Workers("workers", environment, cluster, platform=platform, monitors=monitors, opts=part)
     routing = Routing("routing", environment, cluster, beneath, monitors, part)
     admitted = Admission("admission", environment, cluster, models, part).ready
     serving = Serving("serving", environment, provider, [admitted, routing.ready, *monitors], part).outputs

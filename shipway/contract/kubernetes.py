@@ -185,6 +185,7 @@ class ObjectStorageSpec(Spec):
     Args:
         url: the folder that all of them lie below.
         records_url: the folder of delivery's records, where it is another one.
+        predictions_url: the folder of the logs of predictions and labels, where it is another one.
         endpoint_url: of a store that speaks S3 and is not AWS's.
         secret: name of the Secret whose key `credentials` is an AWS credentials file; without one, each pod is known
             to the storage by its own identity.
@@ -193,6 +194,7 @@ class ObjectStorageSpec(Spec):
 
     url: S3Folder
     records_url: S3Folder | None = None
+    predictions_url: S3Folder | None = None
     endpoint_url: Annotated[str, Field(pattern=r"^https://[\w.:-]+$")] | None = None
     secret: ObjectName | None = None
     address_range: AddressRange
@@ -201,6 +203,11 @@ class ObjectStorageSpec(Spec):
     def records(self) -> str:
         """The folder that delivery writes its ledger below."""
         return self.records_url or self.url
+
+    @property
+    def predictions(self) -> str:
+        """The folder that every model's slots write their logs below, each in one of its own."""
+        return self.predictions_url or f"{self.url}/predictions"
 
 
 class InstalledGateway(Spec):

@@ -7,6 +7,7 @@ __all__ = [
     "circuit",
     "configuration",
     "dead_letters",
+    "described",
     "direct",
     "edge",
     "fallback",

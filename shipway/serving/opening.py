@@ -16,6 +16,7 @@ from shipway.contract.release import short_digest
 from shipway.contract.serving import FallbackSource
 from shipway.serving.configuration import SlotConfiguration
 from shipway.serving.dead_letters import DeadLetterLog
+from shipway.serving.described import store_of
 from shipway.serving.fallback import FallbackChain
 from shipway.serving.faults import Faults, admit
 from shipway.serving.features import FeatureReader
@@ -58,6 +59,7 @@ def open_runtime(model: Model, configuration: SlotConfiguration) -> Runtime:
     )
     who = (version, str(configuration.slot), os.getpid())
     folder = configuration.predictions
+    store, beside = store_of(configuration)
     return Runtime(
         model,
         name=served.name,
@@ -81,8 +83,8 @@ def open_runtime(model: Model, configuration: SlotConfiguration) -> Runtime:
             served.serving.dead_letter_max_mib << 20,
             lambda written, dropped: measures.logged("dead_letters", written, dropped),
         ),
-        predictions=PredictionLog(folder, model.schema, *who, _counted(measures, "predictions")),
-        labels=LabelLog(folder, *who, _counted(measures, "labels")),
+        predictions=PredictionLog(folder, model.schema, *who, _counted(measures, "predictions"), store, beside),
+        labels=LabelLog(folder, *who, _counted(measures, "labels"), store),
         tier=configuration.tier,
         edges=edges,
         # No secret: the same bundle is to fail in the same way each time it starts.

@@ -240,14 +240,14 @@ def test_the_environments_interval_is_that_of_its_own_monitors(cluster: Cluster)
     registered = cluster.register()
     found = [one["spec"]["endpoints"] for one in registered.all("ServiceMonitor").values()]
     found += [one["spec"]["podMetricsEndpoints"] for one in registered.all("PodMonitor").values()]
-    assert len(found) == 4
+    assert len(found) == 5
     assert {endpoint["interval"] for endpoints in found for endpoint in endpoints} == {"5s"}
     spec = registered.one("Release", "monitoring-chart")["values"]["prometheus"]["prometheusSpec"]
     assert "scrapeInterval" not in spec
 
 
 def test_only_what_is_scraped_can_be_missed(cluster: Cluster) -> None:
-    """The label join does not run on a cluster yet, and an installed gateway's metrics are its owner's."""
+    """An installed gateway's metrics are its owner's."""
 
     def alerts() -> set[str]:
         groups = cluster.register().one("PrometheusRule", "monitoring-rules")["spec"]["groups"]
@@ -270,7 +270,7 @@ def test_silence_is_told_of_what_a_cluster_runs(cluster: Cluster) -> None:
 
     groups = cluster.register().one("PrometheusRule", "monitoring-rules")["spec"]["groups"]
     parts = [rule["labels"]["part"] for group in groups for rule in group["rules"] if "part" in rule["labels"]]
-    assert {"scrape", "delivery", "ledger"} <= set(parts)
+    assert {"scrape", "delivery", "ledger", "labels"} <= set(parts)
     assert "alerts" not in parts
     assert receivers() == {"null": ['alertname =~ "InfoInhibitor|Watchdog|ShipwayWatchdog"']}
     cluster.change(alerts={"webhook_urls": ["http://relay/a"], "watchdog_url": "http://relay/beat"})
