@@ -32,7 +32,11 @@ class Worker:
 
 _ROWS = (
     Worker(LABELS_JOB, "labels", 6, 250, 512, "joins late labels to predictions and counts them"),
-    Worker(PARITY_JOB, "parity", 8, 500, 1024, "compares a sample of served features with the offline join"),
+    Worker(
+        *(PARITY_JOB, "parity", 8, 500, 1024),
+        "compares a sample of served features with the offline join",
+        on_cluster=False,
+    ),
     Worker(
         *(RETRAINING_JOB, "retraining", 9, 250, 512),
         "starts trainings by schedule and on verdicts, one at a time",
