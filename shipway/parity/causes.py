@@ -169,7 +169,7 @@ def category_encoding(compared: Compared) -> Cause | None:
     if len(np.unique(mapped)) < len(codes) or not np.isin(mapped, known).all():
         return None
     line = fit_line(offline, served)
-    if line.slope > 0 and line.share >= NAMED_FROM and len(codes) >= _LEAST_POINTS:
+    if line.slope > 0 and line.share == 1 and len(codes) >= _LEAST_POINTS:
         return None
     # Of a code that is exchanged, every row is.
     within = _from_first_to_last(compared) & np.isin(compared.offline.values, codes) & ~np.isnan(compared.served.values)

@@ -121,6 +121,13 @@ def write_service(root: Path) -> Path:
     return folder
 
 
+def write_offline(cache: Path, offline: Frames) -> None:
+    """Writes the offline files of the service, as its training would."""
+    (cache / "data").mkdir(parents=True)
+    for view, rows in offline.items():
+        rows.to_parquet(cache / "data" / f"{view}.parquet", index=False)
+
+
 def past(seed: int) -> Frames:
     """Returns view -> every value it ever had (`shop`, `event_timestamp`, the feature), oldest first."""
     rng = np.random.default_rng(seed)
@@ -160,26 +167,27 @@ class Shop:
         """The bundle's short digest."""
         return short_digest(f"sha256:{self.bundle.name}")
 
-    def compare(self, offline: Frames, online: Frames, seed: int, requests: int = 250, **spec: Any) -> Report:
+    def compare(self, offline: Frames, online: Frames, seed: int) -> Report:
         """Returns what parity says when `offline` is on disk and `online` was published."""
+        return answer(self.question(offline, self.records(online, seed)))
+
+    def question(self, offline: Frames, records: pa.Table) -> Question:
+        """Returns the question about some records when `offline` is on disk."""
         cache = self.scratch / uuid.uuid4().hex
-        (cache / "data").mkdir(parents=True)
-        for view, rows in offline.items():
-            rows.to_parquet(cache / "data" / f"{view}.parquet", index=False)
-        records = cache / "records.parquet"
-        pq.write_table(self.records(online, seed, requests), records)
-        question = Question(
+        write_offline(cache, offline)
+        path = cache / "records.parquet"
+        pq.write_table(records, path)
+        return Question(
             model="parity-shop",
             version=self.version,
-            records=str(records),
+            records=str(path),
             bundle=str(self.bundle),
             service=str(self.service),
             cache=str(cache),
             features=str(cache / "nowhere"),
         )
-        return answer(question.model_copy(update={"spec": question.spec.model_copy(update=spec)}))
 
-    def records(self, online: Frames, seed: int, requests: int) -> pa.Table:
+    def records(self, online: Frames, seed: int, requests: int = 250) -> pa.Table:
         """Returns the log of some requests at random moments."""
         rng = np.random.default_rng(seed + 1000)
         moments = START + pd.to_timedelta(np.sort(rng.uniform(0, HOURS * 3600, requests)), unit="s")

@@ -156,5 +156,9 @@ def test_nothing_is_named_where_both_sides_agree(shop: Shop, seed: int) -> None:
     report = shop.compare(offline, published(offline), seed)
     assert likeliest(report) == {}
     assert [one.skewed_ratio for one in report.features] == [0, 0, 0]
+    assert [(one.name, one.skewed_ratio) for one in report.predictions] == [
+        ("prediction:served", 0),
+        ("prediction:offline", 0),
+    ]
     assert report.skewed == ()
     assert of(report, WEATHER).outcomes[ParityOutcome.DEFAULT] > 0
