@@ -86,6 +86,7 @@ MODEL: dict[str, Any] = {
     "owner": {"team": "t", "contact": "c", "escalation": "e", "runbook_url": "https://example.com/r"},
     "resources": {"cpu_millicores": 100, "memory_mib": 100},
     "features": {"reads": [{"name": read, "default": -1.0, "ttl_seconds": TTL_SECONDS} for read in READS]},
+    "parity": {"sample_ratio": 1.0},
     "evaluation": {"gates": [{"metric": "auc", "minimum": 0.5}]},
 }
 
