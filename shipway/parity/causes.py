@@ -282,7 +282,8 @@ def _no_chance(more: int, less: int) -> bool:
 
 
 def _different(compared: Compared) -> Flags:
-    return compared.skewed & ~np.isnan(compared.served.values) & ~np.isnan(compared.offline.values)
+    both = ~np.isnan(compared.served.values) & ~np.isnan(compared.offline.values)
+    return compared.skewed & both & ~same(compared.served.values, compared.offline.values, compared.spec)
 
 
 def _hours(seconds: float) -> str:

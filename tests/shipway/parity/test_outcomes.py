@@ -6,14 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.contract.parity import AGREED, SKEWED, ParityOutcome, ParitySpec
-from shipway.parity.outcomes import History, Side, compare, counts, same, skewed_ratio, was_right
+from shipway.parity.outcomes import History, Side, compare, counts, is_mistimed, same, skewed_ratio, was_right
 
 NAN = float("nan")
 SPEC = ParitySpec()
 
 
 def outcome(served: float, offline: float, *, served_at: float = 0, offline_at: float = 0, **flags: bool) -> str:
-    flagged = {name: np.array([flags.get(name, False)]) for name in ("late", "stale", "unavailable", "unknown")}
+    flagged = {
+        name: np.array([flags.get(name, False)]) for name in ("late", "mistimed", "stale", "unavailable", "unknown")
+    }
     sides = [Side(np.array([value]), np.array([at])) for value, at in ((served, served_at), (offline, offline_at))]
     return str(compare(*sides, spec=SPEC, **flagged)[0])
 
@@ -23,6 +25,7 @@ def outcome(served: float, offline: float, *, served_at: float = 0, offline_at: 
     [
         ({"served": 1.0, "offline": 1.0}, "equal"),
         ({"served": 1.0, "offline": 1.0, "served_at": 0, "offline_at": 3600}, "equal"),
+        ({"served": 1.0, "offline": 1.0, "served_at": 0, "offline_at": 3600, "mistimed": True}, "mistimed"),
         ({"served": 1.0 + 1e-8, "offline": 1.0}, "within_tolerance"),
         ({"served": 1.0 + 1e-5, "offline": 1.0}, "different"),
         ({"served": 2.0, "offline": 1.0, "served_at": 0, "offline_at": 3600}, "stale"),
@@ -68,6 +71,17 @@ def test_a_value_was_right_until_it_was_replaced() -> None:
     assert not right(9.0, 100.0, 60)
     assert not right(NAN, NAN, 60)
     assert right(NAN, NAN, 300)
+
+
+def test_a_value_is_mistimed_where_its_time_has_another_value() -> None:
+    """An older time under which the same value was known is only late; a time before all that is known tells nothing."""
+    history = History(np.array([0, 3]), np.array([0.0, 100.0, 200.0]), np.array([1.0, 2.0, 2.0]))
+    offline = Side(np.array([2.0]), np.array([200.0]))
+
+    def wrong(seconds: float) -> bool:
+        return bool(is_mistimed(Side(np.array([2.0]), np.array([seconds])), offline, history, SPEC)[0])
+
+    assert [wrong(seconds) for seconds in (200.0, 100.0, 0.0, 150.0, -50.0)] == [False, False, True, True, False]
 
 
 def test_the_ratio_is_of_what_was_compared() -> None:

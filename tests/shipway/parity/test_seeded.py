@@ -147,6 +147,7 @@ def test_a_seeded_skew_is_found_and_named(
     offline, online = skew(past(seed), np.random.default_rng(seed + 50))
     found = of(shop.compare(offline, online, seed), feature)
     assert [one.name for one in found.causes[:1]] == [cause], found
+    assert found.skewed
 
 
 @pytest.mark.parametrize("seed", range(15))
