@@ -74,7 +74,7 @@ def test_a_value_was_right_until_it_was_replaced() -> None:
 
 
 def test_a_value_is_mistimed_where_its_time_has_another_value() -> None:
-    """An older time under which the same value was known is only late; a time before all that is known tells nothing."""
+    """An older time under which the same value was known is only late; a time before its past tells nothing."""
     history = History(np.array([0, 3]), np.array([0.0, 100.0, 200.0]), np.array([1.0, 2.0, 2.0]))
     offline = Side(np.array([2.0]), np.array([200.0]))
 
