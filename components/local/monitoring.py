@@ -11,6 +11,8 @@ from shipway.contract.environment import EnvironmentSpec, PortsSpec
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import ALERTS_JOB
 from shipway.contract.workers import WORKERS
+from shipway.observability.dashboards import DASHBOARDS
+from shipway.observability.grafana import grafana_json
 from shipway.observability.rules import platform_rules
 from shipway.observability.scrape import ALERT_RESEND_SECONDS, prometheus_config
 
@@ -65,6 +67,9 @@ class Monitoring(pulumi.ComponentResource):
             check=[promtool, "check", "rules", FILE],
             reload_url=f"{url}/-/reload",
         )
+        for dashboard in DASHBOARDS:
+            path = layout.dashboards / f"{dashboard.name}.json"
+            RenderedFile(f"{name}-{dashboard.name}", path, grafana_json(dashboard), child)
         SupervisedProcess(
             "prometheus",
             layout,

@@ -4,6 +4,7 @@ import typer
 
 from shipway.cli import (
     build,
+    dashboards,
     dead_letters,
     doctor,
     explain,
@@ -35,6 +36,7 @@ for group in (
     plan,
     release,
     status,
+    dashboards,
     explain,
     doctor,
     replay,
