@@ -45,16 +45,7 @@ class Monitoring(pulumi.ComponentResource):
         config = RenderedFile(
             f"{name}-config",
             layout.prometheus / "prometheus.yml",
-            prometheus_config(
-                environment,
-                gateway=f"127.0.0.1:{ports.gateway_admin}",
-                delivery=f"127.0.0.1:{ports.delivery_metrics}",
-                workers={
-                    ALERTS_JOB: f"127.0.0.1:{ports.alert_receiver}",
-                    **{job: f"127.0.0.1:{ports.worker_metrics(job)}" for job in WORKERS},
-                },
-                alertmanager=alerting.address,
-            ),
+            _config(environment, ports, alerting),
             pulumi.ResourceOptions(parent=self, depends_on=targets),
             check=[promtool, "check", "config", FILE],
             reload_url=f"{url}/-/reload",
@@ -87,3 +78,14 @@ class Monitoring(pulumi.ComponentResource):
         )
         self.outputs = MonitoringOutputs(url)
         self.register_outputs({})
+
+
+def _config(environment: EnvironmentSpec, ports: PortsSpec, alerting: AlertingOutputs) -> str:
+    workers = {ALERTS_JOB: ports.alert_receiver, **{job: ports.worker_metrics(job) for job in WORKERS}}
+    return prometheus_config(
+        environment,
+        gateway=f"127.0.0.1:{ports.gateway_admin}",
+        delivery=f"127.0.0.1:{ports.delivery_metrics}",
+        workers={job: f"127.0.0.1:{port}" for job, port in workers.items()},
+        alertmanager=alerting.address,
+    )

@@ -148,8 +148,7 @@ def _machine() -> tuple[Panel, ...]:
     )
 
 
-def _product() -> tuple[Panel, ...]:
-    score = f'max by (model, feature) ({metrics.DRIFT_SCORE}{{{_OF},window="day",statistic="w1_normalised"}})'
+def _quality() -> tuple[Panel, ...]:
     return (
         Panel(
             "Quality by late labels",
@@ -175,6 +174,12 @@ def _product() -> tuple[Panel, ...]:
             (Query(f"max by (model, version) ({metrics.LABEL_COVERAGE_RATIO}{{{_OF}}})", "{{model}} {{version}}"),),
             limit=_PRESETS.label_coverage_ratio,
         ),
+    )
+
+
+def _distributions() -> tuple[Panel, ...]:
+    score = f'max by (model, feature) ({metrics.DRIFT_SCORE}{{{_OF},window="day",statistic="w1_normalised"}})'
+    return (
         Panel(
             "Predictions by bin",
             "How the predictions of the last hour spread over the bins of the training's own.",
@@ -211,6 +216,11 @@ def _product() -> tuple[Panel, ...]:
             Unit.COUNT,
             (Query(f"topk(5, {score})", "{{model}} {{feature}}"),),
         ),
+    )
+
+
+def _changes() -> tuple[Panel, ...]:
+    return (
         Panel(
             "Served features that training would not see",
             "The share of compared values that differ from the offline join.",
@@ -233,8 +243,7 @@ def _product() -> tuple[Panel, ...]:
     )
 
 
-def _executive() -> tuple[Panel, ...]:
-    ok = f'outcome="{Outcome.OK}"'
+def _promises() -> tuple[Panel, ...]:
     return (
         Panel(
             "Requests answered well, of the last day",
@@ -263,6 +272,12 @@ def _executive() -> tuple[Panel, ...]:
             (Query(f"1 - {_over(SLOW, '1d')} / {_over(TIMED, '1d')}", "{{model}}"),),
             Kind.NUMBER,
         ),
+    )
+
+
+def _needs() -> tuple[Panel, ...]:
+    ok = f'outcome="{Outcome.OK}"'
+    return (
         Panel(
             "Predictions of the last day",
             "How much the models are used.",
@@ -303,6 +318,16 @@ DASHBOARDS: tuple[Dashboard, ...] = (
     Dashboard(
         "engineer", "Shipway: engineer", "Is it well, and if not, where?", (*_traffic(), *_dependencies(), *_machine())
     ),
-    Dashboard("product", "Shipway: product", "How good are the predictions, and do they stay so?", _product()),
-    Dashboard("executive", "Shipway: executive", "Does it keep its promises, and what will it need?", _executive()),
+    Dashboard(
+        "product",
+        "Shipway: product",
+        "How good are the predictions, and do they stay so?",
+        (*_quality(), *_distributions(), *_changes()),
+    ),
+    Dashboard(
+        "executive",
+        "Shipway: executive",
+        "Does it keep its promises, and what will it need?",
+        (*_promises(), *_needs()),
+    ),
 )

@@ -18,6 +18,7 @@ __all__ = ["NO_DATA", "picture", "shown"]
 
 NO_DATA = "no data"
 _COLUMNS, _WIDTH_INCHES, _HEIGHT_INCHES, _DPI = 3, 4.6, 2.3, 72
+_PALETTE = 64
 # More lines than a reader tells apart; the rest is drawn without a name.
 _NAMED = 6
 # Distinguishable for people who see colours differently (Okabe and Ito).
@@ -48,8 +49,18 @@ def picture(dashboard: Dashboard, answers: Sequence[Answer], span: Span) -> byte
     for axis, answer in zip(axes, answers, strict=True):
         _draw(axis, answer, span)
     file = io.BytesIO()
-    figure.savefig(file, format="png", metadata={"Software": "shipway"}, pil_kwargs={"optimize": True})
-    return file.getvalue()
+    figure.savefig(file, format="png")
+    return _small(file)
+
+
+def _small(file: io.BytesIO) -> bytes:
+    """Returns a picture in a third of its size, with as many colours as lines and letters need."""
+    from PIL import Image
+
+    small = io.BytesIO()
+    with Image.open(file) as full:
+        full.convert("RGB").quantize(_PALETTE).save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def _draw(axis: "Axes", answer: Answer, span: Span) -> None:
@@ -60,7 +71,9 @@ def _draw(axis: "Axes", answer: Answer, span: Span) -> None:
         axis.set_axis_off()
         _numbers(axis, answer)
         return
-    for number, line in enumerate(answer.lines):
+    # The largest are named.
+    lines = sorted(answer.lines, key=lambda line: max(value for _, value in line.points), reverse=True)
+    for number, line in enumerate(lines):
         times = [datetime.fromtimestamp(at, UTC) for at, _ in line.points]
         named = line.name if number < _NAMED else f"_{number}"
         colour = _COLOURS[number % len(_COLOURS)]

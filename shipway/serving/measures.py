@@ -18,7 +18,34 @@ from shipway.serving.read_measures import ReadMeasures
 __all__ = ["Measures"]
 
 _SLOT_LABELS = ("model", "version", "slot")
+_AGE_EDGES_SECONDS = metrics.FEATURE_AGE_EDGES_SECONDS
 # From one second to thirty days, about three a decade: ages are looked at by people, never compared bin by bin.
+
+
+class ProcessMeasures:
+    """What the slot's processes use.
+
+    Not the exposition's own process series: behind several worker processes those would be of nobody.
+    """
+
+    def __init__(self, who: tuple[str, str, str], registry: CollectorRegistry) -> None:
+        name = metrics.PROCESS_CPU_SECONDS_TOTAL.removesuffix("_total")
+        text = "CPU time that the slot's processes have used."
+        self._cpu = Counter(name, text, _SLOT_LABELS, registry=registry).labels(*who)
+        self._memory = Gauge(
+            metrics.PROCESS_MEMORY_BYTES,
+            "Memory that the slot's processes hold.",
+            _SLOT_LABELS,
+            registry=registry,
+            multiprocess_mode="livesum",
+        ).labels(*who)
+        self._cpu_seconds = 0.0
+
+    def show(self, cpu_seconds: float, memory_bytes: int) -> None:
+        """Shows CPU time since this process' start, and the memory it holds now."""
+        self._cpu.inc(max(cpu_seconds - self._cpu_seconds, 0.0))
+        self._cpu_seconds = cpu_seconds
+        self._memory.set(memory_bytes)
 
 
 class Measures:
@@ -69,12 +96,7 @@ class Measures:
         self._unit_bin_counter = counter(
             metrics.UNIT_PREDICTION_BIN_TOTAL, "Each unit's first prediction in a rollout.", "reference", "bin"
         )
-        ages = histogram(
-            metrics.FEATURE_AGE_SECONDS,
-            "Age of served feature values.",
-            "feature",
-            edges=metrics.FEATURE_AGE_EDGES_SECONDS,
-        )
+        ages = histogram(metrics.FEATURE_AGE_SECONDS, "Age of served values.", "feature", edges=_AGE_EDGES_SECONDS)
         self._violations = counter(metrics.VIOLATIONS_TOTAL, "Violations of the schema.", "field", "rule")
         self._who = who
         self._registry = registry
@@ -96,18 +118,7 @@ class Measures:
         self._written = counter(metrics.PREDICTION_LOG_WRITTEN_TOTAL, "Log records on disk.", "log")
         self._dropped = counter(metrics.PREDICTION_LOG_DROPPED_TOTAL, "Log records lost: queue or disk full.", "log")
         self._heartbeat = gauge(metrics.HEARTBEAT_TIMESTAMP_SECONDS, "When a periodic job last did its work.", "job")
-        # Not the exposition's own process series: behind several worker processes those would be of nobody.
-        cpu = counter(metrics.PROCESS_CPU_SECONDS_TOTAL, "CPU time that the slot's processes have used.")
-        self._cpu = cpu.labels(*who)
-        self._cpu_seconds = 0.0
-        memory = Gauge(
-            metrics.PROCESS_MEMORY_BYTES,
-            "Memory that the slot's processes hold.",
-            _SLOT_LABELS,
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self._memory = memory.labels(*who)
+        self._process = ProcessMeasures(who, registry)
         gauge(metrics.MODEL_INFO, "What is served; always 1.", "digest").labels(*who, digest).set(1)
 
     def request(self, outcome: Outcome, seconds: float) -> None:
@@ -184,9 +195,7 @@ class Measures:
 
     def process(self, cpu_seconds: float, memory_bytes: int) -> None:
         """Shows what this process has used: CPU time since its start, and the memory it holds now."""
-        self._cpu.inc(max(cpu_seconds - self._cpu_seconds, 0.0))
-        self._cpu_seconds = cpu_seconds
-        self._memory.set(memory_bytes)
+        self._process.show(cpu_seconds, memory_bytes)
 
 
 def _bins_of(

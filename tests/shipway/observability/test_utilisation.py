@@ -17,7 +17,7 @@ __all__ = ["promtool"]
     [
         # 700 of 1000 bytes at first, one more a minute: at 850 it is 150 minutes until all are used.
         pytest.param("700+1x200", "at this rate it is full in 2h 30m 0s", id="grows"),
-        pytest.param("850x200", "it does not grow", id="stands"),
+        pytest.param("850x200", "nothing says that it grows", id="stands"),
     ],
 )
 def test_a_disk_that_fills_is_told_with_the_time_that_is_left(
