@@ -45,7 +45,14 @@ ENVIRONMENT = EnvironmentSpec.model_validate(
 )
 
 ALARM = Alarm(
-    AlertName.ROLLOUT_PAUSED, "digits", "vision", "lead", "https://example.com/r", "waits", "2026-01-02T03:04:05+00:00"
+    AlertName.ROLLOUT_PAUSED,
+    "digits",
+    "vision",
+    "lead",
+    "https://example.com/r",
+    "https://example.com/own",
+    "waits",
+    "2026-01-02T03:04:05+00:00",
 )
 
 
