@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from policies.pack import all_rules
-from shipway.contract.alerts import ALERTS
 from shipway.contract.documents import Spec, write_atomic
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate
 from shipway.contract.model import RolloutSpec
 from shipway.contract.serving import CircuitSpec, FeatureRead, FeaturesSpec, ServingSpec
 from shipway.drift.statistics import STATISTICS
+from tools.alerts_page import alert_page
 
-__all__ = ["TABLES", "alert_table", "main", "policy_table", "rollout_table", "serving_table", "statistics_table"]
+__all__ = ["TABLES", "main", "policy_table", "rollout_table", "serving_table", "statistics_table"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,23 +33,6 @@ def policy_table() -> str:
     for rule in all_rules():
         tiers = ", ".join(sorted(rule.tiers))
         lines.append(f"| {rule.id} | {rule.title} | {rule.severity} | {tiers} | {rule.message} | {rule.fix} |")
-    return "\n".join(lines) + "\n"
-
-
-def alert_table() -> str:
-    """Returns the page that lists every alert."""
-    lines = [
-        "# Alerts",
-        "",
-        "Made from `shipway/contract/alerts.py`. Alertmanager sends each to `.shipway/<env>/alerts/alerts.jsonl`, a",
-        "line when it begins and one when it ends, and to every address in `alerts.webhook_urls` of the",
-        "environment. An alert of a model carries the owner, the escalation and the runbook of its model.yaml. A",
-        "page wakes somebody now; a ticket can wait for the morning.",
-        "",
-        "| alert | severity | what it means | look with |",
-        "|---|---|---|---|",
-    ]
-    lines += [f"| {name} | {alert.severity} | {alert.meaning} | `{alert.look}` |" for name, alert in ALERTS.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -150,7 +133,7 @@ def _default(value: Any) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "docs/alerts.md": alert_table,
+    "docs/alerts.md": alert_page,
     "docs/policies.md": policy_table,
     "docs/rollout.md": rollout_table,
     "docs/serving-keys.md": serving_table,

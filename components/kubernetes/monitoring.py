@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.core.v1 import ConfigMap
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.kubernetes.charts import KUBE_PROMETHEUS_STACK, install
@@ -21,6 +22,8 @@ from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import DELIVERY_JOB, GATEWAY_JOB, LEDGER_JOB, SCRAPE_JOB
 from shipway.contract.periodic import PERIODIC
 from shipway.contract.workers import WORKERS
+from shipway.observability.dashboards import DASHBOARDS
+from shipway.observability.grafana import grafana_json
 from shipway.observability.rendering import seconds
 from shipway.observability.rules import platform_rules
 from shipway.observability.utilisation import cluster_disks
@@ -97,6 +100,18 @@ class Monitoring(pulumi.ComponentResource):
             spec=load_yaml(rules),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.ready, space]),
         )
+        for dashboard in DASHBOARDS:
+            ConfigMap(
+                f"{name}-{dashboard.name}",
+                # The label by which the sidecar of a Grafana finds it, kube-prometheus-stack's or another.
+                metadata=ObjectMetaArgs(
+                    name=f"dashboard-{dashboard.name}",
+                    namespace=names.platform,
+                    labels={**given, "grafana_dashboard": "1"},
+                ),
+                data={f"shipway-{dashboard.name}.json": grafana_json(dashboard)},
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[space]),
+            )
         self.register_outputs({})
 
 

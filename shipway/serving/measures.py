@@ -19,6 +19,7 @@ from shipway.serving.read_measures import ReadMeasures
 __all__ = ["Measures"]
 
 _SLOT_LABELS = ("model", "version", "slot")
+_AGE_EDGES_SECONDS = metrics.FEATURE_AGE_EDGES_SECONDS
 # From one second to thirty days, about three a decade: ages are looked at by people, never compared bin by bin.
 
 
@@ -81,8 +82,7 @@ class Measures:
         self._unit_bin_counter = counter(
             metrics.UNIT_PREDICTION_BIN_TOTAL, "Each unit's first prediction in a rollout.", "reference", "bin"
         )
-        age_edges = metrics.FEATURE_AGE_EDGES_SECONDS
-        ages = histogram(metrics.FEATURE_AGE_SECONDS, "Age of served feature values.", "feature", edges=age_edges)
+        ages = histogram(metrics.FEATURE_AGE_SECONDS, "Age of served values.", "feature", edges=_AGE_EDGES_SECONDS)
         self._violations = counter(metrics.VIOLATIONS_TOTAL, "Violations of the schema.", "field", "rule")
         self._who = who
         self._registry = registry

@@ -64,7 +64,7 @@ def serve_cluster(config: Path, metrics_port: int, kubeconfig: Path | None = Non
                 continue
             problems = {"lease": lease.problem} if lease.problem else {}
             said = say(problems, said)
-            measures.show({}, problems)
+            measures.show({}, problems, leads=False)
             stopping.wait(RENEW_SECONDS)
         lease.release()
 
@@ -95,7 +95,9 @@ class _Tenure:
                     controller.tick()
                 said = say(controller.problems, said)
                 self.measures.show(controller.served, controller.problems)
-                standing = alarms(controller.newest, controller.problems, standing, utc_now())
+                standing = alarms(
+                    controller.newest, controller.problems, standing, utc_now(), self.settings.runbook_url
+                )
                 notifier.show(standing)
                 self.stopping.wait(COMPARING_POLL_SECONDS if controller.comparing else POLL_SECONDS)
 

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from components.kubernetes.gpu_types import GPU_TYPES
+from shipway.observability.dashboards import DASHBOARDS
+from shipway.observability.grafana import grafana_json
 from tests.components.kubernetes.cluster import Cluster, Registered
 
 STORE = {"host": "store.example.com", "port": 7000, "address_range": "203.0.113.0/28"}
@@ -212,6 +214,7 @@ def test_delivery_may_do_what_it_does_and_nothing_else(cluster: Cluster) -> None
         "alertmanager": "monitoring-alertmanager.shipway-onprem-monitoring.svc:9093",
         "records": "s3://shipway-onprem",
         "scrape_interval_seconds": 5,
+        "runbook_url": "docs/alerts.md",
     }
 
 
@@ -292,6 +295,15 @@ def test_features_go_online_by_the_clock_and_lateness_is_heard(cluster: Cluster,
     assert record["record"] == "shipway:last_work_timestamp_seconds"
     # Less two scrapes, so that it is told in time.
     assert f"> {minutes * 180 - 10}" in late["expr"]
+
+
+def test_dashboards_are_found_by_a_grafana(cluster: Cluster) -> None:
+    """Each is a ConfigMap with the sidecar's label, and holds the JSON that the local stack writes into a file."""
+    registered = cluster.register()
+    for dashboard in DASHBOARDS:
+        found = registered.one("ConfigMap", f"monitoring-{dashboard.name}")
+        assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert found["data"] == {f"shipway-{dashboard.name}.json": grafana_json(dashboard)}
 
 
 def test_nodes_are_expected_to_say_what_they_have(cluster: Cluster) -> None:
