@@ -18,7 +18,6 @@ class Worker:
         port_offset: of its metrics, from the base of a local stack's ports.
         cpu_millicores, memory_mib: what it is given on a cluster.
         does: what it does, in one sentence.
-        on_cluster: whether it is a process there too; otherwise something else does its work, as a CronJob may.
     """
 
     job: str
@@ -27,17 +26,12 @@ class Worker:
     cpu_millicores: int
     memory_mib: int
     does: str
-    on_cluster: bool = True
 
 
 _ROWS = (
     Worker(LABELS_JOB, "labels", 6, 250, 512, "joins late labels to predictions and counts them"),
     Worker(PARITY_JOB, "parity", 8, 500, 1024, "compares a sample of served features with the offline join"),
-    Worker(
-        *(RETRAINING_JOB, "retraining", 9, 250, 512),
-        "starts trainings by schedule and on verdicts, one at a time",
-        on_cluster=False,
-    ),
+    Worker(RETRAINING_JOB, "retraining", 9, 250, 512, "starts trainings by schedule and on verdicts, one at a time"),
 )
 
 WORKERS: Mapping[str, Worker] = {one.job: one for one in _ROWS}
