@@ -36,13 +36,15 @@ _MODEL_CHANGES: Mapping[str, Any] = {
     },
     "retraining": {
         "release": "auto",
-        "cool_down_seconds": 120,
+        "cool_down_seconds": 60,
         "minimum_rows": 300,
         "minimum_segment_rows": 150,
         "recent_rows": 5000,
         "first_retry_seconds": 60,
         "last_retry_seconds": 240,
     },
+    # Values are published ten times a second, which is once an hour of these: what that does is no news.
+    "parity": {"sample_ratio": 0.001},
     # The bars of a model of one month, judged on one week or two.
     "evaluation": {
         "gates": [

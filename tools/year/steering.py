@@ -1,9 +1,7 @@
 """The year itself: the replay in a process of its own, event time standing still while a model is trained."""
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -65,7 +63,8 @@ def drive(job: Drive) -> dict[str, Any]:
     hold, state = job.folder / "hold", job.folder / "state.json"
     hold.unlink(missing_ok=True)
     state.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "shipway.traffic", "--root", str(job.layout.root), "--service", SERVICE]
+    python = str(job.layout.root / ".shipway" / "venv" / "bin" / "python")
+    command = [python, "-m", "shipway.traffic", "--root", str(job.layout.root), "--service", SERVICE]
     command += ["--start", job.start, "--until", job.until, "--share", str(job.share), "--rate", str(job.rate)]
     command += ["--hold", str(hold), "--state", str(state)]
     log = job.folder / "replay.log"
@@ -73,7 +72,7 @@ def drive(job: Drive) -> dict[str, Any]:
         process = subprocess.Popen(
             command,
             cwd=job.layout.root,
-            env={**os.environ, **job.variables},
+            env=dict(job.variables),
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
