@@ -37,7 +37,7 @@ from components.kubernetes.places import (
 from components.kubernetes.pods import Mount, pod_template, resources, scratch, secret_files
 from components.services import Service
 from shipway.contract.documents import load_yaml
-from shipway.contract.environment import EnvironmentSpec, environment_path
+from shipway.contract.environment import EnvironmentSpec, Tier, environment_path
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec, RetrainerSpec
 from shipway.contract.metrics import RETRAINING_JOB
@@ -164,7 +164,7 @@ def build_retraining(
             storage_class_name=cluster.storage_class,
             resources=VolumeResourceRequirementsArgs(requests={"storage": f"{place.storage_gib}Gi"}),
         ),
-        opts=opts,
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=environment.tier is Tier.PROD)),
     )
     CronJob(
         f"{name}-job",
