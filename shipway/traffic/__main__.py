@@ -29,6 +29,9 @@ __all__ = ["main"]
 
 _REQUEST_TIMEOUT_SECONDS = 60.0
 _STATE_SECONDS = 1.0
+
+# As many as one slot answers at once: on a busy machine the replay takes longer, and overloads nothing.
+_MOST_IN_FLIGHT = 16
 _LABELS_WITHIN = timedelta(days=2)
 
 
@@ -54,7 +57,7 @@ async def _run(chosen: argparse.Namespace) -> dict[str, Any]:
     address = f"http://127.0.0.1:{ports.gateway}/{model}/"
     with ProcessPublisher(layout.features) as publisher:
         async with httpx.AsyncClient(base_url=address, timeout=_REQUEST_TIMEOUT_SECONDS, trust_env=False) as client:
-            replay = Replay(client, publisher, Pace(chosen.rate), _say, chosen.hold.exists)
+            replay = Replay(client, publisher, Pace(chosen.rate), _say, chosen.hold.exists, _MOST_IN_FLIGHT)
             states = asyncio.create_task(_keep_state(replay, chosen.state))
             try:
                 summary = await replay.run(_events(folder, chosen), sys.maxsize)

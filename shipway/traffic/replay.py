@@ -65,6 +65,7 @@ class Replay:
         pace: how fast.
         progress: called with one line every two seconds.
         held: whether event time stands still now, as it all but does while a model is trained: nothing is asked then.
+        most_in_flight: with so many requests unanswered the next one waits.
     """
 
     def __init__(
@@ -74,9 +75,10 @@ class Replay:
         pace: Pace,
         progress: Callable[[str], None],
         held: Callable[[], bool] = lambda: False,
+        most_in_flight: int = _MAX_IN_FLIGHT,
     ) -> None:
         self._client, self._publisher, self._pace, self._progress = client, publisher, pace, progress
-        self._held = held
+        self._held, self._most_in_flight = held, most_in_flight
         self.summary = Summary()
         self._in_flight: set[asyncio.Task[None]] = set()
         # Unit -> the id of its prediction, None until it is answered, and gone when its label is sent.
@@ -143,7 +145,7 @@ class Replay:
             self._start(self._feedback(self._take_labels()))
         if (delay := due - time.perf_counter()) > 0:
             await asyncio.sleep(delay)
-        while len(self._in_flight) >= _MAX_IN_FLIGHT:
+        while len(self._in_flight) >= self._most_in_flight:
             await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
         self._now = ask.at
         self._ids[ask.unit_id] = None
