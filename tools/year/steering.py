@@ -1,6 +1,9 @@
 """The year itself: the replay in a process of its own, event time standing still while a model is trained."""
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -76,14 +79,16 @@ def drive(job: Drive) -> dict[str, Any]:
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
+            start_new_session=True,
         )
         try:
             _attend(job, process, hold, state)
             printed = process.communicate()[0]
         finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
+            # Also what it started to publish with, which would wait for it for ever.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
             hold.unlink(missing_ok=True)
             job.clock.save(job.folder / "clock.jsonl")
     if not printed.strip():
