@@ -54,6 +54,7 @@ from components.kubernetes.labels import refuse_unfit_labels
 from components.kubernetes.monitoring import refuse_unheard_alerts
 from components.kubernetes.names import ClusterNames
 from components.kubernetes.places import FEAST, MLFLOW, ONLINE_STORE
+from components.kubernetes.retraining import refuse_unfit_schedules
 from components.kubernetes.scaling import refuse_missing_scaler
 from components.kubernetes.serving import Namespaces
 from components.kubernetes.target import attach_on, build_on
@@ -83,6 +84,7 @@ def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]
     refuse_missing_gpus(root, environment, services, AWS_GPU_TABLE)
     refuse_missing_images(environment, services)
     refuse_missing_scaler(root, environment, services)
+    refuse_unfit_schedules(root, environment, cluster, services)
     model_service.refuse_unknown_bundles(services)
     refuse_unknown_machines(root, environment)
     refuse_unfit_pools(root, environment)

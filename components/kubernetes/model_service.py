@@ -43,6 +43,7 @@ from components.kubernetes.places import (
     object_storage_files,
 )
 from components.kubernetes.pods import Mount, config_files, pod_template, resources, scratch
+from components.kubernetes.retraining import build_retraining
 from components.kubernetes.scaling import scaler
 from components.kubernetes.scraping import MOST_SAMPLES, own_heartbeats, without_own
 from components.parts import ModelOutputs, PlatformOutputs, SlotOutputs
@@ -173,6 +174,7 @@ class _Model:
             opts=self._opts(ignore=["spec.rules"]),
         )
         self._monitoring(metadata, released=bool(filled))
+        build_retraining(self.service, self.environment, self.cluster, self._opts())
         return account
 
     @property

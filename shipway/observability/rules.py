@@ -14,6 +14,7 @@ from shipway.contract.metrics import (
     MATERIALISE_JOB,
     MODELS_JOB,
     RECORDED,
+    RETRAINING_JOB,
     Outcome,
 )
 from shipway.contract.model import ModelSpec
@@ -26,7 +27,7 @@ from shipway.observability.rendering import render_template, seconds
 from shipway.observability.silence import job_down, model_silence, silence, watchdog
 from shipway.observability.utilisation import local_disk, of_gpus, utilisation
 
-__all__ = ["gpu_rules", "materialise_rules", "model_rules", "platform_rules"]
+__all__ = ["gpu_rules", "materialise_rules", "model_rules", "platform_rules", "retraining_rules"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -188,4 +189,32 @@ def materialise_rules(environment: EnvironmentSpec, namespace: str, cron_job: st
         runbook=_runbooks(environment),
         owner=PLATFORM_OWNER,
         groups=[Group(MATERIALISE_JOB, _PRESETS_SECONDS, tuple(_silence([thing], environment)))],
+    )
+
+
+def retraining_rules(
+    model: ModelSpec, environment: EnvironmentSpec, namespace: str, cron_job: str, every_seconds: float
+) -> str:
+    """Returns the rule file of a model's CronJob: an alert when no start of it has succeeded for too long.
+
+    Args:
+        model: whose.
+        environment: which says where the runbook is.
+        namespace, cron_job: where kube-state-metrics sees it.
+        every_seconds: how often it is started.
+    """
+    thing = replace(
+        PERIODIC[RETRAINING_JOB],
+        every_seconds=every_seconds,
+        # The first start that fails is one too many.
+        objective_seconds=every_seconds + model.retraining.timeout_seconds + _PRESETS_SECONDS,
+        look=f"kubectl get jobs -n {namespace} -l shipway/retrains={model.name}",
+        heartbeat=f'max(kube_cronjob_status_last_successful_time{{namespace="{namespace}",cronjob="{cron_job}"}})',
+    )
+    return render_template(
+        _TEMPLATES,
+        "groups.yml.j2",
+        runbook=_runbooks(environment),
+        owner=model.owner.team,
+        groups=[Group(f"{RETRAINING_JOB}-{model.name}", _PRESETS_SECONDS, tuple(_silence([thing], environment)))],
     )
