@@ -56,6 +56,9 @@ class Shops:
                     {"shop": shop, feature: float("nan") if empty else found[feature], "event_timestamp": at}
                     for shop, found in self.values.items()
                 ]
+                if empty:
+                    # Feast writes no column that holds nothing at all.
+                    rows.append({"shop": "no shop of these", feature: 0.0, "event_timestamp": at})
                 store.publish(name, rows)
 
     def fresh(self, one: Question) -> bool:
