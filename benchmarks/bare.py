@@ -1,4 +1,4 @@
-"""A BentoML service as one writes it without Shipway: `python -m benchmarks.bare --bundle B --features F --port P`.
+"""A BentoML service as one writes it without Shipway: `python -m benchmarks.bare --bundle B --features F ...`.
 
 The same model and the same feature reads as the bundle's own service, BentoML's own validation, and nothing else: no
 log, no counters of drift, no fallback. It works inside the event loop, without a thread's hop, because that is fastest.
@@ -6,7 +6,6 @@ log, no counters of drift, no fallback. It works inside the event loop, without 
 
 import argparse
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -81,20 +80,19 @@ def application(predict: Callable[[Rows], list[float]]) -> Any:
 def main() -> None:
     """Serves until it is ended, as a slot is served: uvicorn in one process."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bare", description=__doc__)
-    for name in ("bundle", "features"):
+    for name in ("bundle", "features", "state"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="shipway-bare-") as folder:
-        counters = Path(folder) / "metrics"
-        counters.mkdir()
-        quiet = {"BENTOML_DO_NOT_TRACK": "True", "OMP_NUM_THREADS": "1"}
-        os.environ.update(quiet | {"BENTOML_HOME": folder, "PROMETHEUS_MULTIPROC_DIR": str(counters)})
+    counters = chosen.state / "metrics"
+    counters.mkdir(parents=True)
+    quiet = {"BENTOML_DO_NOT_TRACK": "True", "OMP_NUM_THREADS": "1"}
+    os.environ.update(quiet | {"BENTOML_HOME": str(chosen.state), "PROMETHEUS_MULTIPROC_DIR": str(counters)})
 
-        import uvicorn
+    import uvicorn
 
-        served = application(predictor(chosen.bundle, chosen.features))
-        uvicorn.run(served, host="127.0.0.1", port=chosen.port, access_log=False, log_level="warning")
+    served = application(predictor(chosen.bundle, chosen.features))
+    uvicorn.run(served, host="127.0.0.1", port=chosen.port, access_log=False, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -106,9 +106,9 @@ def processes(made: TrainedService, features: Path, ways: Iterable[str], scratch
 
 def _command(made: TrainedService, features: Path, name: str, port: int, scratch: Path) -> list[str]:
     common = ["--port", str(port), "--features", str(features), "--bundle"]
-    if name == "bare":
-        return ["-m", "benchmarks.bare", *common, str(made.bundle)]
     state = scratch / f"{made.spec.name}-{name}"
+    if name == "bare":
+        return ["-m", "benchmarks.bare", "--state", str(state), *common, str(made.bundle)]
     own = ["--slot", "blue", "--state", str(state / "state"), "--predictions", str(state / "predictions")]
     return ["-m", "shipway.serving", *own, *common, str(hosted(made, ServingRuntime(name)))]
 
@@ -124,7 +124,11 @@ def _running(words: Sequence[str], log: Path) -> "Generator[subprocess.Popen[byt
         yield process
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _await_ready(one: Served) -> None:

@@ -8,6 +8,7 @@ Beside the answers stands the processor time of each, which depends less on what
 """
 
 import argparse
+import signal
 import statistics
 import sys
 import tempfile
@@ -109,6 +110,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="blocks of each way")
     parser.add_argument("--models", nargs="+", choices=list(SERVICES), default=list(SERVICES))
     options = parser.parse_args()
+    # Told to stop, it ends its processes first.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     missed = False
     for model in options.models:
         cost = measure(model, options.rounds)
