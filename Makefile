@@ -11,7 +11,7 @@ VENV := .shipway/venv/bin
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.shipway/cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up down preview test test-cluster ci bench soak faults lock clean python
+.PHONY: help setup up down preview test test-cluster ci bench soak faults year lock clean python
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ soak: setup ## real slots under load and faults: do memory or descriptors grow? 
 
 faults: setup ## inject every fault of the design into real processes (ONLY="F4 F5", SEEDS=3, JOBS=2); goes on where it was cut off
 	@$(VENV)/python -m tools.faults $(if $(ONLY),--only "$(ONLY)") $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS))
+
+year: setup ## replay 2013 at speed on a platform of its own: drift, retraining, promotion (BASE=9600, SHARE=0.35; half an hour)
+	@. .shipway/env && $(VENV)/python -m tools.year $(if $(BASE),--base $(BASE)) $(if $(SHARE),--share $(SHARE))
 
 test-cluster: ## on stand-ins of the clouds, by checkov, and on a real Kubernetes control plane (built first: 8 minutes)
 	@$(PYTHON) -m tools.setup --cluster

@@ -18,10 +18,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from services.flight_delay import dataset
+from shipway.bundle.reference import Categories, Histogram
 from shipway.bundle.reference import Reference as BundleReference
 from shipway.contract.drift import DriftSpec
 from shipway.drift.bins import Bins
-from shipway.drift.calibration import Calibration
+from shipway.drift.calibration import RESAMPLES, Calibration
 from shipway.drift.judge import Window, judge
 from shipway.drift.persistence import History
 from shipway.drift.reference import HOURS_OF_WEEK, Reference
@@ -84,9 +85,9 @@ def _flights() -> tuple[Numbers, NDArray[np.int64]]:
         rows["departs_at"].dt.hour,
         *(pd.Series(pd.factorize(rows[name], sort=True)[0]) for name in ("carrier", "origin", "destination")),
     ]
-    table = np.column_stack([column.to_numpy(dtype=np.float64) for column in columns])
+    table: Numbers = np.column_stack([np.asarray(column, dtype=np.float64) for column in columns])
     hour = (rows["asked_at"] - pd.Timestamp("2013-01-01", tz="UTC")) // pd.Timedelta(hours=1)
-    return table, hour.to_numpy(dtype=np.int64)
+    return table, np.asarray(hour, dtype=np.int64)
 
 
 def _day(chance: np.random.Generator, day: int) -> list[Numbers]:
@@ -128,7 +129,9 @@ def reference_of(hours: list[Numbers]) -> tuple[Bins, Reference]:
 
 def bins_of(rows: Numbers) -> Bins:
     """Returns the bins that training would make of these rows; the last column stands for the predictions."""
-    fields = {f"f{number:02d}": histogram(rows[:, number], _BINS) for number in range(rows.shape[1] - 1)}
+    fields: dict[str, Histogram | Categories] = {
+        f"f{number:02d}": histogram(rows[:, number], _BINS) for number in range(rows.shape[1] - 1)
+    }
     return Bins.of(BundleReference(predictions=histogram(rows[:, -1], _BINS), fields=fields))
 
 
@@ -164,7 +167,8 @@ def _said(
     chance: np.random.Generator, bins: Bins, reference: Reference, spec: DriftSpec
 ) -> dict[int, list[dict[str, bool]]]:
     """Returns day of the odd weeks -> for each hour, field -> whether it was found; fields not judged left out."""
-    calibration = Calibration(chance)
+    # Half of what a service would draw: the rest of the proof is in how many windows there are.
+    calibration = Calibration(chance, RESAMPLES // 2)
     said: dict[int, list[dict[str, bool]]] = {}
     for day in np.arange(6, 6 + 51 * 7).reshape(-1, 7)[1::2].ravel().tolist():
         said[day] = []

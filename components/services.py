@@ -6,8 +6,11 @@ from pathlib import Path
 
 from shipway.contract.errors import SpecError
 from shipway.contract.layout import services
+from shipway.contract.metrics import Slot
 from shipway.contract.model import ModelSpec, load_model
-from shipway.contract.release import Release, load_release, release_path
+from shipway.contract.record import load_record
+from shipway.contract.release import Release, load_release, release_path, short_digest
+from shipway.contract.workers import DescribedModel
 
 __all__ = ["Headroom", "Service", "Way", "load_services"]
 
@@ -43,6 +46,16 @@ class Service:
     spec: ModelSpec
     release: Release
     room: Headroom | None = None
+
+    def described(self) -> DescribedModel:
+        """Returns what the model's logs are judged by: its model.yaml, and how the versions in its slots did.
+
+        Raises:
+            SpecError: when nothing is known of a bundle that is released.
+        """
+        digests = [digest for slot in Slot if (digest := self.release.digest(slot))]
+        evaluations = {short_digest(digest): load_record(self.folder, digest).metrics for digest in digests}
+        return DescribedModel(spec=self.spec, evaluations=evaluations)
 
 
 def load_services(root: Path, environment: str) -> tuple[Service, ...]:

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from policies.pack import all_rules
-from shipway.contract.alerts import ALERTS
-from shipway.contract.documents import write_atomic
+from shipway.contract.documents import Spec, write_atomic
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate
 from shipway.contract.model import RolloutSpec
+from shipway.contract.serving import CircuitSpec, FeatureRead, FeaturesSpec, ServingSpec
+from shipway.drift.statistics import STATISTICS
+from tools.alerts_page import alert_page
 
-__all__ = ["TABLES", "alert_table", "main", "policy_table", "rollout_table"]
+__all__ = ["TABLES", "main", "policy_table", "rollout_table", "serving_table", "statistics_table"]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,23 +36,6 @@ def policy_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def alert_table() -> str:
-    """Returns the page that lists every alert."""
-    lines = [
-        "# Alerts",
-        "",
-        "Made from `shipway/contract/alerts.py`. Alertmanager sends each to `.shipway/<env>/alerts/alerts.jsonl`, a",
-        "line when it begins and one when it ends, and to every address in `alerts.webhook_urls` of the",
-        "environment. An alert of a model carries the owner, the escalation and the runbook of its model.yaml. A",
-        "page wakes somebody now; a ticket can wait for the morning.",
-        "",
-        "| alert | severity | what it means | look with |",
-        "|---|---|---|---|",
-    ]
-    lines += [f"| {name} | {alert.severity} | {alert.meaning} | `{alert.look}` |" for name, alert in ALERTS.items()]
-    return "\n".join(lines) + "\n"
-
-
 def rollout_table() -> str:
     """Returns the page that lists every key of `rollout` in model.yaml, and what each gate does by default.
 
@@ -62,14 +47,8 @@ def rollout_table() -> str:
         "",
         "Made from `shipway/contract/model.py`. What they mean for a rollout is in [delivery.md](delivery.md).",
         "",
-        "| key | default | what it says |",
-        "|---|---|---|",
+        *_keys(RolloutSpec),
     ]
-    fields, meanings = RolloutSpec.model_fields, _meanings(getdoc(RolloutSpec) or "")
-    if fields.keys() != meanings.keys():
-        raise ValueError(f"Args of RolloutSpec: expected {sorted(fields)}, got {sorted(meanings)}")
-    for name, field in fields.items():
-        lines.append(f"| `{name}` | {_default(field.get_default(call_default_factory=True))} | {meanings[name]} |")
     lines += ["", "`gates` may name these:", "", "| gate | when it fails, by default |", "|---|---|"]
     spec = RolloutSpec()
     guardrails = (*RELATIVE_GATES, *LATE_GATES, *QUALITY_GATES, *ABSOLUTE_GATES)
@@ -78,22 +57,87 @@ def rollout_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def serving_table() -> str:
+    """Returns the page that lists every key of `serving` and `features` in model.yaml.
+
+    Raises:
+        ValueError: when a key has no line in the docstring of its model, or a line no key.
+    """
+    parts = (
+        ("serving", ServingSpec),
+        ("features", FeaturesSpec),
+        ("features.circuit", CircuitSpec),
+        ("features.reads", FeatureRead),
+    )
+    lines = [
+        "# Keys of `serving` and `features` in model.yaml",
+        "",
+        "Made from `shipway/contract/serving.py`. What they mean for a request is in [serving.md](serving.md).",
+    ]
+    for name, kind in parts:
+        lines += ["", f"## `{name}`", "", *_keys(kind)]
+    return "\n".join(lines) + "\n"
+
+
+def _keys(kind: type[Spec]) -> list[str]:
+    fields, meanings = kind.model_fields, _meanings(getdoc(kind) or "")
+    if fields.keys() != meanings.keys():
+        raise ValueError(f"Args of {kind.__name__}: expected {sorted(fields)}, got {sorted(meanings)}")
+    lines = ["| key | default | what it says |", "|---|---|---|"]
+    for name, field in fields.items():
+        default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
+        lines.append(f"| `{name}` | {default} | {meanings[name]} |")
+    return lines
+
+
+def statistics_table() -> str:
+    """Returns the page that lists every drift statistic."""
+    lines = [
+        "# Drift statistics",
+        "",
+        "Made from `shipway/drift/statistics.py`. All alarm above their threshold; what they mean for a verdict is in",
+        "[drift-statistics.md](drift-statistics.md).",
+        "",
+        "| name | statistic | unit | what it says | of | source |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in STATISTICS.values():
+        of = "numbers" if one.numbers_only else "all fields"
+        judges = ", judges" if one.judges else ""
+        lines.append(f"| `{one.name}` | {one.title} | {one.unit} | {one.meaning} | {of}{judges} | {one.source} |")
+    return "\n".join(lines) + "\n"
+
+
 def _meanings(docstring: str) -> dict[str, str]:
-    """Returns argument -> what the `Args:` of a docstring say of it."""
-    lines = docstring.partition("Args:\n")[2].splitlines()
-    return {name.strip(): said.strip() for name, found, said in (line.partition(": ") for line in lines) if found}
+    """Returns argument -> what the `Args:` of a docstring say of it, over all its lines."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in docstring.partition("Args:\n")[2].splitlines():
+        begins = line.startswith("    ") and not line.startswith("     ")
+        if begins:
+            name, _, said = line.strip().partition(": ")
+            found[name] = said.strip()
+        elif line.startswith("        ") and name:
+            found[name] += f" {line.strip()}"
+        else:
+            break
+    return found
 
 
 def _default(value: Any) -> str:
+    if isinstance(value, Spec):
+        return "below"
     if value is None or value == {}:
         return "none"
     return f"`{list(cast(tuple[object, ...], value))}`" if isinstance(value, tuple) else f"`{value}`"
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "docs/alerts.md": alert_table,
+    "docs/alerts.md": alert_page,
     "docs/policies.md": policy_table,
     "docs/rollout.md": rollout_table,
+    "docs/serving-keys.md": serving_table,
+    "docs/statistics.md": statistics_table,
 }
 
 

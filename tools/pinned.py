@@ -11,12 +11,14 @@ from shipway.contract.errors import ShipwayError
 from tools import disk, locks, report, venv
 from tools.sources import go_module
 
-__all__ = ["CHECKOV_LOCK", "checkov", "definitions"]
+__all__ = ["CHECKOV_LOCK", "PEERS", "checkov", "definitions", "peer"]
 
 CHECKOV_LOCK = Path("tools", "checkov", "requirements.lock")
+# What benchmarks are held against: the packages' names, each with its lock.
+PEERS = {name: Path("tools", name, "requirements.lock") for name in ("evidently", "nannyml")}
 _DEFINITIONS_SUM = Path("tools", "crds", "go.sum")
 # Unpacked packages; the modules that hold the definitions, which are removed again.
-_CHECKOV_MIB, _DEFINITIONS_MIB = 400, 600
+_CHECKOV_MIB, _DEFINITIONS_MIB, _PEER_MIB = 400, 600, 1500
 
 
 def checkov(root: Path, cache: Path) -> Path:
@@ -48,6 +50,30 @@ def checkov(root: Path, cache: Path) -> Path:
         (unfinished / "checkov").chmod(0o755)
 
     return _folder("checkov", key, cache, _CHECKOV_MIB, make) / "checkov"
+
+
+def peer(root: Path, cache: Path, name: str) -> Path:
+    """Returns the folder of a peer's packages, installed as its lock says where they are not there yet.
+
+    Args:
+        root: the repository.
+        cache: the tool cache.
+        name: one of PEERS.
+
+    Raises:
+        ShipwayError: when no index answers or the disk is full.
+    """
+    lock = PEERS[name]
+    key = (root / lock).read_bytes() + f"{Path(sys.executable).resolve()} {sys.version}".encode()
+
+    def make(unfinished: Path, _folder: Path) -> None:
+        with report.step(name, f"installing what {lock} names"):
+            packages = ["--no-deps", "--target", str(unfinished), "-r", str(root / lock)]
+            venv.install(root, packages, subject=name, cache=cache)
+        if not (unfinished / name / "__init__.py").exists():
+            raise ShipwayError(f"{lock} brought no {name}")
+
+    return _folder(name, key, cache, _PEER_MIB, make)
 
 
 def definitions(root: Path, cache: Path) -> Path:

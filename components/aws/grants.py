@@ -66,6 +66,14 @@ _PLATFORM = (
     Grant("delivery", ("s3:ListBucket",), ("arn:aws:s3:::{ledger}",), "the ledger's last entry is found"),
     Grant("delivery", ("kms:Decrypt", "kms:GenerateDataKey"), ("{data_key}",), "the ledger is encrypted"),
     Grant(
+        "labels",
+        ("s3:GetObject",),
+        ("arn:aws:s3:::{predictions}/*",),
+        "predictions and labels are read and joined",
+    ),
+    Grant("labels", ("s3:ListBucket",), ("arn:aws:s3:::{predictions}",), "what is new in the logs is found"),
+    Grant("labels", ("kms:Decrypt",), ("{data_key}",), "the logs are encrypted"),
+    Grant(
         "materialise",
         ("s3:GetObject",),
         ("arn:aws:s3:::{artifacts}/features/*",),

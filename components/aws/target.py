@@ -54,6 +54,7 @@ from components.kubernetes.labels import refuse_unfit_labels
 from components.kubernetes.monitoring import refuse_unheard_alerts
 from components.kubernetes.names import ClusterNames
 from components.kubernetes.places import FEAST, MLFLOW, ONLINE_STORE
+from components.kubernetes.retraining import refuse_unfit_schedules
 from components.kubernetes.scaling import refuse_missing_scaler
 from components.kubernetes.serving import Namespaces
 from components.kubernetes.target import attach_on, build_on
@@ -64,6 +65,7 @@ from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubeconfig import cluster_of
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import DELIVERY_JOB, MATERIALISE_JOB, Slot
+from shipway.contract.workers import WORKERS
 
 __all__ = ["attach_parts", "build_model", "build_parts", "refuse", "served"]
 
@@ -82,6 +84,7 @@ def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]
     refuse_missing_gpus(root, environment, services, AWS_GPU_TABLE)
     refuse_missing_images(environment, services)
     refuse_missing_scaler(root, environment, services)
+    refuse_unfit_schedules(root, environment, cluster, services)
     model_service.refuse_unknown_bundles(services)
     refuse_unknown_machines(root, environment)
     refuse_unfit_pools(root, environment)
@@ -345,6 +348,7 @@ def _accounts(environment: EnvironmentSpec, cluster: KubernetesSpec) -> dict[str
         DELIVERY_JOB: (names.platform, DELIVERY_JOB),
         MATERIALISE_JOB: (names.models, MATERIALISE_JOB),
         EXTERNAL_DNS: ("kube-system", EXTERNAL_DNS),
+        **{job: (names.platform, job) for job, worker in WORKERS.items() if worker.on_cluster},
     }
     if cluster.admission is None or cluster.admission.installed:
         return found

@@ -24,4 +24,6 @@ __all__ = [
     "scraping",
     "serving",
     "target",
+    "told",
+    "workers",
 ]

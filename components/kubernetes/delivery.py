@@ -202,6 +202,7 @@ def _configuration(
         "prometheus_url": monitoring.url,
         "alertmanager": alerting.address,
         "records": cluster.object_storage.records,
+        "runbook_url": environment.alerts.runbook_url,
         "scrape_interval_seconds": environment.scrape_interval_seconds,
     }
     return json.dumps(told, indent=2) + "\n"

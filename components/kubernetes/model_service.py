@@ -42,7 +42,8 @@ from components.kubernetes.places import (
     object_storage_environment,
     object_storage_files,
 )
-from components.kubernetes.pods import Mount, pod_template, resources, scratch
+from components.kubernetes.pods import Mount, config_files, pod_template, resources, scratch
+from components.kubernetes.retraining import build_retraining
 from components.kubernetes.scaling import scaler
 from components.kubernetes.scraping import MOST_SAMPLES, own_heartbeats, without_own
 from components.parts import ModelOutputs, PlatformOutputs, SlotOutputs
@@ -55,6 +56,7 @@ from shipway.contract.metrics import MODELS_JOB, SERVING_JOB, Slot
 from shipway.contract.model import ModelSpec
 from shipway.contract.record import load_record
 from shipway.contract.route import RouteSpec
+from shipway.contract.workers import DESCRIBED
 from shipway.observability.rendering import seconds
 from shipway.observability.rules import model_rules
 
@@ -65,6 +67,8 @@ _DRAIN_SECONDS = 10
 # What a pod may need beyond its longest request to write out its prediction log.
 _FLUSH_SECONDS = 10
 _PROBE_SECONDS = 5
+# What is declared of the model, as files; a slot puts what its logs are judged by beside them.
+_DECLARED = "/etc/shipway/declared"
 _STATE_MIB, _PREDICTIONS_MIB = 256, 1024
 # What Feast needs to register views, which is over before the model is loaded.
 _REGISTER_CPU_MILLICORES, _REGISTER_MEMORY_MIB = 250, 512
@@ -154,7 +158,10 @@ class _Model:
         ConfigMap(
             f"{model}-declared",
             metadata=self._meta(f"{model}-route", model_labels(self.environment, self.service)),
-            data={"route.json": declared.model_dump_json(indent=2) + "\n"},
+            data={
+                "route.json": declared.model_dump_json(indent=2) + "\n",
+                DESCRIBED: self.service.described().model_dump_json(indent=2) + "\n",
+            },
             opts=self._opts(),
         )
         CustomResource(
@@ -167,6 +174,7 @@ class _Model:
             opts=self._opts(ignore=["spec.rules"]),
         )
         self._monitoring(metadata, released=bool(filled))
+        build_retraining(self.service, self.environment, self.cluster, self._opts())
         return account
 
     @property
@@ -333,6 +341,7 @@ def _command(
         *("python", "-m", "shipway.serving", "--host", "0.0.0.0", "--port", str(SLOT_PORT)),  # noqa: S104 - a pod's own
         *("--bundle", bundle, "--slot", str(slot), "--tier", str(environment.tier)),
         *("--state", "/var/lib/shipway/state", "--predictions", "/var/lib/shipway/predictions"),
+        *("--store", f"{cluster.object_storage.predictions}/{spec.name}", "--described", f"{_DECLARED}/{DESCRIBED}"),
         *("--features", REPOSITORY),
     ]
     return with_feature_credentials(cluster, serve) if spec.features.reads else serve
@@ -352,6 +361,7 @@ def _mounts(spec: ModelSpec, cluster: KubernetesSpec) -> list[Mount]:
     return [
         scratch("state", "/var/lib/shipway/state", _STATE_MIB),
         scratch("predictions", "/var/lib/shipway/predictions", _PREDICTIONS_MIB),
+        config_files(f"{spec.name}-route", _DECLARED),
         *object_storage_files(cluster),
         *(feature_mounts(cluster) if spec.features.reads else []),
     ]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.core.v1 import ConfigMap
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
 from components.kubernetes.charts import KUBE_PROMETHEUS_STACK, install
@@ -20,6 +21,9 @@ from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import DELIVERY_JOB, GATEWAY_JOB, LEDGER_JOB, SCRAPE_JOB
 from shipway.contract.periodic import PERIODIC
+from shipway.contract.workers import WORKERS
+from shipway.observability.dashboards import DASHBOARDS
+from shipway.observability.grafana import grafana_json
 from shipway.observability.rendering import seconds
 from shipway.observability.rules import platform_rules
 from shipway.observability.utilisation import cluster_disks
@@ -29,7 +33,7 @@ __all__ = ["Monitoring", "refuse_unheard_alerts"]
 # Alerts of one kind come together, and what still stands is told again.
 _GROUP_WAIT_SECONDS, _GROUP_INTERVAL_SECONDS, _REPEAT_SECONDS = 5, 60, 4 * 3600
 # What a cluster runs of the periodic things, beside the materialisation, whose rules are the feature store's.
-_PERIODIC = (SCRAPE_JOB, DELIVERY_JOB, LEDGER_JOB)
+_PERIODIC = (SCRAPE_JOB, DELIVERY_JOB, LEDGER_JOB, *(job for job, worker in WORKERS.items() if worker.on_cluster))
 
 
 def refuse_unheard_alerts(root: Path, environment: EnvironmentSpec, cluster: KubernetesSpec) -> None:
@@ -96,6 +100,18 @@ class Monitoring(pulumi.ComponentResource):
             spec=load_yaml(rules),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[*self.ready, space]),
         )
+        for dashboard in DASHBOARDS:
+            ConfigMap(
+                f"{name}-{dashboard.name}",
+                # The label by which the sidecar of a Grafana finds it, kube-prometheus-stack's or another.
+                metadata=ObjectMetaArgs(
+                    name=f"dashboard-{dashboard.name}",
+                    namespace=names.platform,
+                    labels={**given, "grafana_dashboard": "1"},
+                ),
+                data={f"shipway-{dashboard.name}.json": grafana_json(dashboard)},
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[space]),
+            )
         self.register_outputs({})
 
 

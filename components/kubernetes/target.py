@@ -25,6 +25,7 @@ from components.kubernetes.monitoring import Monitoring, refuse_unheard_alerts
 from components.kubernetes.names import ClusterNames
 from components.kubernetes.postgres import PostgresOperator
 from components.kubernetes.registry import Registry
+from components.kubernetes.retraining import refuse_unfit_schedules
 from components.kubernetes.routing import Routing
 from components.kubernetes.scaling import refuse_missing_scaler
 from components.kubernetes.serving import Namespaces, Serving
@@ -36,6 +37,7 @@ from components.kubernetes.told import (
     registry_outputs,
     routing_outputs,
 )
+from components.kubernetes.workers import Workers
 from components.parts import FeatureStoreOutputs, ModelOutputs, PlatformOutputs, ServingOutputs
 from components.services import Service
 from shipway.contract.environment import EnvironmentSpec
@@ -55,6 +57,7 @@ def refuse(root: Path, environment: EnvironmentSpec, services: Sequence[Service]
     refuse_missing_images(environment, services)
     model_service.refuse_unknown_bundles(services)
     refuse_missing_scaler(root, environment, services)
+    refuse_unfit_schedules(root, environment, cluster, services)
     refuse_unfit_cluster(root, environment, GIVEN.gpu_table)
 
 
@@ -113,6 +116,7 @@ def build_on(
         monitors=monitors,
         opts=part,
     ).outputs
+    Workers("workers", environment, cluster, platform=platform, monitors=monitors, opts=part)
     routing = Routing("routing", environment, cluster, beneath, monitors, part)
     admitted = Admission("admission", environment, cluster, models, part).ready
     serving = Serving("serving", environment, provider, [admitted, routing.ready, *monitors], part).outputs

@@ -11,6 +11,8 @@ from shipway.contract.environment import EnvironmentSpec, PortsSpec
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import ALERTS_JOB
 from shipway.contract.workers import WORKERS
+from shipway.observability.dashboards import DASHBOARDS
+from shipway.observability.grafana import grafana_json
 from shipway.observability.rules import platform_rules
 from shipway.observability.scrape import ALERT_RESEND_SECONDS, prometheus_config
 
@@ -43,16 +45,7 @@ class Monitoring(pulumi.ComponentResource):
         config = RenderedFile(
             f"{name}-config",
             layout.prometheus / "prometheus.yml",
-            prometheus_config(
-                environment,
-                gateway=f"127.0.0.1:{ports.gateway_admin}",
-                delivery=f"127.0.0.1:{ports.delivery_metrics}",
-                workers={
-                    ALERTS_JOB: f"127.0.0.1:{ports.alert_receiver}",
-                    **{job: f"127.0.0.1:{ports.worker_metrics(job)}" for job in WORKERS},
-                },
-                alertmanager=alerting.address,
-            ),
+            _config(environment, ports, alerting),
             pulumi.ResourceOptions(parent=self, depends_on=targets),
             check=[promtool, "check", "config", FILE],
             reload_url=f"{url}/-/reload",
@@ -65,6 +58,9 @@ class Monitoring(pulumi.ComponentResource):
             check=[promtool, "check", "rules", FILE],
             reload_url=f"{url}/-/reload",
         )
+        for dashboard in DASHBOARDS:
+            path = layout.dashboards / f"{dashboard.name}.json"
+            RenderedFile(f"{name}-{dashboard.name}", path, grafana_json(dashboard), child)
         SupervisedProcess(
             "prometheus",
             layout,
@@ -82,3 +78,14 @@ class Monitoring(pulumi.ComponentResource):
         )
         self.outputs = MonitoringOutputs(url)
         self.register_outputs({})
+
+
+def _config(environment: EnvironmentSpec, ports: PortsSpec, alerting: AlertingOutputs) -> str:
+    workers = {ALERTS_JOB: ports.alert_receiver, **{job: ports.worker_metrics(job) for job in WORKERS}}
+    return prometheus_config(
+        environment,
+        gateway=f"127.0.0.1:{ports.gateway_admin}",
+        delivery=f"127.0.0.1:{ports.delivery_metrics}",
+        workers={job: f"127.0.0.1:{port}" for job, port in workers.items()},
+        alertmanager=alerting.address,
+    )

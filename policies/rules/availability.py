@@ -7,11 +7,14 @@ from typing import Any
 from policies.kubernetes import MODEL_LABEL, Pod, model_pods, namespace, object_name, selects
 from policies.resource import Resource, Stack, at, number, rows, texts
 from policies.rule import CLUSTER_TIERS, KUBERNETES, PROD_ONLY, Context, Scope, Severity, rule
+from shipway.contract.workers import WORKERS
 
 __all__ = ["TIMEOUT_ANNOTATION", "drained", "replicated"]
 
 # The longest request a slot may take, on its pods; the grace period must give it that time.
 TIMEOUT_ANNOTATION = "shipway/request-timeout-seconds"
+# Which part of the platform a pod is; a worker of the contract is called after its job.
+_PART_LABEL = "shipway/part"
 _ZONE = "topology.kubernetes.io/zone"
 _REPLICATED = frozenset({"Deployment", "ReplicaSet", "Rollout", "StatefulSet"})
 
@@ -47,7 +50,8 @@ def replicated(resource: Resource, context: Context) -> Iterator[str]:
     """Everything that serves has two replicas or more in several zones, and a disruption budget that lets a node be
     drained."""
     for pod in model_pods(resource, context):
-        if pod.kind not in _REPLICATED:
+        # A worker answers nobody, and two of them would count everything twice.
+        if pod.kind not in _REPLICATED or pod.labels.get(_PART_LABEL) in WORKERS:
             continue
         replicas = _least_replicas(pod, context.stack)
         if replicas < 2:

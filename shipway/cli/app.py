@@ -4,6 +4,7 @@ import typer
 
 from shipway.cli import (
     build,
+    dashboards,
     dead_letters,
     doctor,
     drift,
@@ -36,6 +37,7 @@ for group in (
     plan,
     release,
     status,
+    dashboards,
     explain,
     doctor,
     drift,

@@ -7,6 +7,7 @@ import typer
 
 from shipway.cli.context import emit, project, service, table
 from shipway.cli.watch import Watch
+from shipway.contract.alerts import AlertName
 from shipway.contract.errors import SpecError
 from shipway.contract.layout import services
 from shipway.contract.ledger import Entry
@@ -17,7 +18,7 @@ from shipway.delivery.envoy.routes import weights_percent
 from shipway.delivery.past import ROLES, Past, parse_time, past_at
 from shipway.delivery.reach import Running, reach
 from shipway.delivery.served import ServedModel
-from shipway.delivery.survey import FiringAlert, Rates, firing_alerts, request_rates
+from shipway.delivery.survey import FiringAlert, Rates, alerts_arrive, firing_alerts, request_rates
 
 __all__ = ["register"]
 
@@ -60,7 +61,11 @@ def status(
     if watch:
         raise typer.Exit(Watch(way, model, sys.stdout, as_json=as_json).run())
     running, problems = way.running(served), way.problems()
-    rates, alerts = request_rates(way.prometheus), firing_alerts(way.alertmanager)
+    rates, firing = request_rates(way.prometheus), firing_alerts(way.alertmanager)
+    if firing is not None and not running.silent and not alerts_arrive(firing):
+        problems = {**problems, "alerts": "the watchdog does not fire: what Prometheus finds reaches nobody"}
+    # What fires for ever says nothing else.
+    alerts = None if firing is None else [one for one in firing if one.name != AlertName.WATCHDOG]
     chosen = sorted({*owners, *served}) if model is None else [model]
     result = {
         "environment": env,

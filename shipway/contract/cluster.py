@@ -54,7 +54,8 @@ def online_store_user(environment: EnvironmentSpec) -> str:
 def _on_aws(environment: EnvironmentSpec, region: str, aws: AwsSpec) -> KubernetesSpec:
     # Everything that pods ask lies in the subnets without a way out, the endpoints of AWS's own services too.
     within = aws.subnets.intra_range
-    artifacts, ledger = (f"s3://{bucket_name(environment, aws, what)}" for what in ("artifacts", "ledger"))
+    buckets = ("artifacts", "ledger", "predictions")
+    artifacts, ledger, predictions = (f"s3://{bucket_name(environment, aws, what)}" for what in buckets)
     return KubernetesSpec(
         context=cluster_name(environment),
         cluster_identifier=f"{aws.account_id}-{region}-{cluster_name(environment)}",
@@ -71,7 +72,9 @@ def _on_aws(environment: EnvironmentSpec, region: str, aws: AwsSpec) -> Kubernet
         mlflow_postgres=PostgresSpec(secret=_MLFLOW, installed=_store(_POSTGRES_PORT, within)),
         feast_postgres=PostgresSpec(secret=_FEAST, installed=_store(_POSTGRES_PORT, within)),
         redis=RedisSpec(secret=_ONLINE, user=online_store_user(environment), installed=_store(_REDIS_PORT, within)),
-        object_storage=ObjectStorageSpec(url=artifacts, records_url=ledger, address_range=within),
+        object_storage=ObjectStorageSpec(
+            url=artifacts, records_url=ledger, predictions_url=predictions, address_range=within
+        ),
         secrets_by_csi=True,
     )
 

@@ -24,6 +24,7 @@ __all__ = [
     "PostgresSpec",
     "RedisSpec",
     "Repository",
+    "RetrainerSpec",
     "is_image",
     "models_namespace",
     "platform_namespace",
@@ -185,6 +186,7 @@ class ObjectStorageSpec(Spec):
     Args:
         url: the folder that all of them lie below.
         records_url: the folder of delivery's records, where it is another one.
+        predictions_url: the folder of the logs of predictions and labels, where it is another one.
         endpoint_url: of a store that speaks S3 and is not AWS's.
         secret: name of the Secret whose key `credentials` is an AWS credentials file; without one, each pod is known
             to the storage by its own identity.
@@ -193,6 +195,7 @@ class ObjectStorageSpec(Spec):
 
     url: S3Folder
     records_url: S3Folder | None = None
+    predictions_url: S3Folder | None = None
     endpoint_url: Annotated[str, Field(pattern=r"^https://[\w.:-]+$")] | None = None
     secret: ObjectName | None = None
     address_range: AddressRange
@@ -201,6 +204,11 @@ class ObjectStorageSpec(Spec):
     def records(self) -> str:
         """The folder that delivery writes its ledger below."""
         return self.records_url or self.url
+
+    @property
+    def predictions(self) -> str:
+        """The folder that every model's slots write their logs below, each in one of its own."""
+        return self.predictions_url or f"{self.url}/predictions"
 
 
 class InstalledGateway(Spec):
@@ -249,6 +257,29 @@ class MonitoringSpec(Spec):
     storage_gib: Positive = 50
 
 
+class RetrainerSpec(Spec):
+    """Where the models of a cluster are trained anew on their schedule, and where what comes out is proposed.
+
+    Args:
+        image: Python with Shipway, all its packages, and git.
+        repository_url: of the project, over https; a person's or a CI's review decides what becomes of a branch there.
+        repository_secret: name of the Secret whose key `token` may push branches to it, and nothing else.
+        registry_secret: name of the Secret whose key `config.json` is a Docker configuration that may push models'
+            images.
+        signing_secret: name of the Secret whose key `key` signs them; needed where admission is on.
+        address_ranges: where repository and image registry are; network policies let the pods through to nothing else.
+        storage_gib: the volume that keeps a model's registry and bundles from one run to the next.
+    """
+
+    image: Image
+    repository_url: Annotated[str, Field(pattern=r"^https://[\w.-]+(:\d+)?/[\w./-]+$")]
+    repository_secret: ObjectName
+    registry_secret: ObjectName
+    signing_secret: ObjectName | None = None
+    address_ranges: Annotated[tuple[AddressRange, ...], Field(min_length=1)]
+    storage_gib: Positive = 20
+
+
 class KubernetesSpec(Spec):
     """The cluster of an environment.
 
@@ -269,6 +300,7 @@ class KubernetesSpec(Spec):
         keda_installed: whether KEDA is there, which scales models on their requests.
         postgres_operator_namespace: where CloudNativePG runs, when it is there already.
         materialise_every_minutes: how often new feature values go online; it divides an hour, as cron needs it.
+        retraining: where models are trained anew on their schedule; a model with a schedule needs it.
     """
 
     kubeconfig: Text | None = None
@@ -293,6 +325,13 @@ class KubernetesSpec(Spec):
     keda_installed: bool = False
     postgres_operator_namespace: ObjectName | None = None
     materialise_every_minutes: Literal[5, 10, 15, 20, 30, 60] = 60
+    retraining: RetrainerSpec | None = None
+
+    @model_validator(mode="after")
+    def _signs_what_it_makes(self) -> Self:
+        if self.admission is not None and self.retraining is not None and self.retraining.signing_secret is None:
+            raise ValueError("retraining.signing_secret where admission is on: an image without a signature never runs")
+        return self
 
     @model_validator(mode="after")
     def _names_a_cluster(self) -> Self:

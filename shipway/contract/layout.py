@@ -74,6 +74,11 @@ class LocalLayout:
         return self.state / "alerts" / "alerts.jsonl"
 
     @property
+    def dashboards(self) -> Path:
+        """What Grafana is given: a file for each dashboard."""
+        return self.state / "dashboards"
+
+    @property
     def ledger(self) -> Path:
         return self.state / "ledger"
 

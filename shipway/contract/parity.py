@@ -22,6 +22,8 @@ class ParityOutcome(StrEnum):
     DIFFERENT = "different"
     # Another value, and an older one than the offline store had for that moment.
     STALE = "stale"
+    # The same value, under a time at which the offline store has no such value.
+    MISTIMED = "mistimed"
     # The offline store had a value, and the default was served.
     MISSING_ONLINE = "missing_online"
     # A value was served, and the offline store had none.
@@ -37,6 +39,7 @@ SKEWED = frozenset(
     {
         ParityOutcome.DIFFERENT,
         ParityOutcome.STALE,
+        ParityOutcome.MISTIMED,
         ParityOutcome.MISSING_ONLINE,
         ParityOutcome.MISSING_OFFLINE,
     }

@@ -147,8 +147,8 @@ _ROWS = (
     ),
     Periodic(
         PARITY_JOB,
-        300,
-        1800,
+        2,
+        600,
         "the counts of compared rows",
         silent="Served features are not compared with the offline ones: a skew between both stays unseen.",
         look="shipway parity MODEL",

@@ -49,7 +49,7 @@ class RetrainingSpec(Spec):
         every_seconds: the schedule, none by default; a verdict of drift or accuracy starts one too.
         on_drift: whether a verdict of drift starts one.
         on_accuracy: whether a verdict of an accuracy drop starts one.
-        cool_down_seconds: for how long after the start of one no verdict starts another.
+        cool_down_seconds: for how long after the end of one no verdict starts another.
         timeout_seconds: how long the process that trains may take; it is ended then, with all it started.
         memory_mib: how much it may hold in memory, with all it started.
         recent_rows: of the labelled traffic, so many predictions at most are compared on, the newest ones.

@@ -137,7 +137,7 @@ class ServingSpec(Spec):
         fallback_constant: what `constant` answers.
         previous_timeout_seconds: how long `previous`, the version before, may take.
         cached_max_age_seconds: up to which age `cached` repeats the last good answer.
-        cached_max_entries: so many answers are kept, the least recently given leaves first; about 250 bytes each.
+        cached_max_entries: so many answers are kept, the one given longest ago leaves first; about 260 bytes each.
         cached_by: what makes two requests the same; `unit` knows requests of one row with a unit id.
         dead_letter_max_mib: so large may the file of unanswered requests grow, for each slot; the older half leaves.
         runtime: `bentoml`, or `direct`, which is leaner and joins requests that wait into one call of the model.

@@ -3,9 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shipway.contract.metrics import DRIFT_JOB, LABELS_JOB, PARITY_JOB, RETRAINING_JOB
+from pydantic import Field
 
-__all__ = ["WORKERS", "Worker"]
+from shipway.contract.documents import Spec
+from shipway.contract.metrics import DRIFT_JOB, LABELS_JOB, PARITY_JOB, RETRAINING_JOB
+from shipway.contract.model import ModelSpec
+
+__all__ = ["DESCRIBED", "WORKERS", "DescribedModel", "Worker", "WorkerSettings"]
+
+# On a cluster, what is put beside a model's logs for those who judge them.
+DESCRIBED = "described.json"
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,8 @@ class Worker:
         port_offset: of its metrics, from the base of a local stack's ports.
         cpu_millicores, memory_mib: what it is given on a cluster.
         does: what it does, in one sentence.
-        on_cluster: whether it is a process there too; otherwise something else does its work, as a CronJob may.
+        on_cluster: whether it is a process there too: its `serve` then takes the file of its settings in place of the
+            project's folder. Otherwise something else does its work there, as a CronJob may.
     """
 
     job: str
@@ -27,18 +35,38 @@ class Worker:
     cpu_millicores: int
     memory_mib: int
     does: str
-    on_cluster: bool = True
+    on_cluster: bool = False
+
+
+class WorkerSettings(Spec):
+    """The file that tells a worker on a cluster what it needs.
+
+    Args:
+        environment: its name.
+        predictions: the folder of the object store with a folder of logs for each model, such as s3://bucket/logs.
+    """
+
+    environment: str
+    predictions: str
+
+
+class DescribedModel(Spec):
+    """The content of `described.json`: what the logs beside it are judged by.
+
+    Args:
+        spec: the model's model.yaml.
+        evaluations: version (short digest) -> metric -> what it was when the version was evaluated.
+    """
+
+    spec: ModelSpec
+    evaluations: dict[str, dict[str, float]] = Field(default_factory=dict)
 
 
 _ROWS = (
-    Worker(LABELS_JOB, "labels", 6, 250, 512, "joins late labels to predictions and counts them"),
+    Worker(LABELS_JOB, "labels", 6, 250, 512, "joins late labels to predictions and counts them", on_cluster=True),
     Worker(DRIFT_JOB, "drift", 7, 250, 768, "counts what is asked, answered and true, and judges it against training"),
     Worker(PARITY_JOB, "parity", 8, 500, 1024, "compares a sample of served features with the offline join"),
-    Worker(
-        *(RETRAINING_JOB, "retraining", 9, 250, 512),
-        "starts trainings by schedule and on verdicts, one at a time",
-        on_cluster=False,
-    ),
+    Worker(RETRAINING_JOB, "retraining", 9, 250, 512, "starts trainings by schedule and on verdicts, one at a time"),
 )
 
 WORKERS: Mapping[str, Worker] = {one.job: one for one in _ROWS}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from shipway.contract.alerts import ALERTS, AlertName, Severity
+from shipway.contract.alerts import ALERTS, PLATFORM_RUNBOOK, AlertName, Severity, runbook
 from shipway.contract.evidence import Pause
 from shipway.contract.release import short_digest
 from shipway.contract.route import Phase, RolloutState
@@ -43,7 +43,8 @@ class Alarm:
         model: whose rollout.
         owner: the team that answers for it.
         escalation: who is asked next.
-        runbook_url: where what to do is written.
+        runbook_url: where what to do about this alert is written.
+        owner_runbook_url: where the model's owner has written what to do about the model.
         summary: what is the matter, and why.
         starts_at: since when, in UTC, ISO 8601.
     """
@@ -53,6 +54,7 @@ class Alarm:
     owner: str
     escalation: str
     runbook_url: str
+    owner_runbook_url: str
     summary: str
     starts_at: str
 
@@ -68,7 +70,11 @@ class Alarm:
 
 
 def alarms(
-    served: Mapping[str, ServedModel], problems: Mapping[str, str], previous: Iterable[Alarm], now: str
+    served: Mapping[str, ServedModel],
+    problems: Mapping[str, str],
+    previous: Iterable[Alarm],
+    now: str,
+    runbooks: str = PLATFORM_RUNBOOK,
 ) -> list[Alarm]:
     """Returns every alarm that stands now.
 
@@ -77,6 +83,7 @@ def alarms(
         problems: model or part -> what stands in its way, in one sentence.
         previous: what this returned before; an alarm that goes on keeps its start.
         now: the time, in UTC, ISO 8601.
+        runbooks: where the page of all alerts lies.
     """
     since = {(alarm.name, alarm.model): alarm.starts_at for alarm in previous}
     return [
@@ -85,7 +92,8 @@ def alarms(
             model=model,
             owner=entry.spec.owner,
             escalation=entry.spec.escalation,
-            runbook_url=entry.spec.runbook_url,
+            runbook_url=runbook(name, runbooks),
+            owner_runbook_url=entry.spec.runbook_url,
             summary=f"{model}: {why}"[:MAX_SUMMARY_LENGTH],
             starts_at=since.get((name, model), now),
         )
@@ -236,6 +244,7 @@ def _posted(alarm: Alarm, ends_at: datetime) -> dict[str, object]:
             "summary": alarm.summary,
             "escalation": alarm.escalation,
             "runbook_url": alarm.runbook_url,
+            "owner_runbook_url": alarm.owner_runbook_url,
         },
         "startsAt": alarm.starts_at,
         "endsAt": ends_at.isoformat(timespec="milliseconds"),

@@ -47,8 +47,14 @@ class Measures:
             DISK_BYTES, "The disk that the stack's files lie on.", ["volume", "kind"], registry=self.registry
         )
 
-    def show(self, served: Mapping[str, ServedModel], problems: Mapping[str, str]) -> None:
-        """Shows one finished round; with a ledger that cannot be read or written, its heartbeat stands still."""
+    def show(self, served: Mapping[str, ServedModel], problems: Mapping[str, str], *, leads: bool = True) -> None:
+        """Shows one finished round; with a ledger that cannot be read or written, its heartbeat stands still.
+
+        Args:
+            served: what is served of each model.
+            problems: model or part -> what stands in its way.
+            leads: whether this copy is the one that acts; another one keeps no ledger.
+        """
         for gauge in (self._problems, self._weight, self._phase):
             gauge.clear()
         for subject in problems:
@@ -60,7 +66,7 @@ class Measures:
             self._phase.labels(model, entry.state.phase).set(1)
         now = time.time()
         self._heartbeat.labels(DELIVERY_JOB).set(now)
-        if LEDGER_JOB not in problems:
+        if leads and LEDGER_JOB not in problems:
             self._heartbeat.labels(LEDGER_JOB).set(now)
 
     def disk(self, folder: Path) -> None:

@@ -52,8 +52,8 @@ def serve(root: Path, environment: str) -> None:
     """
     from shipway.delivery.measures import Measures  # the command line has no use for a metrics library
 
-    ports = local_ports(load_environment(root, environment), root)
-    layout = LocalLayout(root, environment)
+    spec = load_environment(root, environment)
+    ports, layout = local_ports(spec, root), LocalLayout(root, environment)
     stopping = stopping_on_signals()
     measures, commands = Measures(), Commands()
     rollouts = Rollouts(Prometheus(ports.prometheus), utc_now)
@@ -75,7 +75,7 @@ def serve(root: Path, environment: str) -> None:
                 said = say(controller.problems, said)
                 measures.show(controller.served, controller.problems)
                 measures.disk(layout.state)
-                standing = alarms(controller.newest, controller.problems, standing, utc_now())
+                standing = alarms(controller.newest, controller.problems, standing, utc_now(), spec.alerts.runbook_url)
                 notifier.show(standing)
                 commands.work(controller, COMPARING_POLL_SECONDS if controller.comparing else POLL_SECONDS)
 

@@ -5,13 +5,13 @@ import json
 import math
 import urllib.parse
 import xmlrpc.client
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from shipway.contract.alerts import Severity
+from shipway.contract.alerts import AlertName, Severity
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Outcome, Slot
 from shipway.contract.route import RouteSpec
@@ -23,6 +23,7 @@ __all__ = [
     "FiringAlert",
     "Get",
     "Rates",
+    "alerts_arrive",
     "expected_processes",
     "firing_alerts",
     "loopback",
@@ -115,8 +116,13 @@ def request_rates(prometheus: Get) -> dict[str, Rates] | None:
     return rates([(labels["model"], labels["outcome"], value) for labels, value in named])
 
 
+def alerts_arrive(firing: Sequence[FiringAlert]) -> bool:
+    """Returns whether what Prometheus finds reaches Alertmanager: then the watchdog is among what fires."""
+    return any(one.name == AlertName.WATCHDOG for one in firing)
+
+
 def firing_alerts(alertmanager: Get) -> list[FiringAlert] | None:
-    """Returns what is firing, pages first, then by age; None when Alertmanager does not answer."""
+    """Returns what is firing, pages first, then by age, the watchdog last; None when Alertmanager does not answer."""
     answer = alertmanager("/api/v2/alerts?active=true&silenced=false&inhibited=false&unprocessed=true")
     if not isinstance(answer, list):
         return None
@@ -124,7 +130,12 @@ def firing_alerts(alertmanager: Get) -> list[FiringAlert] | None:
         found = [_firing(alert) for alert in cast(list[Any], answer)]
     except (KeyError, TypeError, AttributeError):
         return None
-    return sorted(found, key=lambda one: (one.severity != Severity.PAGE, one.starts_at, one.name, one.model))
+    urgency = [*Severity]
+    return sorted(found, key=lambda one: (_rank(one.severity, urgency), one.starts_at, one.name, one.model))
+
+
+def _rank(severity: str, urgency: Sequence[str]) -> int:
+    return urgency.index(severity) if severity in urgency else len(urgency)
 
 
 def query(prometheus: Get, text: str) -> list[tuple[dict[str, str], float]] | None:

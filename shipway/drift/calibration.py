@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shipway.drift.space import Sample, Space
 from shipway.drift.statistics import STATISTICS, Statistic
 
-__all__ = ["RESAMPLES", "Calibration", "Null", "design_effect", "size_step"]
+__all__ = ["RESAMPLES", "Calibration", "Null", "design_effect", "observed", "resampled", "size_step"]
 
 Numbers = NDArray[np.float64]
 
@@ -29,8 +29,8 @@ _BODY_RATIOS = np.linspace(1.0, _TAIL_RATIO, 39)
 _STEPS_PER_DOUBLING = 2
 _HALF = 0.5
 _Key = tuple[bytes, int, int, int]
-# Some 2 KiB each: fifty fields in each hour of the week at two sizes.
-_MOST_KEPT = 17_000
+# Some 3 KiB each: fifty fields at a hundred pairs of sizes.
+_MOST_KEPT = 5000
 
 
 def size_step(rows: float) -> int:
@@ -114,9 +114,7 @@ class Calibration:
         return null
 
     def _drawn(self, space: Space, counts: Numbers, sizes: tuple[int, int, int]) -> tuple[Numbers, Numbers]:
-        pivots = resampled(space, counts, sizes, self._chance, self._resamples)
-        rows = [_summary(row, one, sizes[1]) for row, one in zip(pivots, STATISTICS.values(), strict=True)]
-        return np.stack([row[0] for row in rows]), np.array([row[1] for row in rows])
+        return _summaries(resampled(space, counts, sizes, self._chance, self._resamples), sizes[1])
 
 
 def resampled(
@@ -153,7 +151,23 @@ def resampled(
     return pivots
 
 
-def _summary(pivots: Numbers, statistic: Statistic, rows: int) -> tuple[Numbers, float]:
+def observed(pivots: Numbers, rows: Numbers) -> Null:
+    """Returns the null that pivots of windows without drift make, as those of the reference's own windows.
+
+    Args:
+        pivots: of each window, (R, F, S); NaN where it has none.
+        rows: of a window, about, (F,).
+    """
+    parts = [_summaries(pivots[:, field].T, float(rows[field])) for field in range(pivots.shape[1])]
+    return Null(np.stack([part[0] for part in parts]), np.stack([part[1] for part in parts]))
+
+
+def _summaries(pivots: Numbers, rows: float) -> tuple[Numbers, Numbers]:
+    parts = [_summary(row, one, rows) for row, one in zip(pivots, STATISTICS.values(), strict=True)]
+    return np.stack([part[0] for part in parts]), np.array([part[1] for part in parts])
+
+
+def _summary(pivots: Numbers, statistic: Statistic, rows: float) -> tuple[Numbers, float]:
     known = pivots[~np.isnan(pivots)]
     if not len(known):
         return np.full(len(_BODY_RATIOS), np.nan), np.nan
@@ -177,7 +191,7 @@ def design_effect(days: Numbers, expected: Numbers | None = None) -> Numbers:
     """
     count = len(days)
     if count < 2:
-        return np.ones(days.shape[1])
+        return np.ones(int(days.shape[1]))
     rows = days.sum(axis=2, keepdims=True)
     total = rows.sum(axis=0)
     shares = days.sum(axis=0) / np.maximum(total, 1.0)
@@ -186,4 +200,5 @@ def design_effect(days: Numbers, expected: Numbers | None = None) -> Numbers:
     some = shares > 0
     ratios = np.where(some, variance / np.where(some, shares, 1.0), 0.0)
     degrees = np.maximum(some.sum(axis=1) - 1, 1)
-    return np.maximum(ratios.sum(axis=1) / degrees, 1.0)
+    effect: Numbers = ratios.sum(axis=1) / degrees
+    return np.maximum(effect, 1.0)

@@ -12,10 +12,10 @@ from shipway.drift.discovery import combined, discoveries
 from shipway.drift.persistence import History
 from shipway.drift.reference import HOURS_OF_WEEK, Reference
 from shipway.drift.result import DriftResult, Status
-from shipway.drift.space import Sample, Space
-from shipway.drift.statistics import STATISTICS, Measured
+from shipway.drift.space import Sample
+from shipway.drift.statistics import STATISTICS, measure
 
-__all__ = ["Judgement", "Window", "deciding", "judge", "measure"]
+__all__ = ["Judgement", "Window", "deciding", "judge"]
 
 Numbers = NDArray[np.float64]
 _JUDGES = np.array([one.judges for one in STATISTICS.values()])
@@ -132,15 +132,9 @@ def deciding(results: Iterable[DriftResult]) -> list[DriftResult]:
     return list(least.values())
 
 
-def measure(space: Space, reference: Sample, current: Sample) -> dict[str, Measured]:
-    """Returns every statistic by its name, of all fields at once; NaN where it cannot be had."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return {name: one.measure(space, reference, current) for name, one in STATISTICS.items()}
-
-
 def _judged(reference: Reference, window: Window, spec: DriftSpec, calibration: Calibration) -> _Judged:
     space = reference.space
-    against, keys, effect = _against(reference, window)
+    against, effect = _against(reference, window)
     excess = np.full((len(space.names), 2), np.nan) if window.excess is None else window.excess
     current = Sample(space.table(window.counts), excess)
     n, m = against.rows, current.rows
@@ -156,10 +150,19 @@ def _judged(reference: Reference, window: Window, spec: DriftSpec, calibration: 
         extremes = np.maximum(reference.extremes / effect, against.rows)
         sizes = np.stack([against.rows, current.rows, extremes], axis=1)[some]
         part = space if len(some) == len(n) else space.only(some)
-        null = calibration.null(part, against.counts[some], tuple(keys[int(one)] for one in some), sizes)
-        p_values[some] = null.p_values(np.stack([one.pivot for one in measured], axis=1)[some])
+        keys = tuple(reference.keys[int(one)] for one in some)
+        # Also for an hour the shares of all hours: 168 times as much is not drawn. What an hour has of its own, its own
+        # null knows.
+        null = calibration.null(part, reference.whole.counts[some], keys, sizes)
+        pivots = np.stack([one.pivot for one in measured], axis=1)
+        p_values[some] = null.p_values(pivots[some])
         judging = int((~np.isnan(p_values) & _JUDGES).sum(axis=1).max())
-        thresholds[some] = null.pivot_at(spec.false_discovery_ratio / len(some) / max(judging, 1))
+        level = spec.false_discovery_ratio / len(some) / max(judging, 1)
+        thresholds[some] = null.pivot_at(level)
+        if window.hour_of_week is not None and reference.own is not None:
+            # Hours that differ from week to week in ways of their own: they are not taken for rows drawn one by one.
+            p_values = np.fmax(p_values, np.where(enough[:, None], reference.own.p_values(pivots), np.nan))
+            thresholds = np.fmax(thresholds, np.where(enough[:, None], reference.own.pivot_at(level), np.nan))
         with np.errstate(divide="ignore", invalid="ignore"):
             for number, one in enumerate(STATISTICS.values()):
                 thresholds[:, number] = one.threshold(thresholds[:, number], measured[number].scale, against)
@@ -167,8 +170,8 @@ def _judged(reference: Reference, window: Window, spec: DriftSpec, calibration: 
     return _Judged(n, m, enough, [(one.score, one.low, one.high) for one in measured], thresholds, p_values, found)
 
 
-def _against(reference: Reference, window: Window) -> tuple[Sample, tuple[bytes, ...], Numbers]:
-    """Returns what the window is compared with, its keys, and the design effect."""
+def _against(reference: Reference, window: Window) -> tuple[Sample, Numbers]:
+    """Returns what the window is compared with, and its design effect."""
     hour, hours = window.hour_of_week, reference.hours
     if hour is None:
         effect = reference.effect
@@ -176,11 +179,11 @@ def _against(reference: Reference, window: Window) -> tuple[Sample, tuple[bytes,
             blocks = window.blocks
             one = np.ones(len(reference.space.names))
             effect = one if blocks is None else design_effect(reference.space.table(blocks))
-        return reference.whole, reference.keys, effect
+        return reference.whole, effect
     if not 0 <= hour < HOURS_OF_WEEK or not hours:
         knows = "knows" if hours else "does not know"
         raise ValueError(
             f"hour_of_week ({hour}): expected 0 to {HOURS_OF_WEEK - 1}, and a reference that knows its hours; "
             f"this one {knows} them"
         )
-    return hours[hour].sample, hours[hour].keys, hours[hour].effect
+    return hours[hour].sample, hours[hour].effect

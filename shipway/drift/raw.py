@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shipway.drift.bins import Bins
-from shipway.drift.judge import measure
 from shipway.drift.reference import Reference
 from shipway.drift.space import Sample
-from shipway.drift.statistics import Measured
+from shipway.drift.statistics import Measured, measure
 
 __all__ = ["counted", "from_raw"]
 

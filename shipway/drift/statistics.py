@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from shipway.drift.space import Sample, Space
 
-__all__ = ["STATISTICS", "Measured", "Statistic"]
+__all__ = ["STATISTICS", "Measured", "Statistic", "measure"]
 
 Numbers = NDArray[np.float64]
 Measure = Callable[[Space, Sample, Sample], "Measured"]
@@ -313,3 +313,9 @@ _ROWS = (
     ),
 )
 STATISTICS: Mapping[str, Statistic] = MappingProxyType({row.name: row for row in _ROWS})
+
+
+def measure(space: Space, reference: Sample, current: Sample) -> dict[str, Measured]:
+    """Returns every statistic by its name, of all fields at once; NaN where it cannot be had."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {name: one.measure(space, reference, current) for name, one in STATISTICS.items()}

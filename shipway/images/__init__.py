@@ -16,6 +16,7 @@ __all__ = [
     "build",
     "credentials",
     "documents",
+    "fetch",
     "find",
     "layers",
     "make",

@@ -33,9 +33,13 @@ class Pinned:
     marker: str = ""
 
 
+# Of the extra `cluster`, what a slot writes its logs into the object store with.
+_STORE = "boto3"
+
+
 def slot_roots() -> list[str]:
-    """Returns the names of what Shipway itself needs to serve: its own dependencies and two of its extras'."""
-    roots: set[str] = set()
+    """Returns the names of what Shipway itself needs to serve: its own dependencies, two of its extras', and boto3."""
+    roots: set[str] = {_STORE}
     for requirement in importlib.metadata.requires("shipway") or []:
         name, _, marker = requirement.partition(";")
         if "extra" not in marker or re.search(r"extra == ['\"](serving|features)['\"]", marker):

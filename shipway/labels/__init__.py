@@ -12,6 +12,7 @@ __all__ = [
     "rounds",
     "sample",
     "statistics",
+    "stored",
     "verdicts",
     "watched",
 ]

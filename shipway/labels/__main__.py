@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from shipway.contract.errors import ShipwayError
-from shipway.labels.process import serve
+from shipway.labels.process import serve, serve_cluster
 
 __all__ = ["main"]
 
@@ -16,11 +16,20 @@ def main(arguments: list[str]) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True)
     meaning = "join late labels to predictions and count them until SIGTERM"
     verb = verbs.add_parser("serve", help=meaning, description=meaning)
-    verb.add_argument("--root", type=Path, required=True, help="the project's folder")
-    verb.add_argument("--env", required=True, help="the environment, such as local")
+    verb.add_argument("--root", type=Path, help="of a local stack: the project's folder")
+    verb.add_argument("--env", help="of a local stack: the environment, such as local")
+    verb.add_argument("--config", type=Path, help="on a cluster: the file that Pulumi wrote")
+    verb.add_argument("--metrics-port", type=int, help="on a cluster: where Prometheus and the probes ask")
+    verb.add_argument("--output", type=Path, help="on a cluster: the folder for what is said of each model")
     chosen = parser.parse_args(arguments)
+    here, there = (chosen.root, chosen.env), (chosen.config, chosen.metrics_port, chosen.output)
+    if (None in here) == (None in there) or not {*here, *there} & {None}:
+        parser.error("expected --root and --env, or --config, --metrics-port and --output")
     try:
-        serve(chosen.root.resolve(), chosen.env)
+        if None in there:
+            serve(chosen.root.resolve(), chosen.env)
+        else:
+            serve_cluster(*there)
     except (ShipwayError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

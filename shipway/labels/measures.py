@@ -139,14 +139,14 @@ class Measures:
         self._reading = reading
 
     @contextmanager
-    def exposed(self, port: int) -> Generator[None]:
-        """Serves the metrics on loopback `port` while the block runs.
+    def exposed(self, port: int, address: str = "127.0.0.1") -> Generator[None]:
+        """Serves the metrics on `port` of `address` while the block runs.
 
         Raises:
             Fatal: when somebody else listens there.
         """
         try:
-            server, thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
+            server, thread = start_http_server(port, addr=address, registry=self.registry)
         except OSError as error:
             raise Fatal(f"cannot serve the labels' metrics on port {port} ({error.strerror})") from None
         try:

@@ -7,18 +7,26 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from shipway.contract.documents import parse, read_json
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import SpecError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import LABELS_JOB
+from shipway.contract.workers import WorkerSettings
 from shipway.labels.measures import Measures
 from shipway.labels.rounds import Rounds
+from shipway.labels.stored import StoredLogs
 from shipway.labels.watched import Models
 from shipway.logs.sources import LocalSource
 
-__all__ = ["LocalLogs", "rounds_of", "serve"]
+__all__ = ["LocalLogs", "rounds_of", "serve", "serve_cluster", "stored_rounds"]
 
 POLL_SECONDS = 1.0
+# A look at an object store is a list for each model, and is paid by the request.
+CLUSTER_POLL_SECONDS = 15.0
+_LOOPBACK = "127.0.0.1"
+# A pod's metrics are asked for from outside; its NetworkPolicy says by whom.
+_EVERYWHERE = "0.0.0.0"  # noqa: S104
 
 
 class LocalLogs:
@@ -50,7 +58,22 @@ def rounds_of(layout: LocalLayout, say: Callable[[str], None], now: Callable[[],
         say: called with one sentence for each thing that is passed over.
         now: seconds since the epoch.
     """
-    return Rounds(LocalLogs(layout.predictions, now), layout.labels, Models(layout.root, say).refresh, say, now)
+    logs, models = LocalLogs(layout.predictions, now), Models(layout.root, say)
+    return Rounds(logs, layout.labels, models.refresh, say, now)
+
+
+def stored_rounds(
+    settings: WorkerSettings, output: Path, say: Callable[[str], None], now: Callable[[], float]
+) -> Rounds:
+    """Returns the rounds over the logs in an object store.
+
+    Args:
+        settings: where they are.
+        output: the folder for what is said of each model.
+        say, now: see `rounds_of`.
+    """
+    logs = StoredLogs(settings.predictions, say, now)
+    return Rounds(logs, output, logs.watched, say, now)
 
 
 def serve(root: Path, environment: str) -> None:
@@ -64,20 +87,40 @@ def serve(root: Path, environment: str) -> None:
     if ports is None:
         raise SpecError(root, "target", environment, "an environment of target local: only there is it a process")
     rounds = rounds_of(LocalLayout(root, environment), _say, time.time)
+    _run(rounds, ports.worker_metrics(LABELS_JOB), _LOOPBACK, POLL_SECONDS)
+
+
+def serve_cluster(config: Path, metrics_port: int, output: Path) -> None:
+    """Counts the labels of an environment on a cluster until SIGTERM or SIGINT.
+
+    Args:
+        config: the file of its settings.
+        metrics_port: where it shows its metrics.
+        output: the folder for what is said of each model; it lives as long as the pod.
+
+    Raises:
+        SpecError: for settings that are wrong.
+        Fatal: when the port of its metrics is taken.
+    """
+    settings = parse(WorkerSettings, read_json(config), config)
+    _run(stored_rounds(settings, output, _say, time.time), metrics_port, _EVERYWHERE, CLUSTER_POLL_SECONDS)
+
+
+def _run(rounds: Rounds, port: int, address: str, poll_seconds: float) -> None:
     measures, stopping = Measures(), list[int]()
 
     def stop(signum: int, _: FrameType | None) -> None:
-        # Nothing is lost, wherever it meets the loop: all that counts lies on disk.
+        # Nothing is lost, wherever it meets the loop: all that counts lies in the logs.
         if not stopping:
             stopping.append(signum)
             raise SystemExit(0)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    with measures.exposed(ports.worker_metrics(LABELS_JOB)):
+    with measures.exposed(port, address):
         while not stopping:
             measures.show(rounds.round())
-            time.sleep(POLL_SECONDS)
+            time.sleep(poll_seconds)
 
 
 def _say(sentence: str) -> None:

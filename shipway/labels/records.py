@@ -71,7 +71,7 @@ def add(into: Sample, model: str, piece: Piece, segments: Sequence[str]) -> None
     seconds = np.array([at.timestamp() if at else math.nan for at in read["event_time"]])
     good[good] = into.wants(keys[good], seconds[good])
     fields = compress(piece.table.column("fields").to_pylist(), good) if segments else ()
-    said = [json.loads(text) for text in fields]
+    said = [_said(text) for text in fields]
     into.add_predictions(
         sample.Batch(
             keys[good],
@@ -81,6 +81,13 @@ def add(into: Sample, model: str, piece: Piece, segments: Sequence[str]) -> None
             [[_value(row, name) for row in said] for name in segments],
         )
     )
+
+
+def _said(text: str | None) -> Any:
+    try:
+        return json.loads(text or "")
+    except ValueError:
+        return None
 
 
 def _value(row: Any, name: str) -> str:

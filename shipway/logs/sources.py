@@ -16,12 +16,16 @@ import pyarrow.parquet as pq
 
 from shipway.logs.schemas import Kind
 
-__all__ = ["LocalSource", "Source", "State"]
+__all__ = ["LocalSource", "Source", "State", "Unreachable"]
 
 _LOGGER = logging.getLogger("shipway.logs")
 
 # A folder's time moves with the kernel's clock tick: one that changed a moment ago may change again unnoticed.
 _SETTLED_NANOSECONDS = 2_000_000_000
+
+
+class Unreachable(OSError):
+    """Where a segment lies does not answer: it may be as good as any, and is asked for again."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,8 @@ class Source(Protocol):
 
         Raises:
             FileNotFoundError: when it is gone, which retention may do at any time.
-            OSError, ArrowException: when it is no segment, or cannot be reached.
+            Unreachable: when that cannot be told now.
+            OSError, ArrowException: when it is no segment.
         """
         ...
 

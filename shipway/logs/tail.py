@@ -12,7 +12,7 @@ import pyarrow as pa
 from shipway.logs.reading import refusal
 from shipway.logs.schemas import KINDS, Kind
 from shipway.logs.segments import batches, chosen
-from shipway.logs.sources import Source
+from shipway.logs.sources import Source, Unreachable
 
 __all__ = ["Piece", "Tail"]
 
@@ -116,6 +116,11 @@ class Tail:
                     yield Piece(kind, table, stamp, name, read)
                 known.records = file.metadata.num_rows
         except FileNotFoundError:
+            return
+        except Unreachable as error:
+            # Not looked at yet: the next poll asks again.
+            self._settled.pop(hour, None)
+            self._source.skipped(f"{self._source.where(*hour, name)}: {error.strerror}")
             return
         except (OSError, pa.ArrowException) as error:
             self._source.skipped(refusal(self._source.where(*hour, name), kind, error))

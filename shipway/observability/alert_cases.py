@@ -8,7 +8,7 @@ from typing import Any
 from shipway.contract import metrics
 from shipway.contract.alerts import AlertName
 from shipway.contract.errors import ShipwayError
-from shipway.contract.metrics import GATEWAY_JOB, MODELS_JOB, REQUEST_SECONDS, REQUESTS_TOTAL, Outcome
+from shipway.contract.metrics import MODELS_JOB, REQUEST_SECONDS, REQUESTS_TOTAL, Outcome
 from shipway.observability.presets import P95_BASELINE, PREDICTION, WINDOW
 from shipway.observability.utilisation import UTILISATION
 
@@ -95,7 +95,10 @@ def _slot(name: str, rule: Rule, **labels: str) -> str:
 
 def _slot_down(rule: Rule) -> list[Story]:
     up = _slot("up", rule)
-    return _two({up: _steady(0)}, {up: _steady(1)})
+    # One that loads its model answers nothing yet.
+    loading = Story({up: _steady(0)}, False, 2 * STEP_SECONDS)
+    died = Story({up: f"1x3 0x{_SAMPLES}"}, True, 7 * STEP_SECONDS)
+    return [*_two({up: _steady(0)}, {up: _steady(1)}), loading, died]
 
 
 def _not_scraped(rule: Rule) -> list[Story]:
@@ -137,9 +140,10 @@ def _utilisation(rule: Rule) -> list[Story]:
     return _two({series: _steady(0.95)}, {series: _steady(0.5)})
 
 
-def _absent(job: str) -> Callable[[Rule], list[Story]]:
-    up = f'up{{job="{job}"}}'
-    return lambda _rule: _two({up: _steady(0)}, {up: _steady(1)})
+def _answers(rule: Rule) -> list[Story]:
+    up = f'up{{job="{rule.labels["part"]}",instance="a"}}'
+    # What never answered has had no time to start at first.
+    return [*_two({up: _steady(0)}, {up: _steady(1)}), Story({}, True), Story({}, False, STEP_SECONDS)]
 
 
 def _silent(rule: Rule) -> list[Story]:
@@ -296,7 +300,7 @@ CASES: Mapping[str, Callable[[Rule], list[Story]]] = {
     AlertName.BREAKER_OPEN: _gauge(metrics.FEATURE_CIRCUIT_STATE, 1, 0, state="open"),
     AlertName.DEAD_LETTERS: _counter(metrics.DEAD_LETTERS_TOTAL),
     AlertName.PREDICTIONS_LOST: _counter(metrics.PREDICTION_LOG_DROPPED_TOTAL, log="predictions"),
-    AlertName.GATEWAY_DOWN: _absent(GATEWAY_JOB),
+    AlertName.GATEWAY_DOWN: _answers,
     AlertName.SILENT: _silent,
     AlertName.WATCHDOG: _watchdog,
     AlertName.DRIFT: _drift_status(1),

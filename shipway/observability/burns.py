@@ -9,11 +9,13 @@ from shipway.contract.presets import BURNS, Burn
 from shipway.observability.alert_rule import AlertRule, Record
 from shipway.observability.rendering import seconds
 
-__all__ = ["BAD", "BAD_OUTCOMES", "JUDGED", "SLOW", "TIMED", "burns", "minimum_requests", "slow_edge"]
+__all__ = ["BAD", "BAD_OUTCOMES", "BUDGET", "JUDGED", "SLOW", "TIMED", "burns", "minimum_requests", "slow_edge"]
 
 # Requests a second over five minutes, of all slots of a model: those judged and the bad ones, those timed and the slow.
 JUDGED, BAD = "shipway:judged_requests:rate5m", "shipway:bad_requests:rate5m"
 TIMED, SLOW = "shipway:timed_requests:rate5m", "shipway:slow_requests:rate5m"
+# The share of requests that may be bad, by `objective`: what model.yaml promises, beside what is kept of it.
+BUDGET = "shipway:objective_ratio"
 BAD_OUTCOMES = "|".join((Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT))
 
 # The records look back over five minutes themselves: no window can be shorter.
@@ -67,6 +69,10 @@ def burns(model: str, slo: SloSpec, interval_seconds: float) -> list[Record | Al
     }
     return [
         *records,
+        *(
+            Record(BUDGET, f"vector({budget:g})", {"model": model, "objective": objective})
+            for objective, (_, _, budget) in budgets.items()
+        ),
         *(
             _burn(model, objective, bad, of, budget, burn, slo, interval_seconds)
             for objective, (bad, of, budget) in budgets.items()

@@ -14,6 +14,7 @@ from shipway.contract.metrics import (
     MATERIALISE_JOB,
     MODELS_JOB,
     RECORDED,
+    RETRAINING_JOB,
     Outcome,
 )
 from shipway.contract.model import ModelSpec
@@ -23,10 +24,10 @@ from shipway.observability.alert_rule import AlertRule, Group, Record
 from shipway.observability.burns import BAD_OUTCOMES, minimum_requests
 from shipway.observability.presets import preset_rules
 from shipway.observability.rendering import render_template, seconds
-from shipway.observability.silence import model_silence, silence, watchdog
+from shipway.observability.silence import job_down, model_silence, silence, watchdog
 from shipway.observability.utilisation import local_disk, of_gpus, utilisation
 
-__all__ = ["gpu_rules", "materialise_rules", "model_rules", "platform_rules"]
+__all__ = ["gpu_rules", "materialise_rules", "model_rules", "platform_rules", "retraining_rules"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,6 +35,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _LOST_SCRAPES = 5
 # A slot that loads its model does not answer yet, and that wakes nobody.
 _LOADING_SECONDS = 60.0
+# A new stack starts one thing after the other.
+_STARTING_SECONDS = 60.0
+# So long a slot that was down is remembered to have been up.
+_REMEMBERED_SECONDS = 600
 # What changes over minutes and days is looked at twice a minute.
 _PRESETS_SECONDS = 30.0
 
@@ -80,7 +85,9 @@ def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: boo
         released=released,
         interval_seconds=environment.scrape_interval_seconds,
         loading_seconds=_LOADING_SECONDS,
-        patience_seconds=environment.scrape_interval_seconds * _LOST_SCRAPES,
+        patience_seconds=max(environment.scrape_interval_seconds * _LOST_SCRAPES, _STARTING_SECONDS / 2),
+        prepare_seconds=model.rollout.prepare_seconds,
+        remembered_seconds=max(_REMEMBERED_SECONDS, model.rollout.prepare_seconds),
         bad_outcomes=BAD_OUTCOMES,
         not_judged=str(Outcome.REJECTED_INPUT),
         minimum_requests=minimum_requests(model.slo.error_ratio),
@@ -111,20 +118,15 @@ def platform_rules(
     """
     shares = local_disk() if disks is None else disks
     slow_seconds = max(_PRESETS_SECONDS, environment.scrape_interval_seconds)
+    patience_seconds = environment.scrape_interval_seconds * _LOST_SCRAPES
+    down = [one for job in scraped for one in job_down(job, _DOWN[job], patience_seconds, _STARTING_SECONDS)]
     groups = [
+        *([Group("platform", environment.scrape_interval_seconds, tuple(down))] if down else []),
         Group("silence", environment.scrape_interval_seconds, (watchdog(), *_silence(periodic, environment))),
         Group("utilisation", slow_seconds, tuple(utilisation(shares, PresetsSpec().utilisation_ratio, {}))),
     ]
     return render_template(
-        _TEMPLATES,
-        "platform_rules.yml.j2",
-        alerts=ALERTS,
-        runbook=_runbooks(environment),
-        down={job: _DOWN[job] for job in scraped},
-        owner=PLATFORM_OWNER,
-        groups=groups,
-        interval_seconds=environment.scrape_interval_seconds,
-        patience_seconds=environment.scrape_interval_seconds * _LOST_SCRAPES,
+        _TEMPLATES, "groups.yml.j2", runbook=_runbooks(environment), owner=PLATFORM_OWNER, groups=groups
     )
 
 
@@ -187,4 +189,32 @@ def materialise_rules(environment: EnvironmentSpec, namespace: str, cron_job: st
         runbook=_runbooks(environment),
         owner=PLATFORM_OWNER,
         groups=[Group(MATERIALISE_JOB, _PRESETS_SECONDS, tuple(_silence([thing], environment)))],
+    )
+
+
+def retraining_rules(
+    model: ModelSpec, environment: EnvironmentSpec, namespace: str, cron_job: str, every_seconds: float
+) -> str:
+    """Returns the rule file of a model's CronJob: an alert when no start of it has succeeded for too long.
+
+    Args:
+        model: whose.
+        environment: which says where the runbook is.
+        namespace, cron_job: where kube-state-metrics sees it.
+        every_seconds: how often it is started.
+    """
+    thing = replace(
+        PERIODIC[RETRAINING_JOB],
+        every_seconds=every_seconds,
+        # The first start that fails is one too many.
+        objective_seconds=every_seconds + model.retraining.timeout_seconds + _PRESETS_SECONDS,
+        look=f"kubectl get jobs -n {namespace} -l shipway/retrains={model.name}",
+        heartbeat=f'max(kube_cronjob_status_last_successful_time{{namespace="{namespace}",cronjob="{cron_job}"}})',
+    )
+    return render_template(
+        _TEMPLATES,
+        "groups.yml.j2",
+        runbook=_runbooks(environment),
+        owner=model.owner.team,
+        groups=[Group(f"{RETRAINING_JOB}-{model.name}", _PRESETS_SECONDS, tuple(_silence([thing], environment)))],
     )

@@ -17,7 +17,7 @@ from shipway.contract.periodic import PERIODIC, Periodic, silence_seconds
 from shipway.observability.alert_rule import AlertRule, Record
 from shipway.observability.rendering import seconds
 
-__all__ = ["model_silence", "silence", "watchdog"]
+__all__ = ["job_down", "model_silence", "silence", "watchdog"]
 
 
 def silence(things: Iterable[Periodic], scrape_interval_seconds: float) -> list[Record | AlertRule]:
@@ -47,6 +47,28 @@ def silence(things: Iterable[Periodic], scrape_interval_seconds: float) -> list[
             ),
         ]
     return rules
+
+
+def job_down(job: str, alert: AlertName, patience_seconds: float, start_seconds: float) -> list[Record | AlertRule]:
+    """Returns the record of when a job last answered a scrape, and the alert on its age.
+
+    Args:
+        job: a scrape job of one target.
+        alert: which alert it is.
+        patience_seconds: how long it may not answer.
+        start_seconds: how long it may take, beyond that, to answer for the first time.
+    """
+    last = f'{LAST_WORK}{{part="{job}"}}'
+    first = f"vector(time() + {start_seconds:g})"
+    return [
+        Record(LAST_WORK, f'max(timestamp(up{{job="{job}"}} == 1)) or max({last}) or {first}', {"part": job}),
+        AlertRule(
+            alert,
+            f"time() - {last} > {patience_seconds:g}",
+            f"the platform's {job} does not answer its scrape",
+            labels={"part": job},
+        ),
+    ]
 
 
 def model_silence(model: str, scrape_interval_seconds: float) -> list[AlertRule]:

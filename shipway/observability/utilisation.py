@@ -14,6 +14,8 @@ UTILISATION, LIMIT_IN = "shipway:utilisation_ratio", "shipway:limit_in_seconds"
 
 _MIB = 1024 * 1024
 _CPU_WINDOW, _STEADY, _TREND = "5m", "10m", "6h"
+# A start is no trend.
+_LEAST_TREND = "1h"
 _PATIENCE_SECONDS = 300
 
 
@@ -74,7 +76,7 @@ def utilisation(
     """Returns the records of each resource and the alert on all of them.
 
     When it is full, `predict_linear(used[6h], t)` is 1: solved for t, that is what is free over the slope of the
-    regression that Prometheus fits to the last hours.
+    regression that Prometheus fits to the last hours; in its first hour there is no forecast.
 
     Args:
         shares: resource -> PromQL of its share in use.
@@ -87,7 +89,11 @@ def utilisation(
         used = f"{UTILISATION}{{{_matching(own)}}}"
         rules += [
             Record(UTILISATION, share, own),
-            Record(LIMIT_IN, f"clamp_min(1 - {used}, 0) / (deriv({used}[{_TREND}]) > 0)", own),
+            Record(
+                LIMIT_IN,
+                f"clamp_min(1 - {used}, 0) / (deriv({used}[{_TREND}]) > 0) and {used} offset {_LEAST_TREND}",
+                own,
+            ),
         ]
         if limit_ratio is not None:
             rules.append(_alert(resource, used, f"{LIMIT_IN}{{{_matching(own)}}}", limit_ratio))
@@ -99,7 +105,7 @@ def _alert(resource: str, used: str, full_in: str, limit_ratio: float) -> AlertR
     quoted = f"min({full_in})".replace('"', '\\"')
     forecast = (
         f'{{{{ with query "{quoted}" }}}}at this rate it is full in {{{{ . | first | value | humanizeDuration }}}}'
-        "{{ else }}it does not grow{{ end }}"
+        "{{ else }}nothing says that it grows{{ end }}"
     )
     return AlertRule(
         AlertName.UTILISATION_HIGH,

@@ -11,8 +11,7 @@ from pathlib import Path
 from shipway.contract.documents import parse, read_json, write_atomic
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
-from shipway.contract.metrics import PARITY_JOB
-from shipway.contract.periodic import PERIODIC
+from shipway.parity.process import EVERY_SECONDS, serve
 from shipway.parity.running import Question
 
 __all__ = ["main"]
@@ -26,8 +25,6 @@ def main(arguments: list[str]) -> int:
     chosen = _parser().parse_args(arguments)
     try:
         if chosen.verb == "serve":
-            from shipway.parity.process import serve
-
             serve(chosen.root.resolve(), chosen.env, chosen.every_seconds)
         elif chosen.verb == "look":
             os.nice(_NICE)
@@ -57,16 +54,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m shipway.parity", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
     meaning = "compare a sample of what is newly logged, until SIGTERM"
-    serve = verbs.add_parser("serve", help=meaning, description=meaning)
+    served = verbs.add_parser("serve", help=meaning, description=meaning)
     meaning = "sample what is newly logged, compare what is due, and write what was found"
     look = verbs.add_parser("look", help=meaning, description=meaning)
     look.add_argument("--out", type=Path, required=True, help="the file to write")
-    for verb in (serve, look):
+    for verb in (served, look):
         verb.add_argument("--root", type=Path, required=True, help="the project's folder")
         verb.add_argument("--env", required=True, help="the environment, such as local")
-    every_seconds = PERIODIC[PARITY_JOB].every_seconds
-    serve.add_argument(
-        "--every-seconds", type=float, default=every_seconds, help=f"between two rounds, {every_seconds} by default"
+    served.add_argument(
+        "--every-seconds", type=float, default=EVERY_SECONDS, help=f"between two looks, {EVERY_SECONDS:g} by default"
     )
     for name, meaning in (
         ("compare", "compare one version's predictions and write the report"),

@@ -169,7 +169,7 @@ def category_encoding(compared: Compared) -> Cause | None:
     if len(np.unique(mapped)) < len(codes) or not np.isin(mapped, known).all():
         return None
     line = fit_line(offline, served)
-    if line.slope > 0 and line.share >= NAMED_FROM and len(codes) >= _LEAST_POINTS:
+    if line.slope > 0 and line.share == 1 and len(codes) >= _LEAST_POINTS:
         return None
     # Of a code that is exchanged, every row is.
     within = _from_first_to_last(compared) & np.isin(compared.offline.values, codes) & ~np.isnan(compared.served.values)
@@ -282,7 +282,8 @@ def _no_chance(more: int, less: int) -> bool:
 
 
 def _different(compared: Compared) -> Flags:
-    return compared.skewed & ~np.isnan(compared.served.values) & ~np.isnan(compared.offline.values)
+    both = ~np.isnan(compared.served.values) & ~np.isnan(compared.offline.values)
+    return compared.skewed & both & ~same(compared.served.values, compared.offline.values, compared.spec)
 
 
 def _hours(seconds: float) -> str:

@@ -22,7 +22,18 @@ from shipway.contract.serving import FeatureRead
 from shipway.parity import causes
 from shipway.parity.decoding import decode
 from shipway.parity.offline import Offline, ask
-from shipway.parity.outcomes import Compared, Flags, Numbers, Outcomes, Side, compare, counts, skewed_ratio, was_right
+from shipway.parity.outcomes import (
+    Compared,
+    Flags,
+    Numbers,
+    Outcomes,
+    Side,
+    compare,
+    counts,
+    is_mistimed,
+    skewed_ratio,
+    was_right,
+)
 from shipway.parity.recorded import restore_offline
 from shipway.parity.report import CauseFound, FeatureParity, Report, Worst
 from shipway.parity.running import Question
@@ -91,6 +102,7 @@ class _Comparison:
                 served.side,
                 offline.side,
                 late=self._late(read.name, offline),
+                mistimed=is_mistimed(served.side, offline.side, offline.history, self._question.spec),
                 stale=served.stale,
                 unavailable=served.unavailable,
                 unknown=offline.unknown,
@@ -173,7 +185,14 @@ class _Comparison:
         served, other = Side(logged.predictions, none), Side(recomputed, none)
         no = np.zeros(len(recomputed), dtype=bool)
         outcomes: Outcomes = compare(
-            served, other, late=no, stale=no, unavailable=no, unknown=np.isnan(recomputed), spec=self._question.spec
+            served,
+            other,
+            late=no,
+            mistimed=no,
+            stale=no,
+            unavailable=no,
+            unknown=np.isnan(recomputed),
+            spec=self._question.spec,
         )
         return Compared(name, 0.0, logged.event_seconds, served, other, outcomes, self._question.spec)
 

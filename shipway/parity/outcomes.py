@@ -9,7 +9,18 @@ from numpy.typing import NDArray
 
 from shipway.contract.parity import AGREED, SKEWED, ParityOutcome, ParitySpec
 
-__all__ = ["Compared", "History", "Side", "compare", "counts", "known_by", "same", "skewed_ratio", "was_right"]
+__all__ = [
+    "Compared",
+    "History",
+    "Side",
+    "compare",
+    "counts",
+    "is_mistimed",
+    "known_by",
+    "same",
+    "skewed_ratio",
+    "was_right",
+]
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -109,6 +120,7 @@ def compare(
     offline: Side,
     *,
     late: Flags,
+    mistimed: Flags,
     stale: Flags,
     unavailable: Flags,
     unknown: Flags,
@@ -119,6 +131,7 @@ def compare(
     Args:
         served, offline: both sides; the served values are NaN where the default was served.
         late: where the served side is what the offline one was a moment ago, see `was_right`.
+        mistimed: where a value carries a time that is not its own, see `is_mistimed`.
         stale: where the online store held a value that was too old to be served.
         unavailable: where it did not answer.
         unknown: where there is nothing to compare with.
@@ -132,6 +145,7 @@ def compare(
         (has & had & late, ParityOutcome.LATE),
         (has & had & same(served.values, offline.values, spec), ParityOutcome.WITHIN_TOLERANCE),
         (has & had & (served.values == offline.values), ParityOutcome.EQUAL),
+        (has & had & same(served.values, offline.values, spec) & mistimed, ParityOutcome.MISTIMED),
         (has & ~had, ParityOutcome.MISSING_OFFLINE),
         (~has & had, ParityOutcome.MISSING_ONLINE),
         (~has & had & stale, ParityOutcome.STALE),
@@ -162,6 +176,21 @@ def was_right(served: Side, history: History, event_seconds: Numbers, lag_second
             continue
         replaced = seconds[place + 1] if place + 1 < len(seconds) else np.inf
         found[row] = history.values[low + place] == served.values[row] and event - lag_seconds <= replaced <= event
+    return found
+
+
+def is_mistimed(served: Side, offline: Side, history: History, spec: ParitySpec) -> Flags:
+    """Returns where a served value is not the offline one of the time that it carries.
+
+    Judged only where the offline store's past is known as far back as that time.
+    """
+    found = np.abs(served.seconds - offline.seconds) > CLOCK_SECONDS
+    for row in np.flatnonzero(found).tolist():
+        low, high = history.starts[row], history.starts[row + 1]
+        seconds = history.seconds[low:high]
+        near = np.abs(seconds - served.seconds[row]) <= CLOCK_SECONDS
+        own = near & same(history.values[low:high], served.values[row], spec)
+        found[row] = len(seconds) > 0 and served.seconds[row] >= seconds[0] and not own.any()
     return found
 
 

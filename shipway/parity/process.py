@@ -22,48 +22,64 @@ from shipway.contract.metrics import PARITY_JOB
 from shipway.parity.found import Found
 from shipway.parity.measures import Measures, Reading, Row
 
-__all__ = ["Rounds", "look_in_a_child", "serve"]
+__all__ = ["EVERY_SECONDS", "Rounds", "look_in_a_child", "serve"]
 
 # Every model and version takes its seconds, one after the other.
 TIMEOUT_SECONDS = 900.0
+EVERY_SECONDS, RETRY_SECONDS = 300.0, 60.0
+POLL_SECONDS = 2.0
 
 
 class Rounds:
     """Counts what one look after the other finds.
 
+    The heartbeat goes on while the last look was good and the next is not due: one that fails, or hangs, stops it.
+
     Args:
         look: looks once.
+        every_seconds: from the end of a good look to the next.
         say: called with one sentence when it cannot.
         now: seconds since the epoch.
     """
 
-    def __init__(self, look: Callable[[], Found], say: Callable[[str], None], now: Callable[[], float]) -> None:
-        self._look, self._say, self._now = look, say, now
+    def __init__(
+        self, look: Callable[[], Found], every_seconds: float, say: Callable[[str], None], now: Callable[[], float]
+    ) -> None:
+        self._look, self._every_seconds, self._say, self._now = look, every_seconds, say, now
         self._rows: Counter[Row] = Counter()
         self._failures: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
         self._waiting: dict[str, int] = {}
+        self._good, self._due_seconds = False, float("-inf")
         self._finished_seconds: float | None = None
 
     def round(self) -> Reading:
-        """Returns all that is known; the time of the last good round stays when anything could not be compared."""
+        """Returns all that is known, after a look when one is due."""
+        if self._now() >= self._due_seconds:
+            self._good = self._looked()
+            wait_seconds = self._every_seconds if self._good else min(self._every_seconds, RETRY_SECONDS)
+            self._due_seconds = self._now() + wait_seconds
+        if self._good:
+            self._finished_seconds = self._now()
+        return Reading(
+            self._finished_seconds, dict(self._rows), dict(self._failures), dict(self._waiting), dict(self._dropped)
+        )
+
+    def _looked(self) -> bool:
+        """Looks and counts; returns whether all that was due could be compared."""
         try:
             found = self._look()
         except (ShipwayError, OSError) as error:
             self._say(str(error))
-        else:
-            for one in found.models:
-                self._failures[one.model] += one.failures
-                self._dropped[one.model] += one.dropped
-                self._waiting[one.model] = one.waiting
-                for feature, outcomes in one.rows.items():
-                    for outcome, count in outcomes.items():
-                        self._rows[Row(one.model, feature, outcome)] += count
-            if not any(one.failures for one in found.models):
-                self._finished_seconds = self._now()
-        return Reading(
-            self._finished_seconds, dict(self._rows), dict(self._failures), dict(self._waiting), dict(self._dropped)
-        )
+            return False
+        for one in found.models:
+            self._failures[one.model] += one.failures
+            self._dropped[one.model] += one.dropped
+            self._waiting[one.model] = one.waiting
+            for feature, outcomes in one.rows.items():
+                for outcome, count in outcomes.items():
+                    self._rows[Row(one.model, feature, outcome)] += count
+        return not any(one.failures for one in found.models)
 
 
 def look_in_a_child(root: Path, environment: str) -> Found:
@@ -95,7 +111,7 @@ def serve(root: Path, environment: str, every_seconds: float) -> None:
     Args:
         root: the project.
         environment: one of target local.
-        every_seconds: from the end of a round to the next.
+        every_seconds: from the end of a good look to the next.
 
     Raises:
         SpecError: when the environment is on another target.
@@ -104,7 +120,7 @@ def serve(root: Path, environment: str, every_seconds: float) -> None:
     ports = load_environment(root, environment).ports
     if ports is None:
         raise SpecError(root, "target", environment, "an environment of target local: only there is it a process")
-    rounds = Rounds(lambda: look_in_a_child(root, environment), _say, time.time)
+    rounds = Rounds(lambda: look_in_a_child(root, environment), every_seconds, _say, time.time)
     measures, stopping = Measures(), list[int]()
 
     def stop(signum: int, _: FrameType | None) -> None:
@@ -118,7 +134,7 @@ def serve(root: Path, environment: str, every_seconds: float) -> None:
     with measures.exposed(ports.worker_metrics(PARITY_JOB)):
         while not stopping:
             measures.show(rounds.round())
-            time.sleep(every_seconds)
+            time.sleep(POLL_SECONDS)
 
 
 def _say(sentence: str) -> None:

@@ -14,6 +14,7 @@ _COLUMNS = {
     ParityOutcome.LATE: "late",
     ParityOutcome.DIFFERENT: "different",
     ParityOutcome.STALE: "stale",
+    ParityOutcome.MISTIMED: "mistimed",
     ParityOutcome.MISSING_ONLINE: "not online",
     ParityOutcome.MISSING_OFFLINE: "not offline",
     ParityOutcome.UNAVAILABLE: "store down",

@@ -98,11 +98,16 @@ def apply(release: Release, rule: ReleaseRule, say: Callable[[str], None]) -> Ap
 
 def _propose_on_cluster(release: Release, rule: ReleaseRule) -> Applied:
     # What a laptop without a cluster lacks.
-    from shipway.images.find import image_for_release
+    from shipway.images.find import image_for_release, variant_of
+    from shipway.images.layers import Blobs
+    from shipway.images.make import Order, make_image
     from shipway.training.records import record_of
 
     root, name = release.layout.root, release.environment.name
-    bundle = ArtifactStore(release.layout.artifacts).verify(release.digest)
+    store = ArtifactStore(release.layout.artifacts)
+    bundle = store.verify(release.digest)
+    blobs, variant = Blobs(release.layout.images), variant_of(release.spec)
+    make_image(Order(release.environment, release.spec, release.digest, variant, store, blobs, os.environ), push=True)
     image = image_for_release(release.environment, release.spec, release.digest)
     record = record_of(release.layout, release.service, release.spec, bundle, submitted_by=ACTOR, approved_by="")
     path = release_path(release.service, name)

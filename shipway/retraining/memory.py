@@ -45,7 +45,7 @@ class Memory(Spec):
         pending: why a run is wanted, by a verdict; empty for none.
         pending_until: the end of that verdict's window, ISO 8601: a version that knows of it has answered it.
         planned: the run that is under way.
-        last_started_seconds, last_success_seconds: since the epoch, 0 for never.
+        last_started_seconds, last_ended_seconds, last_success_seconds: since the epoch, 0 for never.
         last_as_of: the newest moment that the last successful run knew of, ISO 8601; empty for none.
         failures: in a row.
         cause: why the failed run was started: what a retry repeats.
@@ -61,6 +61,7 @@ class Memory(Spec):
     pending_until: str = ""
     planned: Planned | None = None
     last_started_seconds: float = 0
+    last_ended_seconds: float = 0
     last_success_seconds: float = 0
     last_as_of: str = ""
     failures: Count = 0

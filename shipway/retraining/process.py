@@ -25,6 +25,7 @@ from shipway.contract.metrics import RETRAINING_JOB
 from shipway.contract.model import ModelSpec, load_model
 from shipway.contract.periodic import PERIODIC
 from shipway.contract.retraining import RetrainingSpec
+from shipway.contract.route import Phase, read_rollout_states
 from shipway.retraining.measures import Measures, ModelReading, Reading
 from shipway.retraining.memory import Memory, Planned, load_memory, memory_path, save_memory
 from shipway.retraining.outcome import RUN_FORMAT, Outcome, Status, load_outcome, outcome_path, save_outcome
@@ -37,6 +38,9 @@ Start = Callable[[str, Planned], None]
 
 # A run that was started takes a moment to hold its lock: Python has to load first.
 _STARTING_SECONDS = 60.0
+
+# While one of these runs the idle slot is needed.
+_BUSY = frozenset({Phase.PREPARING, Phase.STEPPING, Phase.PAUSED, Phase.GUARDING})
 
 # A run whose process dies each time is a failure like any other, with an alarm.
 _MOST_STARTS = 3
@@ -129,7 +133,7 @@ class Rounds:
         changes: dict[str, object] = {}
         if planned is None:
             reason = wanted(known.rule, known.memory, now)
-            if not reason:
+            if not reason or self._rolls_out(model):
                 return False
             number = datetime.fromtimestamp(now, UTC).strftime(RUN_FORMAT)
             planned = Planned(run=number, reason=reason, started_seconds=now)
@@ -162,6 +166,19 @@ class Rounds:
             sentence=said,
         )
         save_outcome(outcome_path(self._layout, model, planned.run), outcome)
+
+    def _rolls_out(self, model: str) -> bool:
+        """Returns whether a version of `model` is earning its traffic or is guarded: another one could not be released.
+
+        Where the routes cannot be read the run finds out, and says why it failed.
+        """
+        try:
+            state = read_rollout_states(self._layout.served_routes).get(model)
+        except (SpecError, OSError):
+            return False
+        return (
+            state is not None and state.phase in _BUSY and (state.candidate is not None or state.previous_digest != "")
+        )
 
     def _under_way(self, model: str, known: _Model) -> bool:
         """Returns whether somebody retrains `model` now: this scheduler's run, or a person's."""

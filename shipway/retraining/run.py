@@ -8,7 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from shipway.contract.environment import EnvironmentSpec, load_environment
+from shipway.bundle.store import ArtifactStore
+from shipway.contract.environment import EnvironmentSpec, Target, load_environment
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout, services
 from shipway.contract.model import ModelSpec, load_model
@@ -142,6 +143,7 @@ class _Run:
     def _attempt(self, base: Outcome, as_of: datetime) -> Outcome:
         state = self._state()
         champion = state.live_digest
+        self._fetch(champion)
         order = Order(
             *(self.layout, self.service, as_of, self.job.reason, champion, self.job.overrides, self.job.rehearse)
         )
@@ -195,6 +197,17 @@ class _Run:
         """Returns where the rollout stands, an empty one before the first deployment."""
         served = reach(self.job.root, self.job.environment).served().get(self.job.model)
         return served.state if served is not None else RolloutState()
+
+    def _fetch(self, champion: str) -> None:
+        """Sees to it that the champion's bundle is here: on a cluster it came from somewhere else, in an image."""
+        store = ArtifactStore(self.layout.artifacts)
+        if not champion or self.environment.target is Target.LOCAL or store.path(champion).is_dir():
+            return
+        # What a laptop without a cluster lacks.
+        from shipway.images.fetch import fetch_bundle
+
+        self.say(f"fetching the champion {short_digest(champion)} out of its image")
+        fetch_bundle(self.environment, self.spec, champion, store)
 
     def _keep(self, outcome: Outcome) -> None:
         path = outcome_path(self.layout, self.job.model, outcome.run)

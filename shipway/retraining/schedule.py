@@ -14,15 +14,15 @@ __all__ = ["due_seconds", "retry_seconds", "took", "wanted", "with_verdicts"]
 def wanted(rule: RetrainingSpec, memory: Memory, now_seconds: float) -> str:
     """Returns why a run starts now, empty when none does.
 
-    After a failure the next try decides alone; then a verdict, when the last start is long enough ago; then the clock.
+    After a failure the next try decides alone; then a verdict, when the last run is long enough ago; then the clock.
     """
     if memory.planned is not None:
         return ""
     if memory.failures:
         again = f"try {memory.failures + 1}: {memory.cause}"
         return again if now_seconds >= memory.not_before_seconds else ""
-    cooled = memory.last_started_seconds + rule.cool_down_seconds
-    if memory.pending and (not memory.last_started_seconds or now_seconds >= cooled):
+    cooled = memory.last_ended_seconds + rule.cool_down_seconds
+    if memory.pending and (not memory.last_ended_seconds or now_seconds >= cooled):
         return memory.pending
     if rule.every_seconds is not None and now_seconds >= due_seconds(rule, memory):
         return f"every {rule.every_seconds:g} s"
@@ -62,7 +62,7 @@ def took(rule: RetrainingSpec, memory: Memory, outcome: Outcome, now_seconds: fl
     """Returns `memory` after `outcome`, whoever started that run; the same outcome taken twice counts once."""
     if outcome.run in memory.taken:
         return memory
-    changes: dict[str, object] = {"taken": (*memory.taken, outcome.run)}
+    changes: dict[str, object] = {"taken": (*memory.taken, outcome.run), "last_ended_seconds": now_seconds}
     if memory.planned is not None and memory.planned.run == outcome.run:
         changes["planned"] = None
     if outcome.failed:

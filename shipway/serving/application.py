@@ -41,7 +41,7 @@ from shipway.serving.open_inference import metadata, response, rows_of, server_m
 from shipway.serving.requests import BODY, MAX_VIOLATIONS, Rejected, check_rows, parse_object
 from shipway.serving.runtime import Answer, Overloaded, Runtime, Unanswered
 
-__all__ = ["build_application", "predict"]
+__all__ = ["build_application", "guarded", "predict"]
 
 # Above this size a body is parsed in a thread: a megabyte of JSON would hold up every other request for 50 ms.
 _SMALL_BODY_BYTES = 65_536
@@ -67,7 +67,7 @@ def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> S
 
     def on(path: str, method: str, handler: _Handler) -> Route:
         async def endpoint(request: Request) -> Response:
-            return await _guarded(handler, request, runtime())
+            return await guarded(handler, request, runtime())
 
         return Route(path, endpoint, methods=[method])
 
@@ -95,17 +95,18 @@ def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> S
     )
 
 
-async def predict(request: Request, runtime: Runtime) -> Response:
-    """Returns the answer to `POST /predict`, as the application's own route does."""
-    return await _guarded(_predict, request, runtime)
-
-
-async def _guarded(handler: _Handler, request: Request, runtime: Runtime) -> Response:
+async def guarded(handler: _Handler, request: Request, runtime: Runtime) -> Response:
+    """Returns the handler's answer; 500 for what nobody foresaw, of which the log gets type and place alone."""
     try:
         return await handler(request, runtime)
     except Exception as error:  # noqa: BLE001 - left to the server below, its text would go into the log
         _LOGGER.error("a request ended with %s", described(error))
         return JSONResponse({"error": f"this slot failed with {type(error).__name__}"}, 500)
+
+
+async def predict(request: Request, runtime: Runtime) -> Response:
+    """Returns the answer to `POST /predict`, as the application's own route does."""
+    return await guarded(_predict, request, runtime)
 
 
 async def _predict(request: Request, runtime: Runtime) -> Response:

@@ -25,6 +25,7 @@ from shipway.contract.schema import Schema
 from shipway.serving.application import build_application
 from shipway.serving.configuration import SlotConfiguration
 from shipway.serving.model_files import ModelFiles
+from shipway.serving.opening import open_runtime
 from shipway.serving.runtime import Runtime
 
 __all__ = ["RUNTIME", "ModelFiles", "ModelService", "Row"]
@@ -48,7 +49,7 @@ class ModelService:
 
     def __init__(self, configuration: SlotConfiguration | None = None) -> None:
         """Opens the slot that `configuration` describes; BentoML gives none, then the environment holds it."""
-        type(self)._runtime = Runtime.open(self, configuration or SlotConfiguration.from_environment())
+        type(self)._runtime = open_runtime(self, configuration or SlotConfiguration.from_environment())
 
     @classmethod
     def beside(cls) -> Self:

@@ -13,7 +13,7 @@ from shipway.contract.metrics import Slot
 __all__ = ["SlotConfiguration"]
 
 _PREFIX = "SHIPWAY_SLOT_"
-_OPTIONAL = ("served_routes", "artifacts")
+_OPTIONAL = ("served_routes", "artifacts", "store", "described")
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class SlotConfiguration:
         tier: only `local` believes a request's `x-event-time`.
         served_routes: the routes that delivery wrote, which say what is live; None where there are none to read.
         artifacts: the artifact store with the live bundle; None likewise.
+        store: the model's folder in the object store that its logs go to; None where they stay in `predictions`.
+        described: what the logs are judged by, which is put beside them in the store; None where nobody asks there.
     """
 
     bundle: Path
@@ -40,6 +42,8 @@ class SlotConfiguration:
     tier: Tier
     served_routes: Path | None = None
     artifacts: Path | None = None
+    store: str | None = None
+    described: Path | None = None
 
     @property
     def digest(self) -> str:
@@ -71,4 +75,6 @@ class SlotConfiguration:
             tier=Tier(values["tier"]),
             served_routes=Path(values["served_routes"]) if values["served_routes"] else None,
             artifacts=Path(values["artifacts"]) if values["artifacts"] else None,
+            store=values["store"] or None,
+            described=Path(values["described"]) if values["described"] else None,
         )

@@ -51,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--tier", type=Tier, choices=list(Tier), default=Tier.LOCAL, help="local, nonprod or prod")
     parser.add_argument("--served-routes", type=Path, help="the routes that delivery wrote, which say what is live")
     parser.add_argument("--artifacts", type=Path, help="the artifact store, which holds the live bundle")
+    parser.add_argument("--store", help="the model's folder in an object store for its logs, such as s3://bucket/model")
+    parser.add_argument("--described", type=Path, help="what the logs are judged by, put beside them in the store")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format=" ".join(f"%({field})s" for field in LOG_FIELDS))
     logging.getLogger("shipway").setLevel(logging.INFO)
@@ -62,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tier=options.tier,
         served_routes=options.served_routes.resolve() if options.served_routes else None,
         artifacts=options.artifacts.resolve() if options.artifacts else None,
+        store=options.store,
+        # Not resolved: what a cluster changes is where the link leads.
+        described=options.described,
     )
     with _bound(options.host, options.port) as listener:
         _serve(asgi_application(configuration, options.state.resolve()), listener)

@@ -2,7 +2,8 @@
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from dataclasses import dataclass
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,27 @@ from shipway.serving.read_measures import ReadMeasures
 __all__ = ["Measures"]
 
 _SLOT_LABELS = ("model", "version", "slot")
+_AGE_EDGES_SECONDS = metrics.FEATURE_AGE_EDGES_SECONDS
 # From one second to thirty days, about three a decade: ages are looked at by people, never compared bin by bin.
+
+
+@dataclass(frozen=True)
+class _Series:
+    """Makes series that carry who a slot is."""
+
+    registry: CollectorRegistry
+
+    def counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name.removesuffix("_total"), text, (*_SLOT_LABELS, *labels), registry=self.registry)
+
+    def histogram(
+        self, name: str, text: str, *labels: str, edges: Sequence[float] = LATENCY_EDGES_SECONDS
+    ) -> Histogram:
+        return Histogram(name, text, (*_SLOT_LABELS, *labels), buckets=edges, registry=self.registry)
+
+    def gauge(self, name: str, text: str, *labels: str, mode: Literal["mostrecent", "livesum"] = "mostrecent") -> Gauge:
+        # Most gauges of several workers cannot be summed; the newest value is the true one.
+        return Gauge(name, text, (*_SLOT_LABELS, *labels), registry=self.registry, multiprocess_mode=mode)
 
 
 class Measures:
@@ -51,16 +72,8 @@ class Measures:
         self._fields = frozenset(schema.names)
         who = (model, short_digest(digest), str(slot))
 
-        def counter(name: str, text: str, *labels: str) -> Counter:
-            return Counter(name.removesuffix("_total"), text, (*_SLOT_LABELS, *labels), registry=registry)
-
-        def histogram(name: str, text: str, *labels: str, edges: Sequence[float] = LATENCY_EDGES_SECONDS) -> Histogram:
-            return Histogram(name, text, (*_SLOT_LABELS, *labels), buckets=edges, registry=registry)
-
-        def gauge(name: str, text: str, label: str) -> Gauge:
-            # Gauges of several workers cannot be summed; the newest value is the true one.
-            return Gauge(name, text, (*_SLOT_LABELS, label), registry=registry, multiprocess_mode="mostrecent")
-
+        make = _Series(registry)
+        counter, histogram = make.counter, make.histogram
         requests = counter(metrics.REQUESTS_TOTAL, "Requests by how they ended, before any fallback.", "outcome")
         fallbacks = counter(metrics.FALLBACKS_TOTAL, "Requests answered by a fallback, by its source.", "source")
         missing = counter(metrics.FEATURE_MISSING_TOTAL, "Requests that got a feature's default.", "feature")
@@ -69,8 +82,7 @@ class Measures:
         self._unit_bin_counter = counter(
             metrics.UNIT_PREDICTION_BIN_TOTAL, "Each unit's first prediction in a rollout.", "reference", "bin"
         )
-        age_edges = metrics.FEATURE_AGE_EDGES_SECONDS
-        ages = histogram(metrics.FEATURE_AGE_SECONDS, "Age of served feature values.", "feature", edges=age_edges)
+        ages = histogram(metrics.FEATURE_AGE_SECONDS, "Age of served values.", "feature", edges=_AGE_EDGES_SECONDS)
         self._violations = counter(metrics.VIOLATIONS_TOTAL, "Violations of the schema.", "field", "rule")
         self._who = who
         self._registry = registry
@@ -88,13 +100,24 @@ class Measures:
         self.reads = ReadMeasures(who, registry)
         letters = counter(metrics.DEAD_LETTERS_TOTAL, "Requests that nobody could answer.", "outcome")
         self._dead_letters = {outcome: letters.labels(*who, str(outcome)) for outcome in Outcome}
-        self._standing_by = gauge(metrics.FALLBACK_READY, "Whether a fallback's source could answer now.", "source")
+        self._standing_by = make.gauge(metrics.FALLBACK_READY, "Whether a fallback could answer now.", "source")
         self._written = counter(metrics.PREDICTION_LOG_WRITTEN_TOTAL, "Log records on disk.", "log")
         self._dropped = counter(metrics.PREDICTION_LOG_DROPPED_TOTAL, "Log records lost: queue or disk full.", "log")
-        self._heartbeat = gauge(metrics.HEARTBEAT_TIMESTAMP_SECONDS, "When a periodic job last did its work.", "job")
-        self._cpu, self._memory = _of_process(who, registry)
+        self._heartbeat = make.gauge(
+            metrics.HEARTBEAT_TIMESTAMP_SECONDS, "When a periodic job last did its work.", "job"
+        )
+        self._describe(make, digest)
+
+    def _describe(self, make: _Series, digest: str) -> None:
+        # Not the exposition's own process series: behind several worker processes those would be of nobody.
+        self._cpu = make.counter(
+            metrics.PROCESS_CPU_SECONDS_TOTAL, "CPU time that the slot's processes have used."
+        ).labels(*self._who)
         self._cpu_seconds = 0.0
-        gauge(metrics.MODEL_INFO, "What is served; always 1.", "digest").labels(*who, digest).set(1)
+        self._memory = make.gauge(
+            metrics.PROCESS_MEMORY_BYTES, "Memory that the slot's processes hold.", mode="livesum"
+        ).labels(*self._who)
+        make.gauge(metrics.MODEL_INFO, "What is served; always 1.", "digest").labels(*self._who, digest).set(1)
 
     def request(self, outcome: Outcome, seconds: float) -> None:
         """Counts one finished request; a rejected one says nothing about the version's speed, so it is not timed."""
@@ -173,20 +196,6 @@ class Measures:
         self._cpu.inc(max(cpu_seconds - self._cpu_seconds, 0.0))
         self._cpu_seconds = cpu_seconds
         self._memory.set(memory_bytes)
-
-
-def _of_process(who: tuple[str, ...], registry: CollectorRegistry) -> tuple[Counter, Gauge]:
-    # Not the exposition's own process series: behind several worker processes those would be of nobody.
-    name = metrics.PROCESS_CPU_SECONDS_TOTAL.removesuffix("_total")
-    cpu = Counter(name, "CPU time that the slot's processes have used.", _SLOT_LABELS, registry=registry)
-    memory = Gauge(
-        metrics.PROCESS_MEMORY_BYTES,
-        "Memory that the slot's processes hold.",
-        _SLOT_LABELS,
-        registry=registry,
-        multiprocess_mode="livesum",
-    )
-    return cpu.labels(*who), memory.labels(*who)
 
 
 def _bins_of(

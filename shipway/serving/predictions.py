@@ -10,12 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from shipway.contract.schema import Schema
-from shipway.logs.schemas import LABEL_SCHEMA, PREDICTION_SCHEMA
+from shipway.logs.schemas import LABEL_SCHEMA, PREDICTION_SCHEMA, SCHEMAS, Kind
+from shipway.logs.sinks import ObjectSink
+from shipway.objects.storage import ObjectStorage
+from shipway.serving.described import Described
 from shipway.serving.features import ServedFeature
 from shipway.serving.personal import Redaction, hash_key
 from shipway.serving.segments import SegmentLog, writer_name
 
 __all__ = ["LABEL_SCHEMA", "PREDICTION_SCHEMA", "LabelLog", "Logged", "PredictionLog"]
+
+# A store is paid by the request, and a segment is sent whole each time.
+_STORE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -38,14 +44,26 @@ class PredictionLog:
         version, slot: who served.
         pid: this process, part of the segment's file name.
         count: called with (written, dropped) after each flush.
+        store: the model's folder in an object store, where the records go instead; `folder` then holds the secret of
+            the hash alone.
+        described: what is kept beside the records, closed with them.
     """
 
     def __init__(
-        self, folder: Path, schema: Schema, version: str, slot: str, pid: int, count: Callable[[int, int], None]
+        self,
+        folder: Path,
+        schema: Schema,
+        version: str,
+        slot: str,
+        pid: int,
+        count: Callable[[int, int], None],
+        store: ObjectStorage | None = None,
+        described: Described | None = None,
     ) -> None:
+        self._described = described
         self._redaction = Redaction(schema, hash_key(folder))
         self._version, self._slot = version, slot
-        self._log = SegmentLog(folder / "predictions", PREDICTION_SCHEMA, writer_name(version, slot, pid), count)
+        self._log = _log(folder, "predictions", writer_name(version, slot, pid), count, store)
 
     def append(
         self, event_time: datetime, unit_id: str, served_by: str, logged: Sequence[Logged], rollout: int
@@ -56,6 +74,8 @@ class PredictionLog:
     def close(self) -> None:
         """Writes what waits."""
         self._log.close()
+        if self._described:
+            self._described.close()
 
     def _record(self, event_time: datetime, unit_id: str, served_by: str, one: Logged) -> dict[str, Any]:
         redaction, values = self._redaction, self._redaction.values(one.row)
@@ -78,8 +98,16 @@ class PredictionLog:
 class LabelLog:
     """One slot's writer of late labels, in `<folder>/labels/<hour>/`; see `PredictionLog` for the arguments."""
 
-    def __init__(self, folder: Path, version: str, slot: str, pid: int, count: Callable[[int, int], None]) -> None:
-        self._log = SegmentLog(folder / "labels", LABEL_SCHEMA, writer_name(version, slot, pid), count)
+    def __init__(
+        self,
+        folder: Path,
+        version: str,
+        slot: str,
+        pid: int,
+        count: Callable[[int, int], None],
+        store: ObjectStorage | None = None,
+    ) -> None:
+        self._log = _log(folder, "labels", writer_name(version, slot, pid), count, store)
 
     def append(self, labels: Sequence[Mapping[str, Any]]) -> bool:
         """Queues labels and returns whether there was room; the caller tells the client to come again."""
@@ -88,6 +116,14 @@ class LabelLog:
     def close(self) -> None:
         """Writes what waits."""
         self._log.close()
+
+
+def _log(
+    folder: Path, kind: Kind, writer: str, count: Callable[[int, int], None], store: ObjectStorage | None
+) -> SegmentLog:
+    if store is None:
+        return SegmentLog(folder / kind, SCHEMAS[kind], writer, count)
+    return SegmentLog(ObjectSink(store, kind), SCHEMAS[kind], writer, count, flush_seconds=_STORE_SECONDS)
 
 
 # Made once: json.dumps with arguments makes one for each record.

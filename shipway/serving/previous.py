@@ -102,6 +102,8 @@ def load_before(digest: str, model: str, artifacts: Path) -> Before:
         loaded.load(ModelFiles(files / "model", package, manifest.trusted_types))
         before = Before(suffix, package, loaded, described_model.features.reads)
         rows = before.rows([example_row(loaded.schema)], [])
+        if isinstance(rows, str):
+            raise ArtifactError(f"{files}: the example of its schema is no valid row: {rows}")
         output, problem = checked(loaded.predict(rows), 1)
         if output is None:
             raise ArtifactError(f"{files}: its warm-up prediction failed: {problem}")

@@ -5,6 +5,7 @@
 
 import contextlib
 import logging
+import secrets
 import threading
 import time
 from collections import deque
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from shipway.logs.schemas import HOUR_FORMAT
+from shipway.logs.sinks import FolderSink, Sink
 
 __all__ = ["SegmentLog", "writer_name"]
 
@@ -28,7 +31,7 @@ _SEGMENT_RECORDS = 5000
 
 @dataclass
 class _Segment:
-    path: Path
+    name: str
     # As Arrow tables: the records of a full segment would be twenty times as large as Python objects.
     tables: list[pa.Table] = field(default_factory=list[pa.Table])
 
@@ -38,13 +41,13 @@ class _Segment:
 
 
 class SegmentLog:
-    """Appends records to `<folder>/<hour>/<writer>-<number>.parquet`; the hour is that of the record's event time.
+    """Appends records to segments `<hour>/<writer>-<number>.parquet`; the hour is that of the record's event time.
 
-    A record is on disk within `flush_seconds`, or at `close`. What a full queue or a full disk refuses is dropped and
+    A record is written within `flush_seconds`, or at `close`. What a full queue or a full disk refuses is dropped and
     counted, never waited for.
 
     Args:
-        folder: where the segments lie; several writers may share it.
+        sink: where the segments go: a folder, or a sink of another kind; several writers may share it.
         schema: the Arrow schema of a record; it has a column `event_time`.
         writer: a name no other living writer in the folder has.
         count: called with (written, dropped) after each flush.
@@ -54,7 +57,7 @@ class SegmentLog:
 
     def __init__(
         self,
-        folder: Path,
+        sink: Path | Sink,
         schema: pa.Schema,
         writer: str,
         count: Callable[[int, int], None],
@@ -62,7 +65,8 @@ class SegmentLog:
         queue_records: int = 10_000,
         flush_seconds: float = 2.0,
     ) -> None:
-        self._folder, self._schema, self._writer, self._count = folder, schema, writer, count
+        self._sink = FolderSink(sink) if isinstance(sink, Path) else sink
+        self._schema, self._writer, self._count = schema, writer, count
         self._flush_seconds = flush_seconds
         self._queue: deque[Sequence[dict[str, Any]]] = deque()
         self._queue_records = queue_records
@@ -72,7 +76,7 @@ class SegmentLog:
         self._closing, self._due = threading.Event(), threading.Event()
         self._open: dict[str, _Segment] = {}
         self._number = 0
-        self._thread = threading.Thread(target=self._run, name=f"log-{folder.name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
         self._thread.start()
 
     def append(self, records: Sequence[dict[str, Any]]) -> bool:
@@ -117,7 +121,7 @@ class SegmentLog:
                 written += len(records)
             except (OSError, pa.ArrowException) as error:
                 # Serving goes on without its log; the counter is what raises the alarm.
-                _LOGGER.error("%s: %d records lost (%s)", self._folder / hour, len(records), error)
+                _LOGGER.error("%s: %d records lost (%s)", self._sink.where(hour), len(records), error)
                 dropped += len(records)
         self._count(written, dropped)
 
@@ -125,17 +129,11 @@ class SegmentLog:
         segment = self._open.get(hour)
         if segment is None or segment.records + len(records) > _SEGMENT_RECORDS:
             self._number += 1
-            segment = _Segment(self._folder / hour / f"{self._writer}-{self._number:06d}.parquet")
+            segment = _Segment(f"{self._writer}-{self._number:06d}.parquet")
         # By column: Arrow takes fifty times as long to look each key up in each record itself.
         columns = {name: [record[name] for record in records] for name in self._schema.names}
         tables = [*segment.tables, pa.Table.from_pydict(columns, schema=self._schema)]
-        segment.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = segment.path.with_name(f".{segment.path.name}.tmp")
-        try:
-            pq.write_table(pa.concat_tables(tables), temporary, compression="zstd")
-            temporary.rename(segment.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        self._sink.write(hour, segment.name, pa.concat_tables(tables))
         segment.tables = tables
         self._open.pop(hour, None)
         self._open[hour] = segment
@@ -149,9 +147,9 @@ def _by_hour(records: Iterable[dict[str, Any]]) -> list[tuple[str, list[dict[str
     for record in records:
         stamp: datetime = record["event_time"]
         hours.setdefault(stamp.replace(minute=0, second=0, microsecond=0), []).append(record)
-    return [(hour.strftime("%Y-%m-%dT%H"), records) for hour, records in sorted(hours.items())]
+    return [(hour.strftime(HOUR_FORMAT), records) for hour, records in sorted(hours.items())]
 
 
 def writer_name(version: str, slot: str, pid: int) -> str:
-    """Returns a writer's name that a restart of the same slot does not reuse."""
-    return f"{version}-{slot}-{int(time.time())}-{pid}"
+    """Returns a writer's name that neither a restart of the same slot nor another pod of it has."""
+    return f"{version}-{slot}-{int(time.time())}-{pid}-{secrets.token_hex(4)}"

@@ -9,4 +9,4 @@ Feature values that were known before `start` come first, stamped with their own
 traffic.py is sent its validation examples in order, `sampled.sampled_events`.
 """
 
-__all__ = ["events", "publisher", "replay", "sampled", "summary"]
+__all__ = ["events", "publisher", "replay", "sampled", "summary", "thinning"]

@@ -28,6 +28,9 @@ _DRAIN_SECONDS = 1.0
 
 _PROGRESS_EVERY_SECONDS = 2.0
 
+# How often is looked whether event time goes on.
+_HELD_SECONDS = 0.1
+
 # Some units never get a label; after so much event time no more is expected for those asked about.
 _LABELS_WITHIN = timedelta(days=2)
 _LABELS_PER_CALL = 500
@@ -61,12 +64,21 @@ class Replay:
         publisher: takes the feature values, None for a model that reads none.
         pace: how fast.
         progress: called with one line every two seconds.
+        held: whether event time stands still now, as it all but does while a model is trained: nothing is asked then.
+        most_in_flight: with so many requests unanswered the next one waits.
     """
 
     def __init__(
-        self, client: httpx.AsyncClient, publisher: Publisher | None, pace: Pace, progress: Callable[[str], None]
+        self,
+        client: httpx.AsyncClient,
+        publisher: Publisher | None,
+        pace: Pace,
+        progress: Callable[[str], None],
+        held: Callable[[], bool] = lambda: False,
+        most_in_flight: int = _MAX_IN_FLIGHT,
     ) -> None:
         self._client, self._publisher, self._pace, self._progress = client, publisher, pace, progress
+        self._held, self._most_in_flight = held, most_in_flight
         self.summary = Summary()
         self._in_flight: set[asyncio.Task[None]] = set()
         # Unit -> the id of its prediction, None until it is answered, and gone when its label is sent.
@@ -75,6 +87,11 @@ class Replay:
         self._labels: list[Label] = []
         self._flushed_at = float("-inf")
         self._now: datetime | None = None
+
+    @property
+    def now(self) -> datetime | None:
+        """The event time of the newest request, None before the first."""
+        return self._now
 
     async def run(self, events: Iterable[Event], requests: int) -> Summary:
         """Sends the first `requests` asks of `events`, then the labels that belong to them, and returns the counts."""
@@ -104,9 +121,20 @@ class Replay:
                     # Opening the store and writing what was known before takes seconds that belong to no request.
                     await self._publish()
                     started, first = time.perf_counter(), event.at
+                if self._held():
+                    started += await self._stand_still()
                 await self._ask(event, started + self._pace.due_seconds(self.summary.sent, first, event.at))
                 if self.summary.sent >= requests:
                     return
+
+    async def _stand_still(self) -> float:
+        """Returns after how many seconds event time goes on; what is known by now is sent meanwhile."""
+        stopped = time.perf_counter()
+        await self._drain(_DRAIN_SECONDS)
+        await self._feedback(self._take_labels())
+        while self._held():
+            await asyncio.sleep(_HELD_SECONDS)
+        return time.perf_counter() - stopped
 
     async def _ask(self, ask: Ask, due: float) -> None:
         if due - self._flushed_at >= _FLUSH_EVERY_SECONDS:
@@ -117,7 +145,7 @@ class Replay:
             self._start(self._feedback(self._take_labels()))
         if (delay := due - time.perf_counter()) > 0:
             await asyncio.sleep(delay)
-        while len(self._in_flight) >= _MAX_IN_FLIGHT:
+        while len(self._in_flight) >= self._most_in_flight:
             await asyncio.wait(self._in_flight, return_when=asyncio.FIRST_COMPLETED)
         self._now = ask.at
         self._ids[ask.unit_id] = None

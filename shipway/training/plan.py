@@ -10,6 +10,7 @@
 Optional:
 
     RANGES          `view:feature` -> (least, greatest): a feature beyond them stops the training
+    offline(cache) -> the folder of the feature repository that `load` joins from, made where there is none; for parity
     metrics(labels, predictions) -> dict[str, float]   beside (and over) the defaults of `shipway.training.metrics`
     window(as_of) -> dict[str, str]   what a retraining as of that moment sets, as `--set` would
     save(estimator, folder), restore(folder) -> estimator   another format of the allow-list than skops

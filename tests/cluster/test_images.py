@@ -29,7 +29,8 @@ from shipway.images.registry import Repository
 from shipway.images.signing import KEY_VARIABLE, Key, public_key_of, public_pem
 from shipway.scaffold.testing import TrainedService, train_service
 from tests.cluster.registry import PACKAGES, Registry, put_bundle, serve
-from tests.e2e.test_slot import REQUEST, _ready, free_port
+from tests.e2e.slot_process import free_port, ready
+from tests.e2e.test_slot import REQUEST
 from tests.shipway.delivery.stack import PROJECT, wait_until
 
 pytestmark = pytest.mark.cluster
@@ -239,7 +240,7 @@ def test_a_slot_runs_from_the_image_alone(order: Order, registry: Registry, tmp_
     )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            wait_until(lambda: _ready(client) or process.poll() is not None, "the slot is ready", 60)
+            wait_until(lambda: ready(client) or process.poll() is not None, "the slot is ready", 60)
             answer = client.post("/predict", json=REQUEST)
         assert answer.json()["predictions"] == [0.0]
         loaded = {line.split()[-1] for line in Path(f"/proc/{process.pid}/maps").read_text().splitlines()}

@@ -1,11 +1,9 @@
 """A project in a temporary folder, with the real program and stack files."""
 
-import asyncio
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,20 +30,6 @@ RECORD = BundleRecord(
     submitted_by="anna@example.com",
     approved_by="ben@example.com",
 )
-
-
-@pytest.fixture(scope="session")
-def pulumis_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """The loop of all programs in this process; one that nobody closes would be another test's warning."""
-    loop = asyncio.new_event_loop()
-    yield loop
-    loop.close()
-
-
-@pytest.fixture(autouse=True)
-def event_loop(pulumis_loop: asyncio.AbstractEventLoop) -> None:
-    """Gives Pulumi's program the loop it asks for, whatever test ran before in this process."""
-    asyncio.set_event_loop(pulumis_loop)
 
 
 def image_of(bundle: str) -> str:

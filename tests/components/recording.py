@@ -1,5 +1,6 @@
 """The program under a monitor that records what is registered."""
 
+import asyncio
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,10 @@ from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks, set_mocks
 from pulumi.runtime.rpc import deserialize_properties
 
 from tests.components import cloud
+
+# Of all programs in this process, whatever a test before left behind. It is never closed: the threads that it would end
+# have loops of their own, which nobody else closes.
+_LOOP = asyncio.new_event_loop()
 
 # By name: resources of several models are registered in no certain order.
 BLUE_PORTS = {
@@ -68,6 +73,7 @@ def record(program: Callable[[], object], stack: str, *, preview: bool = False) 
     """Runs `program` as the one of `stack` and returns what it registered."""
     mocks = _Outputs()
     recorder = Recorder(mocks)
+    asyncio.set_event_loop(_LOOP)
     set_mocks(mocks, project="shipway", stack=stack, preview=preview, monitor=recorder)
     pulumi.runtime.test(lambda: program() and None)()
     return recorder

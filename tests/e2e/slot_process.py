@@ -44,7 +44,7 @@ def slot(
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             limit = time.monotonic() + 60
-            while not _ready(client):
+            while not ready(client):
                 assert process.poll() is None, "the slot ended before it was ready"
                 assert time.monotonic() < limit, "the slot was not ready within 60 s"
                 time.sleep(0.05)
@@ -58,7 +58,8 @@ def slot(
             raise
 
 
-def _ready(client: httpx.Client) -> bool:
+def ready(client: httpx.Client) -> bool:
+    """Returns whether the slot says that it is ready."""
     try:
         return client.get("/readyz").status_code == 200
     except httpx.TransportError:

@@ -7,6 +7,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from components.local.providers.rpc import wait_until
 from shipway.contract.alerts import AlertName
 from shipway.contract.environment import EnvironmentSpec, PortsSpec
 from shipway.contract.layout import LocalLayout
-from shipway.contract.metrics import LABELS_JOB
+from shipway.contract.metrics import DELIVERY_JOB, LABELS_JOB
+from shipway.contract.periodic import PERIODIC
 from shipway.delivery.alarms import Alarm, Notifier
 from shipway.delivery.survey import firing_alerts, loopback
 from shipway.observability.alertmanager import alertmanager_config
@@ -43,7 +45,14 @@ ENVIRONMENT = EnvironmentSpec.model_validate(
 )
 
 ALARM = Alarm(
-    AlertName.ROLLOUT_PAUSED, "digits", "vision", "lead", "https://example.com/r", "waits", "2026-01-02T03:04:05+00:00"
+    AlertName.ROLLOUT_PAUSED,
+    "digits",
+    "vision",
+    "lead",
+    "https://example.com/r",
+    "https://example.com/own",
+    "waits",
+    "2026-01-02T03:04:05+00:00",
 )
 
 
@@ -132,7 +141,7 @@ def test_an_alarm_of_delivery_and_its_end_reach_the_file(layout: LocalLayout, po
 
 
 def test_an_alert_of_the_rules_reaches_the_file(layout: LocalLayout, ports: PortsSpec) -> None:
-    """Prometheus finds nobody at the gateway and says so, under the very files that a stack gets."""
+    """Prometheus hears nothing of delivery and says so, under the very files that a stack gets."""
     for folder in ("rules", "targets", "rollout"):
         (layout.prometheus / folder).mkdir(parents=True)
     config = prometheus_config(
@@ -143,7 +152,10 @@ def test_an_alert_of_the_rules_reaches_the_file(layout: LocalLayout, ports: Port
         alertmanager=f"127.0.0.1:{ports.alertmanager}",
     )
     (layout.prometheus / "prometheus.yml").write_text(config)
-    (layout.prometheus / "rules" / "platform.yml").write_text(platform_rules(ENVIRONMENT))
+    missed = replace(PERIODIC[DELIVERY_JOB], objective_seconds=2)
+    (layout.prometheus / "rules" / "platform.yml").write_text(
+        platform_rules(ENVIRONMENT, scraped=(), periodic=[missed])
+    )
     command = [
         executable(PROMETHEUS, "prometheus"),
         f"--config.file={layout.prometheus / 'prometheus.yml'}",
@@ -152,11 +164,11 @@ def test_an_alert_of_the_rules_reaches_the_file(layout: LocalLayout, ports: Port
         f"--rules.alert.resend-delay={ALERT_RESEND_SECONDS}s",
     ]
     with process(layout.state / "prometheus.log", *command):
-        found = statuses(layout, AlertName.GATEWAY_DOWN)
+        found = statuses(layout, AlertName.SILENT)
         assert wait_until(lambda: found() == ["firing"], 2 * ALERT_RESEND_SECONDS), found()
-    (alert,) = told(layout, AlertName.GATEWAY_DOWN)
+    (alert,) = told(layout, AlertName.SILENT)
     kept = [alert[key] for key in ("severity", "owner", "runbook_url")]
-    assert kept == ["page", "platform", "docs/alerts.md#shipwaygatewaydown"]
+    assert kept == ["page", "platform", "docs/alerts.md#shipwaysilent"]
 
 
 def test_nobody_at_the_port_is_no_answer() -> None:

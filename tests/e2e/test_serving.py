@@ -14,7 +14,7 @@ import pytest
 
 from shipway.bundle.store import ArtifactStore
 from shipway.contract.release import short_digest
-from shipway.contract.serving import FallbackSource, ServingSpec
+from shipway.contract.serving import FallbackSource, ServingRuntime, ServingSpec
 from shipway.serving.dead_letters import read_dead_letters
 from tests.e2e.slot_process import slot, value
 from tests.shipway.serving.bad.kinds import BIG, GOOD
@@ -58,7 +58,8 @@ def shout(port: int, content: bytes) -> bytes:
             return b""
 
 
-def test_hostile_input_of_every_kind_leaves_a_slot_that_answers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("runtime", ServingRuntime)
+def test_hostile_input_of_every_kind_leaves_a_slot_that_answers(tmp_path: Path, runtime: ServingRuntime) -> None:
     """The same table as in the tests of the application; then what is no HTTP; no label is made by a caller."""
     inputs = f"""
 from shipway.contract.schema import Schema
@@ -66,7 +67,7 @@ OFFSET = 0.0
 SCHEMA = Schema.model_validate_json({SCHEMA.model_dump_json()!r})
 """
     store = ArtifactStore(tmp_path / "artifacts")
-    serving = ServingSpec(max_body_bytes=BIG)
+    serving = ServingSpec(max_body_bytes=BIG, runtime=runtime)
     digest = put_echo(store, obeys=False, inputs=inputs, name="stub", serving=serving)
     log = tmp_path / "slot.log"
     with slot(store.path(digest), tmp_path, log=log) as (client, process):
@@ -100,12 +101,15 @@ def personal(**changes: object) -> dict[str, object]:
     return row(who=NAME, mail=MAIL, card=CARD, note=note) | changes
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes], ArtifactStore]]:
+@pytest.fixture(params=ServingRuntime)
+def served(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[httpx.Client, subprocess.Popen[bytes], ArtifactStore]]:
     """A slot whose version before takes amounts up to fifty only, and answers what this one does not."""
     store, routes = ArtifactStore(tmp_path / "artifacts"), tmp_path / "rds.json"
     before = put_echo(store, 10.0, obeys=False, inputs=INPUTS.replace("maximum=100", "maximum=50"))
-    digest = put_echo(store, serving=ServingSpec(timeout_seconds=1, fallback=(FallbackSource.PREVIOUS,)))
+    serving = ServingSpec(timeout_seconds=1, fallback=(FallbackSource.PREVIOUS,), runtime=request.param)
+    digest = put_echo(store, serving=serving)
     write_routes(routes, live=digest, previous=before)
     more = ("--served-routes", str(routes), "--artifacts", str(tmp_path / "artifacts"))
     with slot(store.path(digest), tmp_path, *more, log=tmp_path / "slot.log") as (client, process):

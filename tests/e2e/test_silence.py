@@ -35,12 +35,13 @@ from tools.pins import ALERTMANAGER, PROMETHEUS
 pytestmark = pytest.mark.e2e
 
 # What a run may be late by, and for how long a busy machine may hold up a notification.
-LATE_SECONDS, BUSY_SECONDS = 4.0, 3.0
+LATE_SECONDS, BUSY_SECONDS = 5.0, 3.0
 # One after the other, so that each alert has one cause that may have raised it.
 APART_SECONDS = 0.7
 # Every worker imports its libraries at once.
 READY_SECONDS = 60
 SCRAPE_SECONDS, WATCHDOG_SECONDS = 0.25, 1.0
+SOON_SECONDS = 5
 # Prometheus finds Alertmanager five seconds after its own start, and nothing comes before that.
 FIRST_WATCHDOG_SECONDS = 6.0
 
@@ -51,12 +52,18 @@ def short(thing: Periodic) -> Periodic:
     return replace(thing, every_seconds=every_seconds, objective_seconds=every_seconds + LATE_SECONDS)
 
 
-SHORT = {job: short(thing) for job, thing in PERIODIC.items() if thing.of is Of.PLATFORM}
+# What works every few minutes cannot be waited for here: its row is tested by promtool, its heartbeat by its own tests.
+SHORT = {
+    job: short(thing)
+    for job, thing in PERIODIC.items()
+    if thing.of in (Of.PLATFORM, Of.MACHINE)
+    and (thing.every_seconds <= SOON_SECONDS or job in (SCRAPE_JOB, ALERTS_JOB))
+}
 
 # What the platform's processes are, and which heartbeats each of them carries.
 PROCESSES: dict[str, tuple[str, tuple[str, ...]]] = {
     DELIVERY_JOB: ("delivery", (DELIVERY_JOB, LEDGER_JOB)),
-    **{job: (worker.package, (job,)) for job, worker in WORKERS.items()},
+    **{job: (worker.package, (job,)) for job, worker in WORKERS.items() if job in SHORT},
 }
 
 
@@ -184,7 +191,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 def test_whoever_falls_silent_is_told_within_its_objective(stack: Stack) -> None:
     """Hanging, without output, or killed: each part's own alert comes in time, none comes before, and it ends."""
     # A new stack, and one at work, alarm about nothing.
-    assert not wait_until(lambda: any(stack.told(part, "firing") for part in SHORT), 2)
+    assert not wait_until(lambda: any(stack.told(part, "firing") for part in SHORT), 2), stack.layout.alerts.read_text()
     _each_is_told(stack, signal.SIGSTOP)
     again = time.time()
     for name in PROCESSES:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,9 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from shipway.bundle.canonical import canonical_json
+from shipway.bundle.isolated import forget
 from shipway.bundle.manifest import Manifest, covered_files
 from shipway.bundle.reference import Reference
 from shipway.bundle.served import FaultsSpec, ServedModel, served_model
+from shipway.bundle.source import import_from
 from shipway.bundle.store import ArtifactStore
 from shipway.contract.documents import parse, read_json
 from shipway.contract.metrics import EVIDENCE_PATH, EVIDENCE_SERIES
@@ -25,6 +28,7 @@ from shipway.contract.release import short_digest
 from shipway.contract.serving import ServingRuntime
 from shipway.drift.bins import FieldBins
 from shipway.scaffold.testing import TrainedService, train_service
+from shipway.serving.previous import load_before
 from tests.e2e.slot_process import command, free_port, slot, value
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -144,6 +148,21 @@ def test_a_candidate_counts_units_on_lives_edges_and_its_faults(trained: Trained
     for reference in references:
         found = [value(page, UNIT_BINS, reference=reference, bin=str(number)) or 0 for number in range(20)]
         assert sum(found) == len(answered)
+
+
+def test_a_trained_version_stands_beside_another_of_its_package(trained: TrainedService) -> None:
+    """Its model comes out of its own file, its code is its own, and it says what it said when it was trained."""
+    served = import_from(trained.folder.parent, "digits", "service")
+    before = load_before(trained.digest, "digits", trained.bundle.parents[1])
+    try:
+        rows = before.rows([{"pixels": list(row)} for row in trained.data.validation["pixels"][:20]], [])
+        assert not isinstance(rows, str)
+        assert before.model.predict(rows).tolist() == trained.predictions[:20].tolist()
+        beside = sys.modules[f"digits__{before.version}.service"]
+        assert served.Digits.inner is not beside.Digits.inner
+        assert type(before.model) is beside.Digits.inner
+    finally:
+        forget("digits", before.version)
 
 
 def test_a_rehearsed_crash_ends_the_process_with_one_line(trained: TrainedService, tmp_path: Path) -> None:

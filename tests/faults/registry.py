@@ -1,7 +1,7 @@
 """Every fault by its number: what is injected, and what must happen."""
 
 from tests.faults.run import Fault
-from tests.faults.scenarios import evidence, files, processes, versions
+from tests.faults.scenarios import evidence, files, processes, serving, versions
 
 __all__ = ["FAULTS"]
 
@@ -29,5 +29,7 @@ FAULTS: dict[str, Fault] = {
     "F21": Fault("old slot stopped at work", processes.stopped_at_work, processes.is_drained),
     "F22": Fault("promoted slot fails", versions.fails_after_promotion, versions.goes_back_to_the_healthy_one),
     "F23": Fault("declared again after a rollback", files.declared_again, files.stays_rolled_back),
+    "F24": Fault("online store fails", serving.store_fails, serving.serves_declared_defaults),
     "F25": Fault("bundle swapped", files.bundle_swapped, files.is_refused_before_it_loads),
+    "F25b": Fault("bundles broken under a slot", serving.bundles_broken, serving.previous_keeps_serving),
 }

@@ -63,6 +63,8 @@ class Run:
         self.rig = Rig(self.root, self.seed)
         self.load: Load | None = None
         self.released = ""
+        # What a scenario of one slot without a gateway hands to its claims.
+        self.serving: Any = None
         self.recorder = Recorder(self.rig.layout.served_routes, MODEL)
 
     @property
@@ -214,6 +216,8 @@ class Run:
 
     def finish(self) -> list[str]:
         """Stops the load and the record, and returns what must not be in any run."""
+        if self.rig.gateway is None:
+            return []
         if self.load is not None:
             self.load.stop()
         if self.rig.delivery is not None and self.rig.delivery.poll() is None:
@@ -268,6 +272,13 @@ def expect(claims: Mapping[str, object]) -> list[str]:
     return [claim for claim, holds in claims.items() if not holds]
 
 
+def _served(run: Run) -> str:
+    if run.rig.gateway is None:
+        return ""
+    state = run.state
+    return f" (served: {state.phase}, {state.weight_percent} %, last {run.actions[-1:]})"
+
+
 def carry_out(fault: Fault, root: Path, seed: int) -> tuple[list[str], dict[str, Any]]:
     """Returns what went wrong in one run, and its notes; every process it started has ended."""
     run = Run(root, seed)
@@ -278,9 +289,7 @@ def carry_out(fault: Fault, root: Path, seed: int) -> tuple[list[str], dict[str,
         problems = run.finish()
         problems += fault.must_happen(run)
     except AssertionError as error:
-        state = run.state
-        where = f"{state.phase}, {state.weight_percent} %, last {run.actions[-1:]}"
-        problems = [f"{error} (served: {where})"]
+        problems = [f"{error}{_served(run)}"]
     finally:
         run.rig.end()
     run.notes["seconds"] = round(time.monotonic() - began, 1)

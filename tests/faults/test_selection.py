@@ -11,8 +11,9 @@ from tests.shipway.delivery.stack import ENVIRONMENT
 
 pytestmark = pytest.mark.e2e
 
-# One that judges, one without evidence, one that never starts, one crash of each process, one after the promotion.
-SELECTED = (("F1", 0), ("F3", 0), ("F4", 0), ("F8", 0), ("F11", 1), ("F22", 0))
+# One that judges, one without evidence, one that never starts, one crash of each process, one after the promotion, and
+# one of each dependency of a slot.
+SELECTED = (*(("F1", 0), ("F3", 0), ("F4", 0), ("F8", 0), ("F11", 1), ("F22", 0)), ("F24", 0), ("F25b", 0))
 
 
 @pytest.mark.parametrize(("name", "seed"), SELECTED)

@@ -1,8 +1,9 @@
-"""A stand-in for an object store that speaks S3: put once, get and list of one bucket, in memory, without signatures.
+"""A stand-in for an object store that speaks S3: put, get and list of one bucket, in memory, without signatures.
 
-What it proves is delivery's side of the protocol, through boto3; not that any store keeps its word.
+What it proves is Shipway's side of the protocol, through boto3; not that any store keeps its word.
 """
 
+import hashlib
 import http.server
 import threading
 import time
@@ -74,7 +75,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return
         query = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query, keep_blank_values=True))
         if "list-type" in query:
-            self._list(query.get("prefix", ""), query.get("continuation-token", ""))
+            after = query.get("continuation-token", "") or query.get("start-after", "")
+            self._list(query.get("prefix", ""), after, query.get("delimiter", ""))
         elif self._key in self.server.objects:
             self._answer(HTTPStatus.OK, self.server.objects[self._key])
         else:
@@ -91,10 +93,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown")
         return self.server.answers
 
-    def _list(self, prefix: str, after: str) -> None:
-        names = sorted(key for key in self.server.objects if key.startswith(prefix) and key > after)
+    def _list(self, prefix: str, after: str, delimiter: str) -> None:
+        with self.server.lock:
+            objects = {key: body for key, body in self.server.objects.items() if key.startswith(prefix)}
+
+        def shown(key: str) -> str:
+            rest = key.removeprefix(prefix)
+            return prefix + rest.partition(delimiter)[0] + delimiter if delimiter and delimiter in rest else key
+
+        names = sorted({shown(key) for key in objects if shown(key) > after})
         listed, more = names[: self.server.page], len(names) > self.server.page
-        contents = "".join(f"<Contents><Key>{escape(name)}</Key></Contents>" for name in listed)
+        contents = "".join(
+            f"<Contents><Key>{escape(name)}</Key><ETag>{hashlib.md5(objects[name]).hexdigest()}</ETag></Contents>"
+            if name in objects
+            else f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>"
+            for name in listed
+        )
         following = f"<NextContinuationToken>{escape(listed[-1])}</NextContinuationToken>" if more else ""
         text = (
             f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>{following}{contents}</ListBucketResult>"

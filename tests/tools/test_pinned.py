@@ -74,3 +74,25 @@ def test_definitions_are_gathered_once_for_their_pins(
     assert pinned.definitions(checkout, tmp_path / "cache") == first
     (checkout / "tools" / "crds" / "go.sum").write_text("second\n")
     assert pinned.definitions(checkout, tmp_path / "cache") != first
+
+
+def test_a_peer_is_installed_once_for_its_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder holds its packages; a lock that does not bring it leaves nothing behind."""
+    lock = tmp_path / pinned.PEERS["nannyml"]
+    lock.parent.mkdir(parents=True)
+    lock.write_text("first\n")
+    calls: list[str] = []
+
+    def install(_root: Path, arguments: Sequence[str], **_options: object) -> None:
+        package = Path(arguments[arguments.index("--target") + 1], "nannyml" if calls else "other")
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        calls.append("installed")
+
+    monkeypatch.setattr(venv, "install", install)
+    with pytest.raises(ShipwayError, match=r"tools/nannyml/requirements.lock brought no nannyml"):
+        pinned.peer(tmp_path, tmp_path / "cache", "nannyml")
+    first = pinned.peer(tmp_path, tmp_path / "cache", "nannyml")
+    assert pinned.peer(tmp_path, tmp_path / "cache", "nannyml") == first
+    assert (first / "nannyml" / "__init__.py").exists()
+    assert calls == ["installed"] * 2

@@ -187,3 +187,17 @@ def test_the_model_is_as_good_as_it_should_be(data: Any, spec: ModelSpec) -> Non
     measured = evaluate(train.TASK, data.validation_labels.to_numpy(), predictions)
     assert 0.69 < measured["auc"] < 0.73
     assert measured["calibration_error"] < 0.07
+
+
+def test_a_retraining_as_of_a_moment_knows_no_later_landing(flights: pd.DataFrame, cache: Path) -> None:
+    """Every label had come by the day of the moment, those of training before validation began; no row is in both."""
+    train = module("train")
+    moment = datetime.fromisoformat("2013-03-10T17:00:00-05:00")
+    window = train.window(moment)
+    assert window == {"train_from": "2012-11-26", "validate_from": "2013-02-24", "validate_until": "2013-03-10"}
+    found = train.load(train.SETTINGS(**window), cache)
+    landed, begins, ends = flights["landed_at"], *(pd.Timestamp(window[key], tz="UTC") for key in list(window)[1:])
+    assert found.as_of == ends <= moment
+    assert landed.loc[found.train.index].max() < begins
+    assert landed.loc[found.validation.index].max() < ends
+    assert not set(found.train.index) & set(found.validation.index)

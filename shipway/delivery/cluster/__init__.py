@@ -11,7 +11,6 @@ __all__ = [
     "route",
     "settings",
     "slots",
-    "storage",
     "target",
     "warm",
 ]

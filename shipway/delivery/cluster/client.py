@@ -14,7 +14,6 @@ from shipway.contract.route import RouteSpec
 from shipway.delivery.cluster.api import Api, Conflict
 from shipway.delivery.cluster.records import RouteRecords
 from shipway.delivery.cluster.settings import HISTORY, LEDGER
-from shipway.delivery.cluster.storage import ObjectStorage
 from shipway.delivery.cluster.target import ClusterTarget
 from shipway.delivery.control import Command, carry_out
 from shipway.delivery.controller import Controller, utc_now
@@ -24,6 +23,7 @@ from shipway.delivery.ledger import Ledger
 from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts
 from shipway.delivery.served import ServedModel
+from shipway.objects.storage import ObjectStorage
 
 __all__ = ["Standing", "act", "history", "ledger", "standing"]
 

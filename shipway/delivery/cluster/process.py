@@ -14,7 +14,6 @@ from shipway.delivery.cluster.connect import connect
 from shipway.delivery.cluster.lease import RENEW_SECONDS, Lease
 from shipway.delivery.cluster.records import ObjectRecords
 from shipway.delivery.cluster.settings import HISTORY, LEDGER, DeliverySettings, read_settings
-from shipway.delivery.cluster.storage import ObjectStorage
 from shipway.delivery.cluster.target import ClusterTarget
 from shipway.delivery.controller import Controller, utc_now
 from shipway.delivery.ledger import Ledger
@@ -22,6 +21,7 @@ from shipway.delivery.measures import Measures
 from shipway.delivery.process import say, stopping_on_signals
 from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts, Scrapes
+from shipway.objects.storage import ObjectStorage
 
 __all__ = ["scrapes", "serve_cluster"]
 
@@ -64,7 +64,7 @@ def serve_cluster(config: Path, metrics_port: int, kubeconfig: Path | None = Non
                 continue
             problems = {"lease": lease.problem} if lease.problem else {}
             said = say(problems, said)
-            measures.show({}, problems)
+            measures.show({}, problems, leads=False)
             stopping.wait(RENEW_SECONDS)
         lease.release()
 
@@ -95,7 +95,9 @@ class _Tenure:
                     controller.tick()
                 said = say(controller.problems, said)
                 self.measures.show(controller.served, controller.problems)
-                standing = alarms(controller.newest, controller.problems, standing, utc_now())
+                standing = alarms(
+                    controller.newest, controller.problems, standing, utc_now(), self.settings.runbook_url
+                )
                 notifier.show(standing)
                 self.stopping.wait(COMPARING_POLL_SECONDS if controller.comparing else POLL_SECONDS)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from shipway.contract.alerts import PLATFORM_RUNBOOK
 from shipway.contract.documents import Spec, parse, read_json
 
 __all__ = ["HISTORY", "LEDGER", "SETTINGS_FILE", "DeliverySettings", "LeaseSettings", "read_settings"]
@@ -35,6 +36,7 @@ class DeliverySettings(Spec):
         alertmanager: host:port of where alarms go.
         records: the folder of the object store that holds ledger/ and history/.
         scrape_interval_seconds: how often slots are scraped.
+        runbook_url: where the page of all alerts lies.
     """
 
     environment: Text
@@ -44,6 +46,7 @@ class DeliverySettings(Spec):
     alertmanager: Annotated[str, Field(pattern=r"^[\w.-]+:\d+$")]
     records: Annotated[str, Field(pattern=r"^s3://")]
     scrape_interval_seconds: Annotated[float, Field(gt=0)]
+    runbook_url: Text = PLATFORM_RUNBOOK
 
 
 def read_settings(path: Path) -> DeliverySettings:

@@ -82,7 +82,7 @@ def test_delivery_owns_the_rules_of_a_route(cluster: Cluster) -> None:
         ("flight-delay-green", 0),
     ]
     assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/flight-delay"}}]
-    assert rule["timeouts"] == {"request": "10s"}
+    assert rule["timeouts"] == {"request": "11s"}
 
 
 def test_delivery_reads_the_same_declaration_as_locally(cluster: Cluster) -> None:

@@ -10,6 +10,8 @@ import pytest
 import yaml
 
 from components.kubernetes.gpu_types import GPU_TYPES
+from shipway.observability.dashboards import DASHBOARDS
+from shipway.observability.grafana import grafana_json
 from tests.components.kubernetes.cluster import Cluster, Registered
 
 STORE = {"host": "store.example.com", "port": 7000, "address_range": "203.0.113.0/28"}
@@ -212,6 +214,7 @@ def test_delivery_may_do_what_it_does_and_nothing_else(cluster: Cluster) -> None
         "alertmanager": "monitoring-alertmanager.shipway-onprem-monitoring.svc:9093",
         "records": "s3://shipway-onprem",
         "scrape_interval_seconds": 5,
+        "runbook_url": "docs/alerts.md",
     }
 
 
@@ -240,14 +243,14 @@ def test_the_environments_interval_is_that_of_its_own_monitors(cluster: Cluster)
     registered = cluster.register()
     found = [one["spec"]["endpoints"] for one in registered.all("ServiceMonitor").values()]
     found += [one["spec"]["podMetricsEndpoints"] for one in registered.all("PodMonitor").values()]
-    assert len(found) == 4
+    assert len(found) == 5
     assert {endpoint["interval"] for endpoints in found for endpoint in endpoints} == {"5s"}
     spec = registered.one("Release", "monitoring-chart")["values"]["prometheus"]["prometheusSpec"]
     assert "scrapeInterval" not in spec
 
 
 def test_only_what_is_scraped_can_be_missed(cluster: Cluster) -> None:
-    """The label join does not run on a cluster yet, and an installed gateway's metrics are its owner's."""
+    """An installed gateway's metrics are its owner's."""
 
     def alerts() -> set[str]:
         groups = cluster.register().one("PrometheusRule", "monitoring-rules")["spec"]["groups"]
@@ -270,7 +273,7 @@ def test_silence_is_told_of_what_a_cluster_runs(cluster: Cluster) -> None:
 
     groups = cluster.register().one("PrometheusRule", "monitoring-rules")["spec"]["groups"]
     parts = [rule["labels"]["part"] for group in groups for rule in group["rules"] if "part" in rule["labels"]]
-    assert {"scrape", "delivery", "ledger"} <= set(parts)
+    assert {"scrape", "delivery", "ledger", "labels"} <= set(parts)
     assert "alerts" not in parts
     assert receivers() == {"null": ['alertname =~ "InfoInhibitor|Watchdog|ShipwayWatchdog"']}
     cluster.change(alerts={"webhook_urls": ["http://relay/a"], "watchdog_url": "http://relay/beat"})
@@ -292,6 +295,15 @@ def test_features_go_online_by_the_clock_and_lateness_is_heard(cluster: Cluster,
     assert record["record"] == "shipway:last_work_timestamp_seconds"
     # Less two scrapes, so that it is told in time.
     assert f"> {minutes * 180 - 10}" in late["expr"]
+
+
+def test_dashboards_are_found_by_a_grafana(cluster: Cluster) -> None:
+    """Each is a ConfigMap with the sidecar's label, and holds the JSON that the local stack writes into a file."""
+    registered = cluster.register()
+    for dashboard in DASHBOARDS:
+        found = registered.one("ConfigMap", f"monitoring-{dashboard.name}")
+        assert found["metadata"]["labels"]["grafana_dashboard"] == "1"
+        assert found["data"] == {f"shipway-{dashboard.name}.json": grafana_json(dashboard)}
 
 
 def test_nodes_are_expected_to_say_what_they_have(cluster: Cluster) -> None:

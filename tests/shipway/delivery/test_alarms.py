@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shipway.contract.alerts import AlertName, Severity
+from shipway.contract.alerts import AlertName, Severity, runbook
 from shipway.contract.evidence import EvidenceState, Pause, Progress, UnitState
 from shipway.contract.metrics import Slot
 from shipway.contract.model import RolloutSpec
@@ -121,7 +121,8 @@ def test_a_rollout_that_goes_well_raises_nothing(entry: ServedModel) -> None:
 )
 def test_each_trouble_is_one_alarm_with_its_reason(entry: ServedModel, name: AlertName, summary: str) -> None:
     """The alarm says what, where, why, who answers and where to read on."""
-    assert raised(entry) == [Alarm(name, "digits", "vision", "lead@example.com", "https://example.com/r", summary, NOW)]
+    own = "https://example.com/r"
+    assert raised(entry) == [Alarm(name, "digits", "vision", "lead@example.com", runbook(name), own, summary, NOW)]
 
 
 def test_missing_evidence_names_what_stands_in_the_way() -> None:
@@ -218,7 +219,8 @@ def test_alertmanager_hears_of_each_change_at_once(alertmanager: Alertmanager) -
         "owner": "vision",
         "severity": "ticket",
     }
-    assert first["annotations"]["runbook_url"] == "https://example.com/r"
+    assert first["annotations"]["owner_runbook_url"] == "https://example.com/r"
+    assert first["annotations"]["runbook_url"].startswith("docs/alerts.md#shipway")
     assert first["startsAt"] == NOW
 
 

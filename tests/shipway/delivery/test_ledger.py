@@ -88,3 +88,20 @@ def test_a_torn_last_entry_is_named_and_nothing_is_chained_to_it(tmp_path: Path)
         ledger.entries()
     assert len(ledger.verify()) == 1
     assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_whether_an_entry_could_be_added_is_known_before_one_is(tmp_path: Path) -> None:
+    """An empty ledger and a whole one are fit and stay as they are; a damaged one, or no folder, is not."""
+    folder = tmp_path / "ledger"
+    ledger = Ledger(folder)
+    ledger.check()
+    add(ledger)
+    before = sorted(path.name for path in folder.iterdir())
+    ledger.check()
+    assert sorted(path.name for path in folder.iterdir()) == before
+    edit(folder / before[-1], "no entry")
+    with pytest.raises(Fatal, match="the ledger is damaged"):
+        ledger.check()
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match="file"):
+        Ledger(tmp_path / "file").check()

@@ -137,3 +137,29 @@ def test_metrics_show_a_finished_round() -> None:
     measures.show({}, {})
     assert measures.registry.get_sample_value("shipway_delivery_problem", {"subject": "gateway"}) is None
     assert measures.registry.get_sample_value("shipway_heartbeat_timestamp_seconds", {"job": "delivery"})
+
+
+def test_a_ledger_that_takes_nothing_stops_its_own_heartbeat_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Delivery beats on; a copy that waits says nothing of the ledger, which it does not keep."""
+    monkeypatch.setattr("shipway.delivery.measures.time.time", lambda: 100.0)
+    measures = Measures()
+
+    def beat(job: str) -> float | None:
+        return measures.registry.get_sample_value("shipway_heartbeat_timestamp_seconds", {"job": job})
+
+    measures.show({}, {}, leads=False)
+    assert (beat("delivery"), beat("ledger")) == (100.0, None)
+    measures.show({}, {})
+    monkeypatch.setattr("shipway.delivery.measures.time.time", lambda: 200.0)
+    measures.show({}, {"ledger": "the disk is full"})
+    assert (beat("delivery"), beat("ledger")) == (200.0, 100.0)
+    measures.disk(tmp_path)
+    used, size = (
+        measures.registry.get_sample_value("shipway_disk_bytes", {"volume": "state", "kind": kind})
+        for kind in ("used", "size")
+    )
+    assert used is not None
+    assert size is not None
+    assert 0 < used <= size

@@ -6,10 +6,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from shipway.drift.calibration import Calibration, Null, design_effect, resampled, size_step
-from shipway.drift.judge import measure
 from shipway.drift.reference import Reference
 from shipway.drift.space import Sample
-from shipway.drift.statistics import STATISTICS
+from shipway.drift.statistics import STATISTICS, measure
 from tests.shipway.drift.samples import bins_of
 
 FIELDS, ROWS, WINDOW = 40, 5000, 700

@@ -170,8 +170,8 @@ def test_what_is_refused(service: Service) -> None:
     """An hour that no week has, one that the reference does not know, and hours that are no days."""
     with pytest.raises(ValueError, match=r"hour_of_week \(3\): .* this one does not know them"):
         service.judge(replace(service.window(300), hour_of_week=3))
-    with pytest.raises(ValueError, match=r"hourly \(5 hours from hour 0 of the week\): expected whole days"):
-        Reference.of(service.bins, hourly=np.zeros((5, service.bins.size)))
+    with pytest.raises(ValueError, match=r"hourly \(650 hours from hour 0 of the week\): expected whole days, 4 weeks"):
+        Reference.of(service.bins, hourly=np.zeros((650, service.bins.size)))
 
 
 def _repeated(bins: Bins, chance: np.random.Generator, values: int, repeats: int) -> NDArray[np.int64]:

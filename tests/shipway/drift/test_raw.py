@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from shipway.drift.judge import measure
 from shipway.drift.raw import from_raw
 from shipway.drift.reference import Reference
 from shipway.drift.space import Sample
+from shipway.drift.statistics import measure
 from tests.shipway.drift.samples import bins_of
 
 

@@ -10,9 +10,8 @@ from scipy import stats
 
 from shipway.bundle.reference import Categories, Histogram, Reference
 from shipway.drift.bins import Bins
-from shipway.drift.judge import measure
 from shipway.drift.space import Sample, Space
-from shipway.drift.statistics import STATISTICS
+from shipway.drift.statistics import STATISTICS, measure
 from tests.shipway.drift.samples import Pair, bins_of, pair, random_pair
 
 # The benchmark runs ten times as many.

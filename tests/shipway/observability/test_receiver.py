@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from components.local.providers.rpc import wait_until
 from shipway.observability.receiver import MAX_BODY_BYTES, AlertLog, Receiver, lines
 from shipway.observability.watchdog import Watchdog
 
@@ -135,3 +136,56 @@ def test_the_file_is_turned_once_when_it_is_full(path: Path) -> None:
 def test_a_notification_without_alerts_is_no_line() -> None:
     """An empty list is what it says."""
     assert lines({"alerts": []}, NOW) == []
+
+
+def test_the_watchdog_is_no_line_but_a_heartbeat(port: int, path: Path) -> None:
+    """It comes for ever and fills no file; Prometheus reads when it last came, and nothing before it first did."""
+    before = page(port)
+    assert before == "# TYPE shipway_heartbeat_timestamp_seconds gauge\n"
+    watchdog = {"status": "firing", "labels": {"alertname": "ShipwayWatchdog"}, "annotations": {}, "startsAt": "t"}
+    assert send(port, notification(watchdog)) == (200, "")
+    assert not path.exists()
+    (sample,) = [line for line in page(port).splitlines() if line.startswith("shipway_")]
+    name, value = sample.split()
+    assert name == 'shipway_heartbeat_timestamp_seconds{job="alerts"}'
+    assert abs(float(value) - time.time()) < 10
+
+
+def test_silence_is_a_line_and_is_told_to_whoever_hears_alerts(path: Path) -> None:
+    """The receiver speaks for an Alertmanager that cannot: once when it falls silent, once when it is back."""
+    clock = [100.0]
+    with Receiver(0, AlertLog(path.with_name("told.jsonl")), Watchdog(1e9, time.monotonic, time.time)) as other:
+        told = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.02})
+        told.start()
+        url = f"http://127.0.0.1:{other.server_address[1]}/alerts"
+        watchdog = Watchdog(10, lambda: clock[0], time.time)
+        with Receiver(0, AlertLog(path), watchdog, [url], now=lambda: NOW) as receiver:
+            receiver.service_actions()
+            assert not path.exists()
+            clock[0] += 11
+            receiver.service_actions()
+            receiver.service_actions()
+            watchdog.heard(firing=True)
+            receiver.service_actions()
+        kept = path.with_name("told.jsonl")
+        assert wait_until(lambda: kept.exists() and len(kept.read_text().splitlines()) == 2, 10)
+        other.shutdown()
+        told.join()
+    own = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(one["name"], one["part"], one["status"]) for one in own] == [
+        ("ShipwaySilent", "alerts", "firing"),
+        ("ShipwaySilent", "alerts", "resolved"),
+    ]
+    assert own[0]["runbook_url"] == "docs/alerts.md#shipwaysilent"
+    statuses = {json.loads(line)["status"] for line in kept.read_text().splitlines()}
+    assert statuses == {"firing", "resolved"}
+
+
+def page(port: int) -> str:
+    """Returns the page that Prometheus scrapes."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()

@@ -6,11 +6,13 @@ it is published until the next one of its key is, as Feast's online store does i
 # pyright: reportMissingTypeStubs=false
 
 import json
+import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,11 +20,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from sklearn.linear_model import LinearRegression
 
+from shipway.bundle.reference import Histogram, Reference
+from shipway.bundle.store import ArtifactStore
+from shipway.contract.model import load_model
+from shipway.contract.release import short_digest
 from shipway.logs.schemas import PREDICTION_SCHEMA
 from shipway.parity.comparing import answer
 from shipway.parity.report import FeatureParity, Report
 from shipway.parity.running import Question
+from shipway.training.packaging import assemble, make_manifest
 
 PACKAGE = "parity_shop"
 START = pd.Timestamp("2013-05-01T00:00:00Z")
@@ -55,7 +63,9 @@ def view(name, feature):
 
 OBJECTS = [SHOP, view("weather_v1", "humidity"), view("sales_v1", "ratio"), view("kind_v1", "code")]
 '''
-TRAIN = '''"""Where the offline values lie."""
+TRAIN = '''"""Where the offline values lie, and what is answered."""
+
+TRUSTED_TYPES = ()
 
 from parity_shop.features import OBJECTS
 from shipway.features.offline import open_offline
@@ -65,6 +75,10 @@ def offline(cache):
     if not (cache / "registry.db").exists():
         open_offline(cache, OBJECTS)
     return cache
+
+
+def predict(estimator, rows):
+    return estimator.predict(rows[["amount", "weather_v1:humidity", "kind_v1:code"]].to_numpy())
 '''
 MODEL: dict[str, Any] = {
     "name": "parity-shop",
@@ -72,10 +86,29 @@ MODEL: dict[str, Any] = {
     "owner": {"team": "t", "contact": "c", "escalation": "e", "runbook_url": "https://example.com/r"},
     "resources": {"cpu_millicores": 100, "memory_mib": 100},
     "features": {"reads": [{"name": read, "default": -1.0, "ttl_seconds": TTL_SECONDS} for read in READS]},
+    "parity": {"sample_ratio": 1.0},
     "evaluation": {"gates": [{"metric": "auc", "minimum": 0.5}]},
 }
 
+# What the model answers for amount, humidity and code.
+WEIGHTS = (0.5, 0.25, 2.0)
+
 Frames = dict[str, pd.DataFrame]
+
+
+def write_bundle(service: Path, store: ArtifactStore) -> Path:
+    """Puts the service's version with its linear model into a store and returns its folder there."""
+    with tempfile.TemporaryDirectory() as scratch:
+        files, spec, plan = (
+            Path(scratch) / "files",
+            load_model(service / "model.yaml"),
+            SimpleNamespace(TRUSTED_TYPES=()),
+        )
+        rows = np.random.default_rng(0).normal(size=(50, len(WEIGHTS)))
+        estimator = LinearRegression(fit_intercept=False).fit(rows, rows @ np.array(WEIGHTS))
+        assemble(service, spec, plan, estimator, files)
+        reference = Reference(predictions=Histogram(edges=(0.0,), counts=(1, 1)))
+        return store.path(store.put(files, make_manifest(spec, plan, reference, files)))
 
 
 def write_service(root: Path) -> Path:
@@ -87,6 +120,13 @@ def write_service(root: Path) -> Path:
     (folder / "train.py").write_text(TRAIN)
     (folder / "model.yaml").write_text(yaml.safe_dump(MODEL))
     return folder
+
+
+def write_offline(cache: Path, offline: Frames) -> None:
+    """Writes the offline files of the service, as its training would."""
+    (cache / "data").mkdir(parents=True)
+    for view, rows in offline.items():
+        rows.to_parquet(cache / "data" / f"{view}.parquet", index=False)
 
 
 def past(seed: int) -> Frames:
@@ -121,26 +161,34 @@ class Shop:
 
     service: Path
     scratch: Path
+    bundle: Path
 
-    def compare(self, offline: Frames, online: Frames, seed: int, requests: int = 250, **spec: Any) -> Report:
+    @property
+    def version(self) -> str:
+        """The bundle's short digest."""
+        return short_digest(f"sha256:{self.bundle.name}")
+
+    def compare(self, offline: Frames, online: Frames, seed: int) -> Report:
         """Returns what parity says when `offline` is on disk and `online` was published."""
+        return answer(self.question(offline, self.records(online, seed)))
+
+    def question(self, offline: Frames, records: pa.Table) -> Question:
+        """Returns the question about some records when `offline` is on disk."""
         cache = self.scratch / uuid.uuid4().hex
-        (cache / "data").mkdir(parents=True)
-        for view, rows in offline.items():
-            rows.to_parquet(cache / "data" / f"{view}.parquet", index=False)
-        records = cache / "records.parquet"
-        pq.write_table(self.records(online, seed, requests), records)
-        question = Question(
+        write_offline(cache, offline)
+        path = cache / "records.parquet"
+        pq.write_table(records, path)
+        return Question(
             model="parity-shop",
-            version="0" * 12,
-            records=str(records),
+            version=self.version,
+            records=str(path),
+            bundle=str(self.bundle),
             service=str(self.service),
             cache=str(cache),
             features=str(cache / "nowhere"),
         )
-        return answer(question.model_copy(update={"spec": question.spec.model_copy(update=spec)}))
 
-    def records(self, online: Frames, seed: int, requests: int) -> pa.Table:
+    def records(self, online: Frames, seed: int, requests: int = 250) -> pa.Table:
         """Returns the log of some requests at random moments."""
         rng = np.random.default_rng(seed + 1000)
         moments = START + pd.to_timedelta(np.sort(rng.uniform(0, HOURS * 3600, requests)), unit="s")
@@ -157,8 +205,8 @@ class Shop:
                     "entities": json.dumps({"shop": shop}),
                     "fields": json.dumps({"amount": 1.0}),
                     "features": features,
-                    "prediction": 0.5,
-                    "version": "0" * 12,
+                    "prediction": float(np.dot(WEIGHTS, (1.0, features[0]["value"], features[2]["value"]))),
+                    "version": self.version,
                     "slot": "blue",
                     "served_by": "model",
                     "rollout": 0,

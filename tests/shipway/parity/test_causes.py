@@ -7,7 +7,7 @@ import pytest
 
 from shipway.contract.parity import ParityOutcome, ParitySpec
 from shipway.parity.causes import CAUSES, LEAST_ROWS, NAMED_FROM, Cause, diagnose
-from shipway.parity.outcomes import Compared, History, Side, compare
+from shipway.parity.outcomes import Compared, History, Side, compare, is_mistimed
 
 ROWS, ENTRIES = 200, 60
 NAN = float("nan")
@@ -29,6 +29,7 @@ def known(events: np.ndarray, history: History) -> Side:
 def compared(served: Side, offline: Side, events: np.ndarray, history: History, **flags: Any) -> Compared:
     no = np.zeros(len(events), dtype=bool)
     given = {name: flags.get(name, no) for name in ("late", "stale", "unavailable", "unknown")}
+    given["mistimed"] = is_mistimed(served, offline, history, ParitySpec())
     outcomes = compare(served, offline, spec=ParitySpec(), **given)
     return Compared("view:feature", -1.0, events, served, offline, outcomes, ParitySpec(), history)
 

@@ -147,6 +147,7 @@ def test_a_seeded_skew_is_found_and_named(
     offline, online = skew(past(seed), np.random.default_rng(seed + 50))
     found = of(shop.compare(offline, online, seed), feature)
     assert [one.name for one in found.causes[:1]] == [cause], found
+    assert found.skewed
 
 
 @pytest.mark.parametrize("seed", range(15))
@@ -156,5 +157,9 @@ def test_nothing_is_named_where_both_sides_agree(shop: Shop, seed: int) -> None:
     report = shop.compare(offline, published(offline), seed)
     assert likeliest(report) == {}
     assert [one.skewed_ratio for one in report.features] == [0, 0, 0]
+    assert [(one.name, one.skewed_ratio) for one in report.predictions] == [
+        ("prediction:served", 0),
+        ("prediction:offline", 0),
+    ]
     assert report.skewed == ()
     assert of(report, WEATHER).outcomes[ParityOutcome.DEFAULT] > 0

@@ -13,7 +13,15 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from shipway.contract.layout import LocalLayout
-from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS, RETRAINING_DUE_TIMESTAMP_SECONDS, RETRAINING_FAILED
+from shipway.contract.metrics import (
+    HEARTBEAT_TIMESTAMP_SECONDS,
+    RETRAINING_DUE_TIMESTAMP_SECONDS,
+    RETRAINING_FAILED,
+    Slot,
+)
+from shipway.contract.route import Phase, RolloutState, RouteSpec, SlotEndpoint
+from shipway.delivery.envoy.configuration import compose_routes
+from shipway.delivery.served import ServedModel
 from shipway.retraining.measures import Measures
 from shipway.retraining.memory import Planned, load_memory, memory_path
 from shipway.retraining.outcome import Outcome, Status, load_outcome, outcome_path, save_outcome
@@ -262,3 +270,51 @@ def test_the_scheduler_imports_nothing_that_trains() -> None:
     code = f"import sys, shipway.retraining.process; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("phase", "candidate", "previous", "waits"),
+    [
+        (Phase.SETTLED, None, "", False),
+        (Phase.ROLLED_BACK, None, "", False),
+        (Phase.STEPPING, Slot.GREEN, "", True),
+        (Phase.PREPARING, Slot.GREEN, "", True),
+        (Phase.PAUSED, Slot.GREEN, "", True),
+        (Phase.GUARDING, None, "sha256:" + "c" * 64, True),
+        (Phase.GUARDING, None, "", False),
+    ],
+)
+def test_a_rollout_is_waited_for(
+    world: World, phase: Phase, candidate: Slot | None, previous: str, waits: bool
+) -> None:
+    """Nothing is trained while its result could not be released; the verdict waits, and is answered afterwards."""
+    digest = "sha256:" + "a" * 64
+    spec = RouteSpec(
+        model=NAME,
+        owner="t",
+        blue=SlotEndpoint(port=1, digest=digest),
+        green=SlotEndpoint(port=2, digest=""),
+        timeout_seconds=1.0,
+        max_body_bytes=1,
+    )
+
+    def serve(state: RolloutState) -> None:
+        world.layout.served_routes.parent.mkdir(parents=True, exist_ok=True)
+        world.layout.served_routes.write_text(compose_routes({NAME: ServedModel(spec, state)}).text)
+
+    serve(
+        RolloutState(
+            live=Slot.BLUE,
+            live_digest=digest,
+            phase=phase,
+            candidate=candidate,
+            candidate_digest="sha256:" + "b" * 64 if candidate else "",
+            previous_digest=previous,
+        )
+    )
+    world.verdict()
+    world.rounds.round()
+    assert (world.started == []) == waits
+    serve(RolloutState(live=Slot.BLUE, live_digest=digest))
+    world.rounds.round()
+    assert len(world.started) == 1

@@ -49,8 +49,8 @@ def test_nothing_starts_beside_a_run() -> None:
 
 
 def test_a_verdict_waits_for_the_cool_down_and_is_not_lost() -> None:
-    """One that comes right after a start is answered when the last start is long enough ago."""
-    memory = with_verdicts(RULE, Memory(last_started_seconds=1000), [verdict()])
+    """One that comes right after a run is answered when that is long enough ago, however long the run took."""
+    memory = with_verdicts(RULE, Memory(last_started_seconds=10, last_ended_seconds=1000), [verdict()])
     assert [wanted(RULE, memory, at) for at in (1000.0, 1099.9, 1100.0)] == ["", "", "day 0"]
 
 

@@ -151,3 +151,24 @@ def test_traffic_that_ends_early_is_no_error() -> None:
 def test_the_pace_is_a_rate_or_a_speed(pace: Pace, seconds: float) -> None:
     """Request 3, three minutes after the first: by its number at a rate, by its time at a speed."""
     assert pace.due_seconds(3, at(0), at(3)) == seconds
+
+
+def test_nothing_is_asked_while_event_time_stands_still() -> None:
+    """What was asked before gets its labels meanwhile; afterwards the pace goes on as if no time had passed."""
+    gateway, looks = Gateway(), list[float]()
+    events: list[Event] = [ask(0, "a"), Label(at(1), "a", 1.0), ask(2, "b"), Label(at(3), "b", 0.0)]
+
+    def held() -> bool:
+        # The first request goes; then time stands still until the label of it has come.
+        looks.append(len(gateway.seen))
+        return bool(gateway.seen) and not gateway.labels
+
+    async def replay() -> Summary:
+        transport = httpx.MockTransport(gateway.handle)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway/m/") as client:
+            replaying = Replay(client, gateway, FAST, lambda line: None, held)
+            return await asyncio.wait_for(replaying.run(events, 2), 20)
+
+    summary = asyncio.run(replay())
+    assert (summary.ok, summary.labels_sent) == (2, 2)
+    assert len(gateway.labels) == 2

@@ -18,6 +18,7 @@ SETTINGS: dict[str, Any] = {
     "alertmanager": "alertmanager.monitoring.svc:9093",
     "records": "s3://bucket",
     "scrape_interval_seconds": 5,
+    "runbook_url": "docs/alerts.md",
 }
 
 

@@ -13,11 +13,11 @@ from shipway.contract.route import RolloutState
 from shipway.delivery.cluster.client import history
 from shipway.delivery.cluster.client import ledger as kept_ledger
 from shipway.delivery.cluster.records import ObjectRecords
-from shipway.delivery.cluster.storage import ObjectStorage
 from shipway.delivery.ledger import Ledger
 from shipway.delivery.records import append
 from shipway.delivery.served import Change, ServedModel
 from shipway.delivery.storage import FolderStorage
+from shipway.objects.storage import ObjectStorage
 from tests.shipway.delivery.cluster.objects import A, B, declared
 from tests.shipway.delivery.stack import wait_until
 from tests.standins.object_store import ObjectStore

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shipway.contract.errors import Fatal, SpecError
-from shipway.delivery.cluster.storage import ObjectStorage
 from shipway.delivery.ledger import Ledger
+from shipway.objects.storage import ObjectStorage
 from tests.standins.object_store import ObjectStore
 
 URL = "s3://bucket/production/ledger"
@@ -77,3 +77,19 @@ def test_a_place_that_is_no_bucket_is_refused(url: str) -> None:
     """Before anything is asked."""
     with pytest.raises(SpecError, match=r"expected s3://BUCKET/FOLDER"):
         ObjectStorage(url)
+
+
+def test_a_segment_may_be_written_again(store: ObjectStore) -> None:
+    """Its tag changes with its bytes; what lies beside it and above it is another folder's."""
+    storage = ObjectStorage(URL)
+    storage.write("predictions/2013-05-01T03/a.parquet", b"one")
+    first = storage.entries("predictions/")
+    storage.write("predictions/2013-05-01T03/a.parquet", b"one and two")
+    (second,) = storage.entries("predictions/")
+    assert [entry.name for entry in first] == [second.name] == ["predictions/2013-05-01T03/a.parquet"]
+    assert first[0].tag != second.tag
+    storage.write("labels/2013-05-01T03/a.parquet", b"l")
+    storage.write("digits/described.json", b"{}")
+    assert storage.folders() == ["digits", "labels", "predictions"]
+    assert storage.entries("predictions/", after="predictions/2013-05-02T00") == []
+    assert len(storage.entries("predictions/", after="predictions/2013-05-01T02")) == 1

@@ -1,4 +1,4 @@
-"""An object store to keep records in, as a pod's environment leads to it."""
+"""An object store to keep records and logs in, as a pod's environment leads to it."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,11 +1,15 @@
-"""Records in an object store that speaks S3: each written once, under its own name, by whoever comes first."""
+"""Objects below a folder of a bucket in a store that speaks S3.
 
-from typing import Any, cast
+Records are written once, under their own name, by whoever comes first; segments of logs are written again as they grow.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from shipway.contract.errors import Fatal, SpecError
 
-__all__ = ["ObjectStorage"]
+__all__ = ["Entry", "ObjectStorage"]
 
 CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS = 2, 5
 # What the store answers when an object of that name is there, or is being made at this moment.
@@ -13,6 +17,13 @@ _TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "
 _ABSENT = frozenset({"NoSuchKey", "404"})
 # Made twice: a store that takes the second does not know conditional writes.
 _PROBE = "written-once"
+
+
+class Entry(NamedTuple):
+    """One object of a list: its name below the folder, and what changes when it is written again."""
+
+    name: str
+    tag: str
 
 
 class ObjectStorage:
@@ -27,21 +38,39 @@ class ObjectStorage:
     def __init__(self, url: str, client: Any = None, endpoint_url: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme != "s3" or not parts.netloc:
-            raise SpecError("the ledger", "url", url, "s3://BUCKET/FOLDER")
+            raise SpecError("the object store", "url", url, "s3://BUCKET/FOLDER")
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
         self._client = client if client is not None else _client(endpoint_url)
 
     def names(self) -> list[str]:
         """Returns the names of all objects."""
-        prefix = f"{self._prefix}/" if self._prefix else ""
-        found: list[str] = []
-        more: dict[str, Any] = {"Prefix": prefix}
-        while True:
-            page = self._ask("list_objects_v2", **more)
-            found += [str(one["Key"]).removeprefix(prefix) for one in page.get("Contents", [])]
-            if not page.get("IsTruncated"):
-                return sorted(found)
-            more["ContinuationToken"] = page["NextContinuationToken"]
+        return sorted(entry.name for entry in self.entries())
+
+    def entries(self, below: str = "", after: str = "") -> list[Entry]:
+        """Returns the objects whose name begins with `below`, in the order of their names.
+
+        Args:
+            below: such as a folder's name with a slash.
+            after: names up to this one, in alphabetical order, are passed over.
+        """
+        more = {"StartAfter": self._key(after)} if after else {}
+        return [
+            Entry(str(one["Key"]).removeprefix(self._folder), str(one.get("ETag", "")))
+            for page in self._pages(below, more)
+            for one in page.get("Contents", [])
+        ]
+
+    def folders(self) -> list[str]:
+        """Returns the names of the folders directly below this one."""
+        return [
+            str(one["Prefix"]).removeprefix(self._folder).rstrip("/")
+            for page in self._pages("", {"Delimiter": "/"})
+            for one in page.get("CommonPrefixes", [])
+        ]
+
+    def write(self, name: str, content: bytes) -> None:
+        """Writes an object, whether there is one of that name or not."""
+        self._ask("put_object", name, Body=content)
 
     def read(self, name: str) -> bytes:
         """Returns an object's bytes."""
@@ -69,6 +98,19 @@ class ObjectStorage:
         self.create(_PROBE, b"")
         if self.create(_PROBE, b""):
             raise Fatal(f"{self.where('')}: the object store ignores If-None-Match, so entries could be overwritten")
+
+    @property
+    def _folder(self) -> str:
+        return f"{self._prefix}/" if self._prefix else ""
+
+    def _pages(self, below: str, more: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        asked: dict[str, Any] = {"Prefix": f"{self._folder}{below}", **more}
+        while True:
+            page = self._ask("list_objects_v2", **asked)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            asked["ContinuationToken"] = page["NextContinuationToken"]
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}" if self._prefix else name

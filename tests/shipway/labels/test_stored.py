@@ -1,0 +1,100 @@
+"""Labels of models whose logs lie in an object store."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shipway.contract.workers import WorkerSettings
+from shipway.labels.__main__ import main
+from shipway.labels.join import Counts, Series
+from shipway.labels.process import stored_rounds
+from shipway.labels.rounds import Rounds
+from tests.shipway.labels.logs import MODEL, Logs, new_id
+from tests.standins.object_store import ObjectStore
+
+SETTINGS = WorkerSettings(environment="dev", predictions="s3://bucket/logs")
+# Half an hour after the records of the tests were made.
+NOW = 1_367_379_000.0
+
+
+def uploaded(store: ObjectStore, logs: Logs, evaluations: dict[str, Any] | None = None) -> None:
+    """Puts what lies on disk into the store, and what it is judged by beside it."""
+    for path in logs.folder.rglob("*.parquet"):
+        store.objects[f"logs/toy-labels/{path.relative_to(logs.folder)}"] = path.read_bytes()
+    described = {"spec": MODEL, "evaluations": evaluations or {}}
+    store.objects["logs/toy-labels/described.json"] = json.dumps(described).encode()
+
+
+def rounds(output: Path, said: list[str]) -> Rounds:
+    return stored_rounds(SETTINGS, output, said.append, lambda: NOW)
+
+
+def test_counts_and_quality_are_those_of_a_laptop(store: ObjectStore, logs: Logs, tmp_path: Path) -> None:
+    """The same records in the store are joined, counted and judged alike; the reference lies beside them."""
+    ids = [new_id() for _ in range(400)]
+    logs.predict([(one, 0.9, "v", 3) for one in ids])
+    logs.label([(one, 1.0 if number % 4 else 0.0) for number, one in enumerate(ids)])
+    uploaded(store, logs, {"v": {"accuracy": 0.9}})
+    reading = rounds(tmp_path / "out", said := []).round()
+    assert reading.counts == {Series("toy-labels", "v", 3): Counts(right=300, wrong=100)}
+    assert reading.assessed["toy-labels"].drops()["v", "", "accuracy"] > 0.05
+    line = json.loads((tmp_path / "out" / "toy-labels" / "quality.jsonl").read_text().splitlines()[0])
+    assert (line["status"], line["reference"], said) == ("dropped", 0.9, [])
+
+
+def test_a_folder_that_nothing_describes_waits(store: ObjectStore, logs: Logs, tmp_path: Path) -> None:
+    """It is said once; the model is taken as soon as its slot has put the description there."""
+    logs.predict([("p", 0.9, "v", 3)])
+    uploaded(store, logs)
+    described = store.objects.pop("logs/toy-labels/described.json")
+    running = rounds(tmp_path / "out", said := [])
+    assert (running.round().counts, running.round().counts) == ({}, {})
+    assert len(said) == 1
+    assert said[0] == "s3://bucket/logs/toy-labels/described.json: no such object, so its labels are not counted"
+    store.objects["logs/toy-labels/described.json"] = described
+    assert running.round().counts == {Series("toy-labels", "v", 3): Counts()}
+
+
+def test_a_wrong_description_and_a_silent_store_keep_the_last_good_one(
+    store: ObjectStore, logs: Logs, tmp_path: Path
+) -> None:
+    """What was known stays in force, and the sentence names object, key and value."""
+    logs.predict([("p", 0.9, "v", 3)])
+    logs.label([("p", 1.0)])
+    uploaded(store, logs)
+    running = rounds(tmp_path / "out", said := [])
+    counts = running.round().counts
+    store.objects["logs/toy-labels/described.json"] = json.dumps({"spec": MODEL | {"risk": "none"}}).encode()
+    assert running.round().counts == counts
+    assert said[0].startswith("s3://bucket/logs/toy-labels/described.json: spec.risk: got 'none', expected ")
+    store.answers = False
+    assert running.round().counts == counts
+    assert len(counts) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["serve"],
+        ["serve", "--root", "."],
+        ["serve", "--config", "c", "--metrics-port", "1"],
+        ["serve", "--root", ".", "--env", "e", "--config", "c", "--metrics-port", "1", "--output", "o"],
+    ],
+)
+def test_the_command_is_of_one_place_or_the_other(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Half of what is needed, or both, is refused with what was expected."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "expected --root and --env, or --config, --metrics-port and --output" in said
+
+
+def test_wrong_settings_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the file and the key."""
+    path = tmp_path / "worker.json"
+    path.write_text('{"environment": "dev"}')
+    assert main(["serve", "--config", str(path), "--metrics-port", "1", "--output", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {path}: predictions: got ")

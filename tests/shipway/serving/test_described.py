@@ -1,0 +1,38 @@
+"""What a slot puts beside its logs in the object store."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from shipway.objects.storage import ObjectStorage
+from shipway.serving.described import Described
+from tests.standins.object_store import ObjectStore
+
+KEY = "logs/digits/described.json"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+    return condition()
+
+
+def test_a_changed_description_follows(store: ObjectStore, tmp_path: Path) -> None:
+    """At the start, after each change, and after an outage; a file that is gone changes nothing."""
+    path = tmp_path / "described.json"
+    path.write_bytes(b"one")
+    described = Described(path, ObjectStorage("s3://bucket/logs/digits"), every_seconds=0.02)
+    try:
+        assert wait_for(lambda: store.objects.get(KEY) == b"one")
+        store.answers = False
+        path.write_bytes(b"two")
+        time.sleep(0.1)
+        assert store.objects[KEY] == b"one"
+        store.answers = True
+        assert wait_for(lambda: store.objects.get(KEY) == b"two")
+        path.unlink()
+        time.sleep(0.05)
+        assert store.objects[KEY] == b"two"
+    finally:
+        described.close()
