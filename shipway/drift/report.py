@@ -268,6 +268,8 @@ def sentence(result: DriftResult, shape: Shape | None, moved: float | None, w1_l
     if result.status is Status.TOO_FEW:
         return f"too little to judge: {result.n_current} rows, or too few that differ from each other"
     if result.feature == RELATION:
+        if not result.found:
+            return "after the same predictions the same labels follow as in the reference, but for chance"
         if result.statistic == LABEL_REST:
             return "after some predictions labels lie higher, after others lower than in the reference"
         side = "higher" if shape is not None and shape.mean is not None and shape.mean > 0 else "lower"

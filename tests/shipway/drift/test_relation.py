@@ -110,3 +110,14 @@ def test_what_is_refused() -> None:
         relation(np.ones((2, 2)), np.ones((3, 2)))
     with pytest.raises(ValueError, match=r"design_effect \(0.5\): expected at least 1"):
         relation(np.ones((2, 2)), np.ones((2, 2)), 0.5)
+
+
+def test_days_that_differ_weigh_on_the_rest_alone() -> None:
+    """The second question has an effect of its own: the rest shrinks by it, the shift stays; below 1 there is none."""
+    chance = np.random.default_rng(3)
+    reference, current = chance.integers(1, 50, size=(6, 3)), chance.integers(1, 50, size=(6, 3))
+    plain, weighed = relation(reference, current), relation(reference, current, rest_effect=4.0)
+    assert weighed.rest == pytest.approx(plain.rest / 4)
+    assert (weighed.shift, weighed.common) == (plain.shift, plain.common)
+    with pytest.raises(ValueError, match=r"rest_effect \(0\.5\): expected at least 1"):
+        relation(reference, current, rest_effect=0.5)

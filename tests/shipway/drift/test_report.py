@@ -1,5 +1,6 @@
 """What a person is shown of a model's drift."""
 
+import dataclasses
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -128,6 +129,8 @@ NAMES = Shape(None, None, None, 0.0, 0.0, "UA", 0.21, 0.17)
          "after the same predictions labels lie 0.3 lower than in the reference"),
         (result("relation", LABEL_REST), None, None,
          "after some predictions labels lie higher, after others lower than in the reference"),
+        (dataclasses.replace(result("relation", LABEL_REST), found=False), None, None,
+         "after the same predictions the same labels follow as in the reference, but for chance"),
         (result("x", "psi", Status.SILENT, None), None, None,
          "not one row: nobody asks this version, or nothing is logged"),
         (result("x", "psi", Status.TOO_FEW, None), None, None,
