@@ -3,19 +3,33 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from shipway.contract.metrics import PROCESS_CPU_SECONDS_TOTAL, PROCESS_MEMORY_BYTES
-from shipway.serving.measures import ProcessMeasures
-from shipway.serving.runtime import _counted
+from shipway.contract.metrics import PROCESS_CPU_SECONDS_TOTAL, PROCESS_MEMORY_BYTES, Slot
+from shipway.contract.release import short_digest
+from shipway.contract.schema import FieldKind, FieldSpec, Schema
+from shipway.serving.measures import Measures
+from shipway.serving.opening import _counted
 
-WHO = {"model": "m", "version": "v", "slot": "blue"}
+DIGEST = "sha256:" + 64 * "a"
+SCHEMA = Schema(fields=(FieldSpec(name="x", kind=FieldKind.NUMBER),))
+
+WHO = {"model": "m", "version": short_digest(DIGEST), "slot": "blue"}
 
 
 def test_a_process_shows_what_it_has_used_since_its_start() -> None:
     """CPU time counts up by what is new, memory is what is held now."""
     registry = CollectorRegistry()
-    measures = ProcessMeasures(("m", "v", "blue"), registry)
+    measures = Measures(
+        model="m",
+        digest=DIGEST,
+        slot=Slot.BLUE,
+        schema=SCHEMA,
+        features=(),
+        prediction_edges=(0.5,),
+        live_edges={},
+        registry=registry,
+    )
     for cpu_seconds, memory_bytes in ((2.0, 500), (3.5, 400)):
-        measures.show(cpu_seconds, memory_bytes)
+        measures.process(cpu_seconds, memory_bytes)
         assert registry.get_sample_value(PROCESS_CPU_SECONDS_TOTAL, WHO) == cpu_seconds
         assert registry.get_sample_value(PROCESS_MEMORY_BYTES, WHO) == memory_bytes
 
