@@ -51,7 +51,7 @@ _HOUR_SECONDS, _DAY_SECONDS, _WEEK_SECONDS = 3600, 86_400, 604_800
 _AT_HOUR, _ON_DAY = 3, 1
 
 _CPU_MILLICORES = 1000
-_STATE, _PROJECT, _SECRETS = "/var/lib/shipway", "/work/project", "/etc/shipway/retraining"
+_STATE, _PROJECT, _SECRETS = "/var/lib/shipway", "/srv/shipway/project", "/etc/shipway/retraining"
 _PROJECT_MIB, _TEMPORARY_MIB = 4096, 4096
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - where a pod's identity lies, no password
 
@@ -140,19 +140,7 @@ def build_retraining(
     metadata = ObjectMetaArgs(name=name, namespace=names.models, labels=given)
     account = ServiceAccount(f"{name}-account", metadata=metadata, automount_service_account_token=False, opts=opts)
     _may_list_routes(name, metadata, account, opts)
-    edges.allow(
-        f"{name}-edges",
-        metadata,
-        selector,
-        ingress=[],
-        egress=[
-            edges.name_service(),
-            *api_server_edges(cluster),
-            *object_storage_edges(cluster),
-            *(edges.to_peer(edges.addresses(one), HTTPS_PORT) for one in place.address_ranges),
-        ],
-        opts=opts,
-    )
+    _edges(name, metadata, selector, cluster, place, opts)
     PersistentVolumeClaim(
         f"{name}-state",
         # A class may bind a volume only when a pod asks for it, which may be a week from now.
@@ -166,11 +154,55 @@ def build_retraining(
         ),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=environment.tier is Tier.PROD)),
     )
+    _job(spec, environment, cluster, place, metadata, selector, opts)
+    CustomResource(
+        f"{name}-rules",
+        api_version="monitoring.coreos.com/v1",
+        kind="PrometheusRule",
+        metadata=metadata,
+        spec=load_yaml(retraining_rules(spec, environment, names.models, name, every)),
+        opts=opts,
+    )
+
+
+def _edges(
+    name: str,
+    metadata: ObjectMetaArgs,
+    selector: Mapping[str, str],
+    cluster: KubernetesSpec,
+    place: RetrainerSpec,
+    opts: pulumi.ResourceOptions,
+) -> None:
+    edges.allow(
+        f"{name}-edges",
+        metadata,
+        selector,
+        ingress=[],
+        egress=[
+            edges.name_service(),
+            *api_server_edges(cluster),
+            *object_storage_edges(cluster),
+            *(edges.to_peer(edges.addresses(one), HTTPS_PORT) for one in place.address_ranges),
+        ],
+        opts=opts,
+    )
+
+
+def _job(
+    spec: ModelSpec,
+    environment: EnvironmentSpec,
+    cluster: KubernetesSpec,
+    place: RetrainerSpec,
+    metadata: ObjectMetaArgs,
+    selector: Mapping[str, str],
+    opts: pulumi.ResourceOptions,
+) -> None:
+    given = {**labels(environment, RETRAINING_JOB), **selector, "shipway/owner": spec.owner.team}
     CronJob(
-        f"{name}-job",
+        f"{spec.name}-{RETRAINING_JOB}-job",
         metadata=metadata,
         spec=CronJobSpecArgs(
-            schedule=cron_schedule(spec.name, every) or "",
+            schedule=cron_schedule(spec.name, spec.retraining.every_seconds or 0) or "",
             concurrency_policy="Forbid",
             starting_deadline_seconds=_HOUR_SECONDS,
             job_template=JobTemplateSpecArgs(
@@ -183,14 +215,6 @@ def build_retraining(
                 ),
             ),
         ),
-        opts=opts,
-    )
-    CustomResource(
-        f"{name}-rules",
-        api_version="monitoring.coreos.com/v1",
-        kind="PrometheusRule",
-        metadata=metadata,
-        spec=load_yaml(retraining_rules(spec, environment, names.models, name, every)),
         opts=opts,
     )
 

@@ -14,7 +14,7 @@ ENGINE_PACKAGES = {"components", "policies", "pulumi", "pulumi_aws", "pulumi_kub
 SHARED = {
     "kubernetes": {
         *("beneath", "charts", "edges", "feature_files", "gpu_types", "labels"),
-        *("names", "namespaces", "places", "pods", "postgres", "scaling", "scraping", "told"),
+        *("names", "namespaces", "places", "pods", "postgres", "retraining", "scaling", "scraping", "told"),
     },
     "aws": {
         *("account", "cluster_grants", "entrance", "gpu_types", "grant", "grants"),
