@@ -15,7 +15,7 @@ from shipway.delivery.cluster.lease import DEADLINE_SECONDS, DURATION_SECONDS
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.rollout import Rollout
 from tests.components.conftest import Project, project
-from tests.shipway.delivery.cluster.conftest import store
+from tests.shipway.conftest import store
 from tests.shipway.delivery.stack import wait_until
 from tests.standins.object_store import ObjectStore
 

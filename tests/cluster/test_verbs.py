@@ -15,7 +15,7 @@ from tests.cluster.control_plane import ControlPlane
 from tests.cluster.rollout import Rollout
 from tests.components.conftest import Project, project
 from tests.components.kubernetes.cluster import FIRST, SECOND, STACK
-from tests.shipway.delivery.cluster.conftest import store
+from tests.shipway.conftest import store
 from tests.shipway.delivery.stack import wait_until
 from tests.standins.object_store import ObjectStore
 

@@ -26,6 +26,11 @@ BLUE_PORTS = {
 }
 
 
+def use_one_loop() -> None:
+    """Gives Pulumi the loop it asks for, whatever test ran before in this process."""
+    asyncio.set_event_loop(_LOOP)
+
+
 class _Outputs(Mocks):
     def call(self, args: Any) -> dict[str, Any]:
         raise AssertionError(f"the program calls {args.token}")
@@ -73,7 +78,7 @@ def record(program: Callable[[], object], stack: str, *, preview: bool = False) 
     """Runs `program` as the one of `stack` and returns what it registered."""
     mocks = _Outputs()
     recorder = Recorder(mocks)
-    asyncio.set_event_loop(_LOOP)
+    use_one_loop()
     set_mocks(mocks, project="shipway", stack=stack, preview=preview, monitor=recorder)
     pulumi.runtime.test(lambda: program() and None)()
     return recorder

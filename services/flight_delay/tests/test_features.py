@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from prometheus_client import CollectorRegistry
 from threadpoolctl import threadpool_limits
 
 from shipway.bundle.source import import_from
@@ -15,6 +16,7 @@ from shipway.contract.documents import read_json
 from shipway.contract.model import ModelSpec, load_model
 from shipway.features.online import OnlineStore
 from shipway.serving.features import FeatureReader, FeatureStatus
+from shipway.serving.read_measures import ReadMeasures
 from shipway.traffic.events import Ask, Label, Publish
 
 SERVICE = Path(__file__).resolve().parents[1]
@@ -148,7 +150,8 @@ def test_the_example_request_meets_features_after_one_replayed_request(
             known.setdefault(event.view, []).append(event.row)
     for view, rows in known.items():
         store.publish(view, rows)
-    reader = FeatureReader(spec.features.model_copy(update={"timeout_seconds": 30}), store, lambda seconds: None)
+    patient = spec.features.model_copy(update={"timeout_seconds": 30})
+    reader = FeatureReader(patient, store, ReadMeasures((spec.name, "test", "blue"), CollectorRegistry()))
     [served] = asyncio.run(reader.read([module("features").ENTITIES(row)], at))
     reader.close()
     assert {feature.name: feature.status for feature in served} == {

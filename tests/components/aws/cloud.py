@@ -15,7 +15,7 @@ from shipway.contract.documents import parse
 from shipway.contract.environment import EnvironmentSpec
 from tests.components.cloud import made
 from tests.components.recorded import Registration, registrations
-from tests.components.recording import Recorder
+from tests.components.recording import Recorder, use_one_loop
 from tests.standins.aws_objects import Place
 
 __all__ = ["KEY", "TODAY", "Part", "environment", "register"]
@@ -104,6 +104,7 @@ def register(build: Callable[[pulumi.ResourceOptions], Mapping[str, Any]], *, st
     """Runs `build`, which returns outputs to look at."""
     mocks, seen = _Cloud(), dict[str, Any]()
     recorder = Recorder(mocks)
+    use_one_loop()
     set_mocks(mocks, project="shipway", stack=stack, preview=False, monitor=recorder)
 
     def program() -> pulumi.Output[None]:

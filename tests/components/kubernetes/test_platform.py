@@ -214,7 +214,7 @@ def test_delivery_may_do_what_it_does_and_nothing_else(cluster: Cluster) -> None
         "alertmanager": "monitoring-alertmanager.shipway-onprem-monitoring.svc:9093",
         "records": "s3://shipway-onprem",
         "scrape_interval_seconds": 5,
-        "runbook_url": "docs/alerts.md",
+        "runbook_url": "https://docs.example.com/shipway/alerts",
     }
 
 
