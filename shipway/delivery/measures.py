@@ -2,13 +2,11 @@
 
 import shutil
 import time
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Gauge
 
-from shipway.contract.errors import Fatal
 from shipway.contract.metrics import (
     DELIVERY_JOB,
     DISK_BYTES,
@@ -78,21 +76,3 @@ class Measures:
         found = shutil.disk_usage(folder)
         self._disk.labels("state", "used").set(found.used)
         self._disk.labels("state", "size").set(found.total)
-
-    @contextmanager
-    def exposed(self, port: int, address: str = "127.0.0.1") -> Generator[None]:
-        """Serves the metrics on `port` while the block runs.
-
-        Raises:
-            Fatal: when somebody else listens there.
-        """
-        try:
-            server, thread = start_http_server(port, addr=address, registry=self.registry)
-        except OSError as error:
-            raise Fatal(f"cannot serve delivery's metrics on port {port} ({error.strerror})") from None
-        try:
-            yield
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()

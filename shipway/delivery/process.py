@@ -20,6 +20,7 @@ from shipway.delivery.lease import LeaseHeld, hold_lease
 from shipway.delivery.local import local_controller
 from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts
+from shipway.observability.worker import exposed
 
 __all__ = ["local_ports", "prepare", "say", "serve", "stopping_on_signals"]
 
@@ -64,7 +65,7 @@ def serve(root: Path, environment: str) -> None:
         notifier = Notifier(ports.alertmanager)
         with (
             serve_control(layout.delivery_socket, commands),
-            measures.exposed(ports.delivery_metrics),
+            exposed(measures.registry, "delivery", ports.delivery_metrics),
             notifier.running(),
         ):
             said: dict[str, str] = {}

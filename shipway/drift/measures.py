@@ -1,19 +1,17 @@
 """What the drift process tells Prometheus: scores and verdicts of each model, what it counted, and that it lives."""
 
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from shipway.contract.drift import DriftStatus
-from shipway.contract.errors import Fatal
 from shipway.contract.metrics import DRIFT_JOB, DRIFT_SCORE, DRIFT_STATUS, HEARTBEAT_TIMESTAMP_SECONDS
 from shipway.drift.detector import Seen, decisive
+from shipway.observability.worker import LastRound
 
 __all__ = ["COUNTED_TOTAL", "FORGOTTEN_TOTAL", "UNKNOWN_TOTAL", "Measures", "Reading", "Score", "State", "shown"]
 
@@ -131,32 +129,8 @@ class _Page(Collector):
             yield heartbeat
 
 
-class Measures:
-    """The metrics of the last round; before the first there are none."""
+class Measures(LastRound[Reading]):
+    """The metrics of the last finished round; before the first there are none."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._reading: Reading | None = None
-        self.registry.register(_Page(lambda: self._reading))
-
-    def show(self, reading: Reading) -> None:
-        """Shows one round."""
-        self._reading = reading
-
-    @contextmanager
-    def exposed(self, port: int) -> Generator[None]:
-        """Serves the metrics on loopback `port` while the block runs.
-
-        Raises:
-            Fatal: when somebody else listens there.
-        """
-        try:
-            server, thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
-        except OSError as error:
-            raise Fatal(f"cannot serve the metrics of drift on port {port} ({error.strerror})") from None
-        try:
-            yield
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        super().__init__("drift", _Page)

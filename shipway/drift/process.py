@@ -1,11 +1,9 @@
 """The drift process: every two seconds it counts what is new in the logs of all models, and judges what closed."""
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from shipway.contract.model import ModelSpec, load_model
 from shipway.drift.calibration import Calibration
 from shipway.drift.measures import Measures
 from shipway.drift.rounds import Rounds
+from shipway.observability.worker import run_rounds
 
 __all__ = ["Models", "serve"]
 
@@ -68,20 +67,7 @@ def serve(root: Path, environment: str) -> None:
     models: Callable[[], Mapping[str, ModelSpec]] = Models(root, _say).refresh
     calibration = Calibration(np.random.default_rng(0))
     rounds = Rounds(LocalLayout(root, environment), spec.tier, models, _say, time.time, calibration)
-    measures, stopping = Measures(), list[int]()
-
-    def stop(signum: int, _: FrameType | None) -> None:
-        # Nothing is lost, wherever it meets the loop: what is not kept whole is not kept, and is read again.
-        if not stopping:
-            stopping.append(signum)
-            raise SystemExit(0)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    with measures.exposed(spec.ports.worker_metrics(DRIFT_JOB)):
-        while not stopping:
-            measures.show(rounds.round())
-            time.sleep(POLL_SECONDS)
+    run_rounds(Measures(), rounds.round, POLL_SECONDS, spec.ports.worker_metrics(DRIFT_JOB))
 
 
 def _say(sentence: str) -> None:

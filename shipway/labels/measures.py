@@ -1,14 +1,11 @@
 """What the labels process tells Prometheus: what was right and wrong, what it dropped, and that it lives."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from shipway.contract.errors import Fatal
 from shipway.contract.metrics import (
     HEARTBEAT_TIMESTAMP_SECONDS,
     LABEL_COVERAGE_RATIO,
@@ -20,6 +17,7 @@ from shipway.contract.metrics import (
 )
 from shipway.labels.join import Counts, Series
 from shipway.labels.quality import Assessment
+from shipway.observability.worker import LastRound
 
 __all__ = ["Measures", "Reading"]
 
@@ -123,35 +121,8 @@ def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
     yield from (value, low, high, drop, limit, coverage, sampled)
 
 
-class Measures:
-    """The metrics of the last finished round; before the first there are none.
-
-    A page that showed half of a round would look, after a restart, as if counters had fallen and grown again.
-    """
+class Measures(LastRound[Reading]):
+    """The metrics of the last finished round; before the first there are none."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._reading: Reading | None = None
-        self.registry.register(_Page(lambda: self._reading))
-
-    def show(self, reading: Reading) -> None:
-        """Shows one finished round."""
-        self._reading = reading
-
-    @contextmanager
-    def exposed(self, port: int, address: str = "127.0.0.1") -> Generator[None]:
-        """Serves the metrics on `port` of `address` while the block runs.
-
-        Raises:
-            Fatal: when somebody else listens there.
-        """
-        try:
-            server, thread = start_http_server(port, addr=address, registry=self.registry)
-        except OSError as error:
-            raise Fatal(f"cannot serve the labels' metrics on port {port} ({error.strerror})") from None
-        try:
-            yield
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        super().__init__("labels", _Page)

@@ -1,11 +1,9 @@
 """The labels process: once a second it reads what is new in the logs of all models, joins it and counts."""
 
-import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from shipway.contract.documents import parse, read_json
 from shipway.contract.environment import load_environment
@@ -18,15 +16,13 @@ from shipway.labels.rounds import Rounds
 from shipway.labels.stored import StoredLogs
 from shipway.labels.watched import Models
 from shipway.logs.sources import LocalSource
+from shipway.observability.worker import EVERYWHERE, run_rounds
 
 __all__ = ["LocalLogs", "rounds_of", "serve", "serve_cluster", "stored_rounds"]
 
 POLL_SECONDS = 1.0
 # A look at an object store is a list for each model, and is paid by the request.
 CLUSTER_POLL_SECONDS = 15.0
-_LOOPBACK = "127.0.0.1"
-# A pod's metrics are asked for from outside; its NetworkPolicy says by whom.
-_EVERYWHERE = "0.0.0.0"  # noqa: S104
 
 
 class LocalLogs:
@@ -87,7 +83,7 @@ def serve(root: Path, environment: str) -> None:
     if ports is None:
         raise SpecError(root, "target", environment, "an environment of target local: only there is it a process")
     rounds = rounds_of(LocalLayout(root, environment), _say, time.time)
-    _run(rounds, ports.worker_metrics(LABELS_JOB), _LOOPBACK, POLL_SECONDS)
+    run_rounds(Measures(), rounds.round, POLL_SECONDS, ports.worker_metrics(LABELS_JOB))
 
 
 def serve_cluster(config: Path, metrics_port: int, output: Path) -> None:
@@ -103,24 +99,8 @@ def serve_cluster(config: Path, metrics_port: int, output: Path) -> None:
         Fatal: when the port of its metrics is taken.
     """
     settings = parse(WorkerSettings, read_json(config), config)
-    _run(stored_rounds(settings, output, _say, time.time), metrics_port, _EVERYWHERE, CLUSTER_POLL_SECONDS)
-
-
-def _run(rounds: Rounds, port: int, address: str, poll_seconds: float) -> None:
-    measures, stopping = Measures(), list[int]()
-
-    def stop(signum: int, _: FrameType | None) -> None:
-        # Nothing is lost, wherever it meets the loop: all that counts lies in the logs.
-        if not stopping:
-            stopping.append(signum)
-            raise SystemExit(0)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    with measures.exposed(port, address):
-        while not stopping:
-            measures.show(rounds.round())
-            time.sleep(poll_seconds)
+    rounds = stored_rounds(settings, output, _say, time.time)
+    run_rounds(Measures(), rounds.round, CLUSTER_POLL_SECONDS, metrics_port, EVERYWHERE)
 
 
 def _say(sentence: str) -> None:

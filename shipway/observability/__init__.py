@@ -20,4 +20,5 @@ __all__ = [
     "targets",
     "utilisation",
     "watchdog",
+    "worker",
 ]

@@ -1,15 +1,12 @@
 """What the parity process tells Prometheus: how the compared rows ended, what waits, and that it compares."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from shipway.contract.errors import Fatal
 from shipway.contract.metrics import (
     HEARTBEAT_TIMESTAMP_SECONDS,
     PARITY_COMPARED_TOTAL,
@@ -18,6 +15,7 @@ from shipway.contract.metrics import (
     PARITY_ROWS_TOTAL,
 )
 from shipway.contract.parity import AGREED, SKEWED, ParityOutcome
+from shipway.observability.worker import LastRound
 
 __all__ = ["Measures", "Reading", "Row"]
 
@@ -98,32 +96,8 @@ def _summed(name: str, help_text: str, rows: Mapping[Row, int], outcomes: frozen
     return family
 
 
-class Measures:
+class Measures(LastRound[Reading]):
     """The metrics of the last finished round; before the first there are none."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._reading: Reading | None = None
-        self.registry.register(_Page(lambda: self._reading))
-
-    def show(self, reading: Reading) -> None:
-        """Shows one finished round."""
-        self._reading = reading
-
-    @contextmanager
-    def exposed(self, port: int) -> Generator[None]:
-        """Serves the metrics on loopback `port` while the block runs.
-
-        Raises:
-            Fatal: when somebody else listens there.
-        """
-        try:
-            server, thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
-        except OSError as error:
-            raise Fatal(f"cannot serve the metrics of parity on port {port} ({error.strerror})") from None
-        try:
-            yield
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        super().__init__("parity", _Page)

@@ -13,12 +13,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 from shipway.contract.documents import parse, read_json
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.metrics import PARITY_JOB
+from shipway.observability.worker import run_rounds
 from shipway.parity.found import Found
 from shipway.parity.measures import Measures, Reading, Row
 
@@ -121,20 +121,7 @@ def serve(root: Path, environment: str, every_seconds: float) -> None:
     if ports is None:
         raise SpecError(root, "target", environment, "an environment of target local: only there is it a process")
     rounds = Rounds(lambda: look_in_a_child(root, environment), every_seconds, _say, time.time)
-    measures, stopping = Measures(), list[int]()
-
-    def stop(signum: int, _: FrameType | None) -> None:
-        # Nothing is lost, wherever it meets the loop: what was not counted yet waits on disk.
-        if not stopping:
-            stopping.append(signum)
-            raise SystemExit(0)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    with measures.exposed(ports.worker_metrics(PARITY_JOB)):
-        while not stopping:
-            measures.show(rounds.round())
-            time.sleep(POLL_SECONDS)
+    run_rounds(Measures(), rounds.round, POLL_SECONDS, ports.worker_metrics(PARITY_JOB))
 
 
 def _say(sentence: str) -> None:

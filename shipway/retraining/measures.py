@@ -1,14 +1,11 @@
 """What the scheduler of retrainings tells Prometheus: of each model, what failed, what is due, and that it lives."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from shipway.contract.errors import Fatal
 from shipway.contract.metrics import (
     HEARTBEAT_TIMESTAMP_SECONDS,
     RETRAINING_DUE_TIMESTAMP_SECONDS,
@@ -17,6 +14,7 @@ from shipway.contract.metrics import (
     RETRAINING_LAST_SUCCESS_TIMESTAMP_SECONDS,
     RETRAINING_RUNNING,
 )
+from shipway.observability.worker import LastRound
 
 __all__ = ["Measures", "ModelReading", "Reading"]
 
@@ -82,32 +80,8 @@ def _gauge(name: str, says: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, says, labels=("model",))
 
 
-class Measures:
+class Measures(LastRound[Reading]):
     """The metrics of the last finished round; before the first there are none."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._reading: Reading | None = None
-        self.registry.register(_Page(lambda: self._reading))
-
-    def show(self, reading: Reading) -> None:
-        """Shows one finished round."""
-        self._reading = reading
-
-    @contextmanager
-    def exposed(self, port: int) -> Generator[None]:
-        """Serves the metrics on loopback `port` while the block runs.
-
-        Raises:
-            Fatal: when somebody else listens there.
-        """
-        try:
-            server, thread = start_http_server(port, addr="127.0.0.1", registry=self.registry)
-        except OSError as error:
-            raise Fatal(f"cannot serve retraining's metrics on port {port} ({error.strerror})") from None
-        try:
-            yield
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        super().__init__("retraining", _Page)

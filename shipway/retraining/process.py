@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from filelock import FileLock, Timeout
 
@@ -26,6 +25,7 @@ from shipway.contract.model import ModelSpec, load_model
 from shipway.contract.periodic import PERIODIC
 from shipway.contract.retraining import RetrainingSpec
 from shipway.contract.route import Phase, read_rollout_states
+from shipway.observability.worker import run_rounds
 from shipway.retraining.measures import Measures, ModelReading, Reading
 from shipway.retraining.memory import Memory, Planned, load_memory, memory_path, save_memory
 from shipway.retraining.outcome import RUN_FORMAT, Outcome, Status, load_outcome, outcome_path, save_outcome
@@ -237,21 +237,14 @@ def serve(root: Path, environment: str) -> None:
         raise SpecError(root, "target", environment, "an environment of target local: a cluster has CronJobs")
     layout, children = LocalLayout(root, environment), dict[int, "subprocess.Popen[bytes]"]()
     rounds = Rounds(layout, lambda model, run: start_run(layout, children, model, run), _say, time.time)
-    measures, stopping = Measures(), list[int]()
 
-    def stop(signum: int, _: FrameType | None) -> None:
-        if not stopping:
-            stopping.append(signum)
-            raise SystemExit(0)
+    def turn() -> Reading:
+        reading = rounds.round()
+        _reap(children)
+        return reading
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
     try:
-        with measures.exposed(ports.worker_metrics(RETRAINING_JOB)):
-            while not stopping:
-                measures.show(rounds.round())
-                _reap(children)
-                time.sleep(PERIODIC[RETRAINING_JOB].every_seconds)
+        run_rounds(Measures(), turn, PERIODIC[RETRAINING_JOB].every_seconds, ports.worker_metrics(RETRAINING_JOB))
     finally:
         _end(children)
 

@@ -22,6 +22,7 @@ from shipway.delivery.process import say, stopping_on_signals
 from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts, Scrapes
 from shipway.objects.storage import ObjectStorage
+from shipway.observability.worker import EVERYWHERE, exposed
 
 __all__ = ["scrapes", "serve_cluster"]
 
@@ -31,8 +32,6 @@ POLL_SECONDS, COMPARING_POLL_SECONDS = 2.0, 0.5
 PROMETHEUS_TIMEOUT_SECONDS = 2.0
 # A sample is news until the third scrape after it should be there.
 _SCRAPES = 2.5
-# A pod's metrics are asked for from outside; its NetworkPolicy says by whom.
-_EVERYWHERE = "0.0.0.0"  # noqa: S104
 
 
 def scrapes(settings: DeliverySettings) -> Scrapes:
@@ -55,7 +54,8 @@ def serve_cluster(config: Path, metrics_port: int, kubeconfig: Path | None = Non
     settings = read_settings(config)
     records, stopping, measures = _records(settings), stopping_on_signals(), Measures()
     holder = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
-    with connect(kubeconfig) as api, measures.exposed(metrics_port, _EVERYWHERE), records.running():
+    page = exposed(measures.registry, "delivery", metrics_port, EVERYWHERE)
+    with connect(kubeconfig) as api, page, records.running():
         lease = Lease(api, settings.lease.namespace, settings.lease.name, holder)
         said: dict[str, str] = {}
         while not stopping.is_set():

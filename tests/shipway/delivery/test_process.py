@@ -17,7 +17,7 @@ from shipway.delivery.lease import hold_lease
 from shipway.delivery.measures import Measures
 from shipway.delivery.process import prepare
 from shipway.delivery.unix import UnixConnection
-from tests.shipway.delivery.stack import PROJECT, Stack, free_port
+from tests.shipway.delivery.stack import PROJECT, Stack
 
 COMMAND = Command(verb="promote", model="digits", actor="ada", reason="why")
 
@@ -119,14 +119,6 @@ def test_the_process_is_light() -> None:
     heavy, peak_kib = done.stdout.rsplit(" ", 1)
     assert heavy == "[]"
     assert int(peak_kib) < 80 * 1024
-
-
-def test_a_taken_metrics_port_is_named() -> None:
-    """A port that is taken is one sentence with its number."""
-    with Measures().exposed(port := free_port()):
-        expected = rf"cannot serve delivery's metrics on port {port} \(Address already in use\)"
-        with pytest.raises(Fatal, match=expected), Measures().exposed(port):
-            pass
 
 
 def test_metrics_show_a_finished_round() -> None:

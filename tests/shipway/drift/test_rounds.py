@@ -1,6 +1,5 @@
 """Rounds over the logs of a project: what they write, show and say."""
 
-import socket
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,7 +9,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from shipway.contract.drift import DriftStatus, WindowName
 from shipway.contract.environment import Tier
-from shipway.contract.errors import Fatal
 from shipway.contract.metrics import DRIFT_SCORE, DRIFT_STATUS, HEARTBEAT_TIMESTAMP_SECONDS
 from shipway.drift.__main__ import main
 from shipway.drift.measures import Measures, Reading, Score, State
@@ -193,19 +191,6 @@ def test_the_page_shows_a_round(toy: Toy) -> None:
 
 def sample(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
     return registry.get_sample_value(name, labels)
-
-
-def test_a_taken_port_is_refused(toy: Toy) -> None:
-    """One sentence with the port."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with (
-            pytest.raises(Fatal, match=rf"cannot serve the metrics of drift on port {port} "),
-            Measures().exposed(port),
-        ):
-            pass
 
 
 def test_a_broken_model_yaml_leaves_what_it_said_before(toy: Toy) -> None:

@@ -1,14 +1,12 @@
 """Rounds over the logs of a project, and the page they end on."""
 
 import itertools
-import socket
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from shipway.contract.errors import Fatal
 from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS, LABELLED_TOTAL
 from shipway.labels.__main__ import main
 from shipway.labels.join import Counts, Series
@@ -99,17 +97,6 @@ def test_a_series_goes_with_its_rollout() -> None:
     measures.show(Reading(1.0, {Series("toy-labels", "v", 3): Counts()}))
     measures.show(Reading(2.0, {Series("toy-labels", "v", 4): Counts()}))
     assert sample(measures.registry, "right") is None
-
-
-def test_a_taken_port_is_one_clear_error() -> None:
-    """It names what could not be served, and where."""
-    with socket.socket() as holder:
-        holder.bind(("127.0.0.1", 0))
-        holder.listen()
-        port = holder.getsockname()[1]
-        with pytest.raises(Fatal) as caught, Measures().exposed(port):
-            pytest.fail("it listens on a port that is taken")
-    assert str(caught.value) == f"cannot serve the labels' metrics on port {port} (Address already in use)"
 
 
 def test_an_unknown_environment_is_one_line(logs: Logs, capsys: pytest.CaptureFixture[str]) -> None:
