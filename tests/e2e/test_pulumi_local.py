@@ -17,6 +17,8 @@ import yaml
 
 from components.local.providers.rpc import SupervisorClient, wait_until
 from shipway.contract.layout import PROCESS_MARKER, LocalLayout
+from shipway.contract.metrics import ALERTS_JOB, DELIVERY_JOB, GATEWAY_JOB
+from shipway.contract.workers import WORKERS
 from tests.e2e.machine import PORTS, free_base, listening
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -177,7 +179,9 @@ def test_the_gateway_and_prometheus_answer(engine: Engine) -> None:
             targets = json.load(answer)["data"]["activeTargets"]
         return {target["labels"]["job"]: target["health"] for target in targets}
 
-    assert wait_until(lambda: healthy() == dict.fromkeys(("gateway", "delivery", "labels"), "up"), 20), healthy()
+    jobs = (GATEWAY_JOB, DELIVERY_JOB, ALERTS_JOB, *WORKERS)
+    # A worker imports its libraries first.
+    assert wait_until(lambda: healthy() == dict.fromkeys(jobs, "up"), 60), healthy()
 
 
 def test_a_respawned_process_is_no_drift(engine: Engine) -> None:

@@ -159,7 +159,7 @@ def running(project: Project) -> bool:
 def test_a_killed_scheduler_finds_its_run_again(project: Project) -> None:
     """One verdict, one run: the scheduler dies, the run ends at its memory limit, and that is one failure."""
     before, served = len(project.outcomes()), project.layout.served_routes.read_bytes()
-    project.describe(memory_mib=60, first_retry_seconds=3000)
+    project.describe(memory_mib=60, first_retry_seconds=3000, cool_down_seconds=0)
     path = project.layout.state / "drift" / NAME / "verdicts.jsonl"
     path.parent.mkdir(parents=True)
     window = {"name": "day", "start": START.isoformat(), "end": (START + timedelta(days=2)).isoformat()}

@@ -117,7 +117,7 @@ class Stack:
             STACK | {"ports": {"base": ports.base}, "scrape_interval_seconds": SCRAPE_SECONDS}, strict=False
         )
         addresses = {ALERTS_JOB: ports.alert_receiver, **{job: ports.worker_metrics(job) for job in WORKERS}}
-        config, rules = layout.prometheus / "prometheus.yml", layout.prometheus / "rules" / "platform.yml"
+        config = layout.prometheus / "prometheus.yml"
         config.write_text(
             prometheus_config(
                 environment,
@@ -127,7 +127,6 @@ class Stack:
                 alertmanager=f"127.0.0.1:{ports.alertmanager}",
             )
         )
-        rules.write_text(platform_rules(environment, scraped=(), periodic=SHORT.values()))
         told = layout.alertmanager / "alertmanager.yml"
         told.write_text(
             alertmanager_config(f"http://127.0.0.1:{ports.alert_receiver}/alerts", watchdog_seconds=WATCHDOG_SECONDS)
@@ -146,7 +145,18 @@ class Stack:
             *("prometheus", executable(PROMETHEUS, "prometheus"), f"--config.file={config}"),
             f"--storage.tsdb.path={layout.prometheus / 'data'}",
             *(f"--web.listen-address=127.0.0.1:{ports.prometheus}", "--rules.alert.resend-delay=1s"),
+            "--web.enable-lifecycle",
         )
+        # It hears of its targets five seconds after its start, sometimes ten: no objective of this test is longer.
+        assert wait_until(self._scrapes, 30), (layout.state / "prometheus.log").read_text()
+        rules = layout.prometheus / "rules" / "platform.yml"
+        rules.write_text(platform_rules(environment, scraped=(), periodic=SHORT.values()))
+        reload = urllib.request.Request(f"http://127.0.0.1:{ports.prometheus}/-/reload", method="POST")
+        urllib.request.urlopen(reload, timeout=10).close()
+
+    def _scrapes(self) -> bool:
+        up: Any = loopback(self.ports.prometheus)("/api/v1/query?query=up==1")
+        return bool(up) and len(up["data"]["result"]) >= len(PROCESSES)
 
     def told(self, part: str, status: str, since: float = 0) -> list[float]:
         """Returns when the receiver was told of a part's silence, or of its end, after a moment."""
