@@ -20,7 +20,6 @@ from shipway.delivery.lease import LeaseHeld, hold_lease
 from shipway.delivery.local import local_controller
 from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts
-from shipway.observability.worker import exposed
 
 __all__ = ["local_ports", "prepare", "say", "serve", "stopping_on_signals"]
 
@@ -51,7 +50,9 @@ def serve(root: Path, environment: str) -> None:
         Retryable: when another process holds the lease.
         Fatal: when the rollout state cannot be read.
     """
-    from shipway.delivery.measures import Measures  # the command line has no use for a metrics library
+    # The command line has no use for a metrics library.
+    from shipway.delivery.measures import Measures
+    from shipway.observability.worker import exposed
 
     spec = load_environment(root, environment)
     ports, layout = local_ports(spec, root), LocalLayout(root, environment)
