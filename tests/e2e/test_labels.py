@@ -119,7 +119,7 @@ def test_a_taken_port_is_said_and_nothing_runs(logs: Logs) -> None:
         taken.listen()
         with process(logs, "shipway.labels", "serve") as running:
             _, said = running.communicate(timeout=30)
-    expected = f"error: cannot serve the labels' metrics on port {base + 6} (Address already in use)\n"
+    expected = f"error: cannot serve the metrics of labels on port {base + 6} (Address already in use)\n"
     assert (running.returncode, said) == (1, expected)
 
 
