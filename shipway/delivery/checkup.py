@@ -13,7 +13,9 @@ import psutil
 
 from shipway.contract.environment import PortsSpec
 from shipway.contract.layout import LocalLayout
-from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS
+from shipway.contract.metrics import DELIVERY_JOB, HEARTBEAT_TIMESTAMP_SECONDS
+from shipway.contract.periodic import PERIODIC
+from shipway.contract.workers import WORKERS
 from shipway.delivery.ledger import Ledger
 from shipway.delivery.machine import Process, carrying, listener, port_is_free, strays
 from shipway.delivery.survey import UP, process_states
@@ -23,8 +25,6 @@ __all__ = ["Finding", "check_disk", "check_heartbeat", "check_locks", "check_por
 # Logs, metrics and bundles of a few releases; below this the next write may fail.
 _LEAST_FREE_MIB = 1024
 _MIB = 1024 * 1024
-# The loop takes a quarter of a second; with a slow gateway, some seconds.
-_HEARTBEAT_SECONDS = 15.0
 _TIMEOUT_SECONDS = 1.0
 
 
@@ -50,12 +50,14 @@ def check_stack(layout: LocalLayout, ports: PortsSpec, now: Callable[[], float] 
     processes = carrying(layout.state)
     states = process_states(layout.supervisor_socket)
     up = f"run `make up ENV={layout.environment}`"
+    rolls_back = f"{up}; `shipway rollback` works meanwhile"
     return [
         *check_ports(ports, processes, layout.environment),
         check_disk(layout.state),
         *check_processes(layout, processes, states, up),
         *check_locks(layout),
-        check_heartbeat(ports.delivery_metrics, states, now(), up),
+        check_heartbeat(DELIVERY_JOB, ports.delivery_metrics, states, now(), rolls_back),
+        *(check_heartbeat(job, ports.worker_metrics(job), states, now(), up) for job in WORKERS),
         *_ledger(layout),
     ]
 
@@ -157,30 +159,37 @@ def _lease(path: Path) -> Finding:
         return Finding("lease", True, "free")
 
 
-def check_heartbeat(port: int, states: Mapping[str, str] | None, now_seconds: float, up: str) -> Finding:
-    """Returns whether the delivery process finished a round of late."""
+def check_heartbeat(job: str, port: int, states: Mapping[str, str] | None, now_seconds: float, remedy: str) -> Finding:
+    """Returns whether a periodic process finished a round within its objective.
+
+    Args:
+        job: which, a row of PERIODIC.
+        port: of its metrics.
+        states: of the supervisor's processes, None where no supervisor answers.
+        now_seconds: since the epoch.
+        remedy: what to do when it does not answer.
+    """
     if states is None:
-        return Finding("delivery", True, "not started, as nothing is: no supervisor answers")
+        return Finding(job, True, "not started, as nothing is: no supervisor answers")
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", "/metrics")
         lines = connection.getresponse().read().decode(errors="replace").splitlines()
     except (OSError, http.client.HTTPException) as error:
-        said = f"does not answer on port {port} ({error or type(error).__name__})"
-        return Finding("delivery", False, said, f"{up}; `shipway rollback` works meanwhile")
+        return Finding(job, False, f"does not answer on port {port} ({error or type(error).__name__})", remedy)
     finally:
         connection.close()
-    beats = _beats(lines)
+    beats = _beats(job, lines)
     if not beats:
-        return Finding("delivery", False, f"has finished no round yet, says port {port}", "see the log of delivery")
-    age = now_seconds - max(beats)
-    if age > _HEARTBEAT_SECONDS:
-        return Finding("delivery", False, f"finished its last round {age:.0f} s ago", "see the log of delivery")
-    return Finding("delivery", True, f"finished its last round {max(age, 0.0):.1f} s ago")
+        return Finding(job, False, f"has finished no round yet, says port {port}", f"see the log of {job}")
+    age_seconds = now_seconds - max(beats)
+    if age_seconds > PERIODIC[job].objective_seconds:
+        return Finding(job, False, f"finished its last round {age_seconds:.0f} s ago", f"see the log of {job}")
+    return Finding(job, True, f"finished its last round {max(age_seconds, 0.0):.1f} s ago")
 
 
-def _beats(lines: Iterable[str]) -> list[float]:
-    found = [line for line in lines if line.startswith(f'{HEARTBEAT_TIMESTAMP_SECONDS}{{job="delivery"}}')]
+def _beats(job: str, lines: Iterable[str]) -> list[float]:
+    found = [line for line in lines if line.startswith(f'{HEARTBEAT_TIMESTAMP_SECONDS}{{job="{job}"}}')]
     return [float(line.rpartition(" ")[2]) for line in found]
 
 

@@ -9,9 +9,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from shipway.contract.drift import DriftStatus
-from shipway.contract.metrics import DRIFT_JOB, DRIFT_SCORE, DRIFT_STATUS, HEARTBEAT_TIMESTAMP_SECONDS
+from shipway.contract.metrics import DRIFT_JOB, DRIFT_SCORE, DRIFT_STATUS
 from shipway.drift.detector import Seen, decisive
-from shipway.observability.worker import LastRound
+from shipway.observability.worker import LastRound, heartbeat
 
 __all__ = ["COUNTED_TOTAL", "FORGOTTEN_TOTAL", "UNKNOWN_TOTAL", "Measures", "Reading", "Score", "State", "shown"]
 
@@ -122,11 +122,7 @@ class _Page(Collector):
                 family.add_metric((model,), records)
             yield family
         if reading.worked_seconds is not None:
-            heartbeat = GaugeMetricFamily(
-                HEARTBEAT_TIMESTAMP_SECONDS, "When the job last looked at every model.", labels=("job",)
-            )
-            heartbeat.add_metric((DRIFT_JOB,), reading.worked_seconds)
-            yield heartbeat
+            yield heartbeat(DRIFT_JOB, reading.worked_seconds)
 
 
 class Measures(LastRound[Reading]):

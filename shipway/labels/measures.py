@@ -7,7 +7,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from shipway.contract.metrics import (
-    HEARTBEAT_TIMESTAMP_SECONDS,
     LABEL_COVERAGE_RATIO,
     LABELLED_TOTAL,
     LABELS_JOB,
@@ -17,7 +16,7 @@ from shipway.contract.metrics import (
 )
 from shipway.labels.join import Counts, Series
 from shipway.labels.quality import Assessment
-from shipway.observability.worker import LastRound
+from shipway.observability.worker import LastRound, heartbeat
 
 __all__ = ["Measures", "Reading"]
 
@@ -77,11 +76,7 @@ class _Page(Collector):
         yield CounterMetricFamily(UNUSABLE_TOTAL, "Records without a finite number.", value=reading.unusable)
         yield CounterMetricFamily(SKIPPED_FILES_TOTAL, "Files that are no segments.", value=reading.skipped_files)
         yield from _quality(reading.assessed)
-        heartbeat = GaugeMetricFamily(
-            HEARTBEAT_TIMESTAMP_SECONDS, "When the job last finished a round.", labels=("job",)
-        )
-        heartbeat.add_metric((LABELS_JOB,), reading.finished_seconds)
-        yield heartbeat
+        yield heartbeat(LABELS_JOB, reading.finished_seconds)
 
 
 def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:

@@ -8,11 +8,13 @@ from types import FrameType
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from shipway.contract.errors import Fatal
+from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS
 
-__all__ = ["EVERYWHERE", "LOOPBACK", "LastRound", "exposed", "run_rounds"]
+__all__ = ["EVERYWHERE", "LOOPBACK", "LastRound", "exposed", "heartbeat", "run_rounds"]
 
 # Where a worker of a laptop shows its metrics, and where one in a pod does: its NetworkPolicy says who may ask.
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104
@@ -37,6 +39,13 @@ def exposed(registry: CollectorRegistry, whose: str, port: int, address: str = L
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def heartbeat(job: str, worked_seconds: float) -> GaugeMetricFamily:
+    """Returns the heartbeat of `job`: when it last did its work, in seconds since the epoch."""
+    family = GaugeMetricFamily(HEARTBEAT_TIMESTAMP_SECONDS, "When the job last did its work.", labels=("job",))
+    family.add_metric((job,), worked_seconds)
+    return family
 
 
 class LastRound(Generic[R]):

@@ -8,14 +8,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from shipway.contract.metrics import (
-    HEARTBEAT_TIMESTAMP_SECONDS,
     PARITY_COMPARED_TOTAL,
     PARITY_DIFFERENT_TOTAL,
     PARITY_JOB,
     PARITY_ROWS_TOTAL,
 )
 from shipway.contract.parity import AGREED, SKEWED, ParityOutcome
-from shipway.observability.worker import LastRound
+from shipway.observability.worker import LastRound, heartbeat
 
 __all__ = ["Measures", "Reading", "Row"]
 
@@ -79,11 +78,7 @@ class _Page(Collector):
                 family.add_metric((model,), value)
             yield family
         if reading.finished_seconds is not None:
-            heartbeat = GaugeMetricFamily(
-                HEARTBEAT_TIMESTAMP_SECONDS, "When all that was due was last compared.", labels=("job",)
-            )
-            heartbeat.add_metric((PARITY_JOB,), reading.finished_seconds)
-            yield heartbeat
+            yield heartbeat(PARITY_JOB, reading.finished_seconds)
 
 
 def _summed(name: str, help_text: str, rows: Mapping[Row, int], outcomes: frozenset[ParityOutcome]) -> Metric:

@@ -7,14 +7,13 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from shipway.contract.metrics import (
-    HEARTBEAT_TIMESTAMP_SECONDS,
     RETRAINING_DUE_TIMESTAMP_SECONDS,
     RETRAINING_FAILED,
     RETRAINING_JOB,
     RETRAINING_LAST_SUCCESS_TIMESTAMP_SECONDS,
     RETRAINING_RUNNING,
 )
-from shipway.observability.worker import LastRound
+from shipway.observability.worker import LastRound, heartbeat
 
 __all__ = ["Measures", "ModelReading", "Reading"]
 
@@ -69,11 +68,7 @@ class _Page(Collector):
             if known.due_seconds is not None:
                 due.add_metric((model,), known.due_seconds)
         yield from (failed, success, due, running)
-        heartbeat = GaugeMetricFamily(
-            HEARTBEAT_TIMESTAMP_SECONDS, "When the job last finished a round.", labels=("job",)
-        )
-        heartbeat.add_metric((RETRAINING_JOB,), reading.finished_seconds)
-        yield heartbeat
+        yield heartbeat(RETRAINING_JOB, reading.finished_seconds)
 
 
 def _gauge(name: str, says: str) -> GaugeMetricFamily:

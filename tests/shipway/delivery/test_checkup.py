@@ -12,9 +12,11 @@ import pytest
 
 from shipway.contract.environment import PortsSpec
 from shipway.contract.layout import PROCESS_MARKER, LocalLayout
+from shipway.contract.workers import WORKERS
 from shipway.delivery import checkup
 from shipway.delivery.checkup import check_disk, check_heartbeat, check_locks, check_ports, check_processes
 from shipway.delivery.machine import Process, carrying, listener, port_is_free, strays
+from tests.e2e.machine import free_base
 
 PORTS = PortsSpec(base=8080)
 
@@ -104,6 +106,7 @@ def test_the_lease_says_who_holds_it(tmp_path: Path) -> None:
     [
         (['shipway_heartbeat_timestamp_seconds{job="delivery"} 99.0'], True, "finished its last round 1.0 s ago"),
         (['shipway_heartbeat_timestamp_seconds{job="delivery"} 40.0'], False, "finished its last round 60 s ago"),
+        (['shipway_heartbeat_timestamp_seconds{job="labels"} 99.0'], False, "has finished no round yet, says port 1"),
         (["up 1"], False, "has finished no round yet, says port 1"),
     ],
 )
@@ -127,7 +130,7 @@ def test_a_heartbeat_grows_old(monkeypatch: pytest.MonkeyPatch, lines: list[str]
             """Closes nothing."""
 
     monkeypatch.setattr(checkup.http.client, "HTTPConnection", Connection)
-    found = check_heartbeat(1, {}, 100.0, "up")
+    found = check_heartbeat("delivery", 1, {}, 100.0, "up")
     assert (found.ok, found.detail) == (ok, detail)
 
 
@@ -136,9 +139,18 @@ def test_a_silent_delivery_is_a_problem_only_while_the_stack_runs() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port = held.getsockname()[1]
-        found = check_heartbeat(port, {}, 0.0, "up")
-    assert (found.ok, found.remedy) == (False, "up; `shipway rollback` works meanwhile")
-    assert check_heartbeat(1, None, 0.0, "up").ok
+        found = check_heartbeat("delivery", port, {}, 0.0, "up")
+    assert (found.subject, found.ok, found.remedy) == ("delivery", False, "up")
+    assert check_heartbeat("delivery", 1, None, 0.0, "up").ok
+
+
+def test_each_worker_is_asked_by_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One that hangs runs all the same for its supervisor: only its own page tells."""
+    monkeypatch.setattr(checkup, "process_states", lambda _socket: {"delivery": "RUNNING"})
+    ports = PortsSpec(base=free_base())
+    found = {one.subject: one for one in checkup.check_stack(LocalLayout(tmp_path, "local"), ports) if not one.ok}
+    assert set(WORKERS) <= found.keys()
+    assert f"on port {ports.worker_metrics('labels')}" in found["labels"].detail
 
 
 def test_a_process_is_found_by_its_marker_and_its_port(tmp_path: Path) -> None:
