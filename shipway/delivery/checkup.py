@@ -51,13 +51,14 @@ def check_stack(layout: LocalLayout, ports: PortsSpec, now: Callable[[], float] 
     states = process_states(layout.supervisor_socket)
     up = f"run `make up ENV={layout.environment}`"
     rolls_back = f"{up}; `shipway rollback` works meanwhile"
+    hangs = f"see its log in {layout.logs}; end it when it hangs, the supervisor starts it again"
     return [
         *check_ports(ports, processes, layout.environment),
         check_disk(layout.state),
         *check_processes(layout, processes, states, up),
         *check_locks(layout),
         check_heartbeat(DELIVERY_JOB, ports.delivery_metrics, states, now(), rolls_back),
-        *(check_heartbeat(job, ports.worker_metrics(job), states, now(), up) for job in WORKERS),
+        *(check_heartbeat(job, ports.worker_metrics(job), states, now(), hangs) for job in WORKERS),
         *_ledger(layout),
     ]
 

@@ -151,6 +151,7 @@ def test_each_worker_is_asked_by_itself(monkeypatch: pytest.MonkeyPatch, tmp_pat
     found = {one.subject: one for one in checkup.check_stack(LocalLayout(tmp_path, "local"), ports) if not one.ok}
     assert set(WORKERS) <= found.keys()
     assert f"on port {ports.worker_metrics('labels')}" in found["labels"].detail
+    assert found["labels"].remedy.endswith("end it when it hangs, the supervisor starts it again")
 
 
 def test_a_process_is_found_by_its_marker_and_its_port(tmp_path: Path) -> None:
