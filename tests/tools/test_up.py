@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from components.local.providers.rpc import wait_until
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import PROCESS_MARKER, LocalLayout
 from shipway.contract.release import Release, load_release, release_path, save_release
 from shipway.delivery.ledger import Ledger
-from tools import disk, down, ports, up
+from tools import disk, down, ports, processes, up
 from tools.errors import CommandError, DiskError
 
 Program = Callable[[str, str], Path]
@@ -142,6 +143,8 @@ def running(layout: LocalLayout) -> Generator[subprocess.Popen[bytes]]:
     served.touch()
     environ = {PROCESS_MARKER: str(layout.state)}
     with subprocess.Popen(["/bin/sleep", "600"], env=environ) as process:
+        # Its variables can be read a moment after it was started.
+        assert wait_until(lambda: bool(processes.marked(layout.state)), 10)
         yield process
         process.kill()
 
