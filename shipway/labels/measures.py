@@ -83,7 +83,9 @@ def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
     """Yields the metrics of the newest week, and the drop that is certain now."""
     names = ("model", "version", "segment", "metric")
     value = GaugeMetricFamily(
-        QUALITY, "Each metric of a version over its newest week, by late labels; `_low` and `_high` bound it.", labels=names
+        QUALITY,
+        "Each metric of a version over its newest week, by late labels; `_low` and `_high` bound it.",
+        labels=names,
     )
     low = GaugeMetricFamily(f"{QUALITY}_low", "The least that the metric may be.", labels=names)
     high = GaugeMetricFamily(f"{QUALITY}_high", "The greatest that the metric may be.", labels=names)
