@@ -4,6 +4,7 @@
 """
 
 import argparse
+import contextlib
 import difflib
 import os
 import queue
@@ -49,7 +50,8 @@ class Shell:
             start_new_session=True,
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
-        threading.Thread(target=self._read, name="tutorial-shell", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name="tutorial-shell", daemon=True)
+        self._reader.start()
 
     def type(self, command: str, limit_seconds: float = _COMMAND_SECONDS) -> list[str]:
         """Returns what the command printed.
@@ -76,9 +78,11 @@ class Shell:
 
     def close(self) -> None:
         """Ends the shell and what it still has in the background."""
-        if self._process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
-        self._process.wait(30)
+        # Its output ends when the last of the group has.
+        self._reader.join()
+        self._process.__exit__(None, None, None)
 
     def _read(self) -> None:
         assert self._process.stdout is not None
