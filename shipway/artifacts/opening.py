@@ -52,9 +52,7 @@ def open_artifact(
         try:
             importlib.import_module(loader)
         except ImportError as error:
-            raise ArtifactError(
-                f"{path}: found no package {loader} here ({error}), expected it to be installed"
-            ) from None
+            raise refused(path, f"no package {loader} here ({error})", "it to be installed") from None
     # Each brings a package of its own: only the one that is needed is imported.
     match suffix:
         case ".onnx":

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
 from shipway.contract.documents import Spec
+from shipway.contract.png import critical_chunks, is_png, most_characters
 
 __all__ = ["FieldKind", "FieldSpec", "Schema", "Violation", "plain_time"]
 
@@ -17,9 +18,12 @@ __all__ = ["FieldKind", "FieldSpec", "Schema", "Violation", "plain_time"]
 # A time with nanoseconds and an offset of seconds takes 41 characters.
 _LONGEST_TIME = 64
 
+# Larger pictures are scaled by whoever sends them: a request has one body, and all of it is in the log.
+_Pixels = Annotated[int, Field(ge=1, le=1024)]
+
 
 class FieldKind(StrEnum):
-    """What a field holds; `vector` is a fixed-length list of numbers."""
+    """What a field holds; `vector` is a fixed-length list of numbers, `image` a PNG in base64."""
 
     NUMBER = "number"
     INTEGER = "integer"
@@ -27,6 +31,7 @@ class FieldKind(StrEnum):
     TEXT = "text"
     TIMESTAMP = "timestamp"
     VECTOR = "vector"
+    IMAGE = "image"
 
 
 class Violation(Spec):
@@ -46,6 +51,7 @@ class FieldSpec(Spec):
         minimum, maximum: inclusive bounds of a number, integer or each element of a vector.
         values: the closed set of a category; empty means any text is allowed.
         length: the number of elements of a vector, or the greatest number of characters of text.
+        shape: height, width and channels of an image, whose samples have 8 bits: 1 channel is grey, 3 are colours.
         nullable: whether null is an answer of its own.
         personal: whether the prediction log must hash it.
     """
@@ -57,6 +63,7 @@ class FieldSpec(Spec):
     maximum: float | None = None
     values: tuple[str, ...] = ()
     length: Annotated[int, Field(gt=0)] | None = None
+    shape: tuple[_Pixels, _Pixels, Literal[1, 3]] | None = None
     nullable: bool = False
     personal: bool = False
     example: Any = None
@@ -65,6 +72,8 @@ class FieldSpec(Spec):
     def _consistent(self) -> Self:
         if self.kind is FieldKind.VECTOR and self.length is None:
             raise ValueError(f"length with kind vector in field {self.name}")
+        if (self.kind is FieldKind.IMAGE) != (self.shape is not None):
+            raise ValueError(f"shape with kind image, and with no other, in field {self.name}")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"minimum ({self.minimum}) to be at most maximum ({self.maximum}) in field {self.name}")
         return self
@@ -78,6 +87,8 @@ class FieldSpec(Spec):
                 return self._check_number(value)
             case FieldKind.VECTOR:
                 return self._check_vector(value)
+            case FieldKind.IMAGE:
+                return self._check_image(value)
             case _:
                 return self._check_text(value)
 
@@ -101,6 +112,21 @@ class FieldSpec(Spec):
             if problem := self._check_number(element):
                 return problem
         return None
+
+    def _check_image(self, value: object) -> tuple[str, str] | None:
+        assert self.shape is not None
+        height, width, channels = self.shape
+        expected = f"a PNG in base64, {height} by {width} pixels (height by width) of 8 bits, "
+        expected += "grey" if channels == 1 else "red, green and blue"
+        if not isinstance(value, str):
+            return "type", expected
+        longest = self.length or most_characters(self.shape)
+        if len(value) > longest:
+            return "length", f"at most {longest} characters"
+        picture = critical_chunks(value)
+        if picture is None:
+            return "image", expected
+        return None if is_png(picture, self.shape) else ("shape", expected)
 
     def _check_text(self, value: object) -> tuple[str, str] | None:
         if not isinstance(value, str):
