@@ -22,8 +22,8 @@ from shipway.training.artifact import save
 __all__ = ["assemble", "build_bento", "make_manifest"]
 
 # What lies in a service's folder but says nothing about how a version answers.
-# An artifact that was brought is in the bundle once, as its model.
-_LEFT_OUT = frozenset({"README.md", "__pycache__", "artifact", "model.yaml", "releases", "tests", "traffic.py"})
+# Data is said by its version, and an artifact that was brought is in the bundle once, as its model.
+_LEFT_OUT = frozenset({"README.md", "__pycache__", "artifact", "data", "model.yaml", "releases", "tests", "traffic.py"})
 
 _BENTO_TIMEOUT_SECONDS = 300
 
