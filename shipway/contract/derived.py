@@ -1,14 +1,12 @@
 """What is counted for drift of a field that has no bins of its own: a free text or a picture never repeats.
 
-Such a field is watched by a few numbers of it, each named `field.measure`: `comment.words`. They are made of the value
-alone, so that training, a slot and the reader of its log count the same.
+Such a field is watched by a few numbers of it, those that its schema names, each as `field.measure`: `comment.words`.
+They are made of the value alone, so that training, a slot and the reader of its log count the same.
 """
 
 from collections.abc import Callable, Mapping
 
-from shipway.contract.schema import FieldKind, FieldSpec
-
-__all__ = ["MEASURES", "derived_names", "field_of", "is_derived", "value_of"]
+__all__ = ["MEASURES", "field_of", "is_derived", "value_of"]
 
 
 def _characters(text: str) -> float:
@@ -27,24 +25,15 @@ def _bytes(text: str) -> float:
     return float(len(text) * 3 // 4 - text.count("=", -2))
 
 
-# Kind -> measure -> the number of a value. Of a text: its characters, its words, and the share of characters that are
-# neither letters nor blanks, which markup and broken encodings raise. Of a picture: its bytes as a PNG, which fall when
-# it goes dark or blurred and rise with noise, and which need no decoding.
-MEASURES: Mapping[FieldKind, Mapping[str, Callable[[str], float]]] = {
-    FieldKind.TEXT: {"characters": _characters, "words": _words, "other_ratio": _other_ratio},
-    FieldKind.IMAGE: {"bytes": _bytes},
+# Kind of field -> measure -> the number of a value. Of a text: its characters, its words, and the share of characters
+# that are neither letters nor blanks, which markup and broken encodings raise. Of a picture: its bytes as a PNG, which
+# fall when it goes dark or blurred and rise with noise, and which need no decoding.
+MEASURES: Mapping[str, Mapping[str, Callable[[str], float]]] = {
+    "text": {"characters": _characters, "words": _words, "other_ratio": _other_ratio},
+    "image": {"bytes": _bytes},
 }
 
 _BY_NAME = {name: measure for measures in MEASURES.values() for name, measure in measures.items()}
-
-
-def derived_names(field: FieldSpec) -> tuple[str, ...]:
-    """Returns the names under which a field is watched beside its own; none for a field with bins of its own.
-
-    >>> derived_names(FieldSpec(name="comment", kind=FieldKind.TEXT))
-    ('comment.characters', 'comment.words', 'comment.other_ratio')
-    """
-    return tuple(f"{field.name}.{measure}" for measure in MEASURES.get(field.kind, ()))
 
 
 def is_derived(name: str) -> bool:
@@ -65,7 +54,7 @@ def value_of(row: Mapping[str, object], name: str) -> float | None:
 
     Args:
         row: field -> value.
-        name: one of `derived_names`.
+        name: `field.measure`; of a measure that this version does not know there is no value.
     """
     text, measure = row.get(field_of(name)), name.partition(".")[2]
     return _BY_NAME[measure](text) if isinstance(text, str) and measure in _BY_NAME else None

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
+from shipway.contract.derived import MEASURES
 from shipway.contract.documents import Spec
 from shipway.contract.png import critical_chunks, is_png, most_characters
 
@@ -52,6 +53,7 @@ class FieldSpec(Spec):
         values: the closed set of a category; empty means any text is allowed.
         length: the number of elements of a vector, or the greatest number of characters of text.
         shape: height, width and channels of an image, whose samples have 8 bits: 1 channel is grey, 3 are colours.
+        measures: by what drift of a text or an image is watched, see `shipway.contract.derived`; by default by nothing.
         nullable: whether null is an answer of its own.
         personal: whether the prediction log must hash it.
     """
@@ -64,6 +66,7 @@ class FieldSpec(Spec):
     values: tuple[str, ...] = ()
     length: Annotated[int, Field(gt=0)] | None = None
     shape: tuple[_Pixels, _Pixels, Literal[1, 3]] | None = None
+    measures: tuple[str, ...] = ()
     nullable: bool = False
     personal: bool = False
     example: Any = None
@@ -77,6 +80,21 @@ class FieldSpec(Spec):
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"minimum ({self.minimum}) to be at most maximum ({self.maximum}) in field {self.name}")
         return self
+
+    @model_validator(mode="after")
+    def _measurable(self) -> Self:
+        known = list(MEASURES.get(self.kind, ()))
+        if self.measures and self.personal:
+            raise ValueError(f"no measures of a personal field, not {', '.join(self.measures)}, in field {self.name}")
+        if unknown := [one for one in self.measures if one not in known]:
+            allowed = f"measures from {', '.join(known)}" if known else f"no measures with kind {self.kind}"
+            raise ValueError(f"{allowed}, not {', '.join(unknown)}, in field {self.name}")
+        return self
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """The names under which the field's measures are counted, such as `comment.words`."""
+        return tuple(f"{self.name}.{measure}" for measure in self.measures)
 
     def check(self, value: object) -> tuple[str, str] | None:
         """Returns (rule, expected) for what is wrong with `value`, or None when it is fine."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shipway.bundle.reference import Categories, Reference
-from shipway.contract.derived import derived_names, is_derived, value_of
+from shipway.contract.derived import is_derived, value_of
 from shipway.contract.schema import Schema
 from shipway.drift.bins import Bins, FieldBins
 from shipway.drift.counters import Counters
@@ -36,7 +36,7 @@ class InputCounts:
         self, reference: Reference, schema: Schema, features: Sequence[str], labels: Mapping[str, str]
     ) -> None:
         known = reference.fields
-        names = [*schema.names, *(name for field in schema.fields for name in derived_names(field))]
+        names = [*schema.names, *(name for field in schema.fields for name in field.derived)]
         fields = [FieldBins.of(name, known[name]) for name in sorted(names) if name in known]
         served = [(place, name) for place, name in enumerate(features) if name in known]
         self._numbers = [one.name for one in fields if not isinstance(known[one.name], Categories)]

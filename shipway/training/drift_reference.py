@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from shipway.bundle.reference import Categories, Histogram, Labelled, Reference, Segment
-from shipway.contract.derived import derived_names, field_of, value_of
+from shipway.contract.derived import field_of, value_of
 from shipway.contract.errors import SpecError
 from shipway.contract.metrics import PREDICTION_BINS
 from shipway.contract.schema import FieldKind, Schema
@@ -54,8 +54,8 @@ def build_reference(
 ) -> Reference:
     """Returns the reference of a validation set.
 
-    Vectors and timestamps have no bins, and texts and pictures only those of what is derived from them: they never
-    repeat. Personal fields have none either.
+    Vectors and timestamps have no bins, and texts and pictures only those of the measures their schema names: they
+    never repeat. Personal fields have none either.
 
     Args:
         rows: request fields and features, with nulls where the store had no value.
@@ -77,8 +77,7 @@ def build_reference(
             fields[name] = histogram(rows[name].to_numpy(dtype=float), FEATURE_BINS)
         elif kind is FieldKind.CATEGORY:
             fields[name] = _categories(rows[name])
-    watched_by_measures = [one for one in schema.fields if one.name in rows and one.name not in personal]
-    for name in (name for one in watched_by_measures for name in derived_names(one)):
+    for name in (name for one in schema.fields for name in one.derived):
         values = [value_of({field_of(name): value}, name) for value in rows[field_of(name)]]
         rows = rows.assign(**{name: np.array(values, dtype=float)})
         fields[name] = histogram(rows[name].to_numpy(), FEATURE_BINS)

@@ -1,7 +1,7 @@
 """The fields of one request: a small picture. The sample is a digit that was written by hand; put your own here.
 
 A picture comes as a PNG in base64, of exactly this size: whoever asks scales it, in the same way as the training data
-was. Drift of a picture is watched by its bytes. It lies in the prediction log as it came: keep it small.
+was. Its drift is watched by how many bytes it has. It lies in the prediction log as it came: keep it small.
 """
 
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
@@ -22,6 +22,7 @@ SCHEMA = Schema(
             name="picture",
             kind=FieldKind.IMAGE,
             shape=SHAPE,
+            measures=("bytes",),
             description="one digit, white on black",
             example=_ZERO,
         ),
