@@ -30,6 +30,7 @@ def new(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")] = False,
 ) -> None:
     """Make a new model service in services/ from the template: at most seven questions."""
+    from shipway.scaffold.codeowners import write_codeowners
     from shipway.scaffold.naming import check_new_name
     from shipway.scaffold.rendering import find_kind, kinds, questions, render, template_folder
 
@@ -59,6 +60,7 @@ def new(
             if key == "name" and (problem := check_new_name(answers["name"], root / "services")):
                 raise SpecError("shipway new", "name", answers["name"], problem)
     folder = render(root, answers, kind=chosen.name)
+    write_codeowners(root)
     model = folder.name.replace("_", "-")
     where = str(folder.relative_to(root))
     next_commands = [
