@@ -34,7 +34,7 @@ def deploy(root: Path, stack: StackSpec) -> None:
     if stack.holds_platform:
         platform = Platform("platform", root, environment).outputs
     else:
-        platform = attach_platform(root, environment)
+        platform = attach_platform(root, environment, stack.platform_project)
     pulumi.export("gateway_url", platform.routing.url)
     pulumi.export("prometheus_url", platform.monitoring.url)
     if stack.holds_models:

@@ -42,12 +42,14 @@ class StackSpec:
         environment: what it is a part of, or all of.
         layers: what of it this stack holds.
         elsewhere: whether another repository deploys it, and this one only knows what it is like.
+        platform_project: the Pulumi project of the platform that the models run on; empty for this one.
     """
 
     name: str
     environment: EnvironmentSpec
     layers: frozenset[Layer]
     elsewhere: bool = False
+    platform_project: str = ""
 
     @property
     def holds_platform(self) -> bool:
@@ -85,17 +87,20 @@ def load_stack(root: Path, name: str) -> StackSpec:
     path = environment_path(root, name)
     config = stack_config(root, name)
     keys = parse(_Keys, _own_keys(config), path)
+    # `project/stack` where the platform is another project's.
+    project, _, platform = (keys.platform or "").rpartition("/")
     if keys.platform is None:
         environment = load_environment(root, name)
     else:
         if ENVIRONMENT_KEY in config:
-            said = f"none: it is the one of {keys.platform}"
+            said = f"none: it is the one of {platform}"
             raise SpecError(path, f"config.{ENVIRONMENT_KEY}", config[ENVIRONMENT_KEY], said)
-        environment = load_environment(root, keys.platform)
-        if load_stack(root, keys.platform).holds_models:
+        environment = load_environment(root, platform)
+        if load_stack(root, platform).holds_models:
             expected = "a stack whose layers are [platform]: this one's models would be there twice"
             raise SpecError(path, f"config.{PLATFORM_KEY}", keys.platform, expected)
-    return StackSpec(name, environment, frozenset(keys.layers), elsewhere=keys.provisioned_elsewhere)
+    layers = frozenset(keys.layers)
+    return StackSpec(name, environment, layers, elsewhere=keys.provisioned_elsewhere, platform_project=project)
 
 
 def _own_keys(config: Mapping[str, object]) -> dict[str, object]:

@@ -76,6 +76,8 @@ def test_a_stack_whose_layers_do_not_fit_is_refused(tmp_path: Path, config: dict
 def test_a_platform_of_another_repository_is_known_and_not_ours(tmp_path: Path) -> None:
     """Models may stand on it; whether it is ours to deploy is said by its own file."""
     write(tmp_path, "prod", environment=True, layers=["platform"], provisioned_elsewhere=True)
-    write(tmp_path, "prod-churn", layers=["models"], platform="prod")
-    assert load_stack(tmp_path, "prod").elsewhere
-    assert not load_stack(tmp_path, "prod-churn").elsewhere
+    write(tmp_path, "prod-models", layers=["models"], platform="shipway/prod")
+    platform, models = load_stack(tmp_path, "prod"), load_stack(tmp_path, "prod-models")
+    assert (platform.elsewhere, platform.platform_project) == (True, "")
+    assert (models.elsewhere, models.platform_project) == (False, "shipway")
+    assert models.environment == platform.environment
