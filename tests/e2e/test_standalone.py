@@ -87,7 +87,7 @@ def test_nothing_of_the_platforms_checkout_is_in_reach(repository: Repository) -
 
 @pytest.mark.timeout(240)
 def test_it_is_trained_released_and_deployed_from_there(repository: Repository) -> None:
-    """The same verbs, and a preview of its own local stack under the policies: platform and the first version's slot."""
+    """The same verbs; its own local stack is foreseen under the policies, with the first version's slot."""
     trained = json.loads(repository.run("shipway", "train", "churn", "--json"))
     repository.run("shipway", "release", "churn", trained["digest"], "--reason", "first version")
     repository.run("pulumi", "stack", "init", "local", "--non-interactive")
