@@ -4,6 +4,8 @@ import typer
 
 from shipway.cli import (
     build,
+    carry,
+    changed,
     dashboards,
     dead_letters,
     doctor,
@@ -34,6 +36,8 @@ for group in (
     train,
     retrain,
     build,
+    carry,
+    changed,
     plan,
     release,
     status,

@@ -3,6 +3,7 @@
 __all__ = [
     "alerts",
     "aws",
+    "changes",
     "cluster",
     "derived",
     "documents",
