@@ -12,6 +12,7 @@ __all__ = [
     "kubernetes",
     "layout",
     "ledger",
+    "loadtest",
     "metrics",
     "model",
     "naming",
@@ -25,5 +26,6 @@ __all__ = [
     "route",
     "schema",
     "serving",
+    "tier",
     "workers",
 ]

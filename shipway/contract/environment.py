@@ -14,6 +14,7 @@ from shipway.contract.credentials import names_secret
 from shipway.contract.documents import Secret, Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
+from shipway.contract.tier import Tier
 from shipway.contract.workers import WORKERS
 
 __all__ = [
@@ -38,14 +39,6 @@ Positive = Annotated[int, Field(gt=0)]
 
 # Parameters of an address that carry a credential.
 _SECRET_NAME = re.compile(r"token|secret|passw|api_?key|auth|signature|^sig$|^key$", re.IGNORECASE)
-
-
-class Tier(StrEnum):
-    """How careful the platform is: faults may be injected in local, everything is protected in prod."""
-
-    LOCAL = "local"
-    NONPROD = "nonprod"
-    PROD = "prod"
 
 
 class Target(StrEnum):

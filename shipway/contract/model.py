@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from shipway.contract.documents import Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.drift import DriftSpec
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate, GateAction
+from shipway.contract.loadtest import LoadTestSpec
 from shipway.contract.naming import check_model_name
 from shipway.contract.parity import ParitySpec
 from shipway.contract.presets import PresetsSpec
@@ -241,6 +242,7 @@ class ModelSpec(Spec):
     parity: ParitySpec = ParitySpec()
     alerts: PresetsSpec = PresetsSpec()
     retraining: RetrainingSpec = RetrainingSpec()
+    loadtest: LoadTestSpec = LoadTestSpec()
     evaluation: EvaluationSpec
 
     @model_validator(mode="after")
