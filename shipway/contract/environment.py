@@ -14,6 +14,7 @@ from shipway.contract.credentials import names_secret
 from shipway.contract.documents import Secret, Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
+from shipway.contract.prices import PricesSpec
 from shipway.contract.tier import Tier
 from shipway.contract.workers import WORKERS
 
@@ -203,6 +204,7 @@ class EnvironmentSpec(Spec):
     aws: AwsSpec | None = None
     retention_days: Positive = 7
     budget_usd_per_month: Annotated[float, Field(ge=0)] | None = None
+    prices: PricesSpec | None = None
     scrape_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 1
     alerts: AlertsSpec = AlertsSpec()
     tags: dict[str, str] = Field(default_factory=dict)

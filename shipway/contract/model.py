@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from shipway.contract.check import Application, ChecksSpec
 from shipway.contract.documents import Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.drift import DriftSpec
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate, GateAction
@@ -225,6 +226,8 @@ class ModelSpec(Spec):
 
     Args:
         segments: request fields of kind category by whose values drift, accuracy and floors are also looked at.
+        application: what the answers are used for, which sets a latency budget; none by default.
+        checks: how a version is checked by `shipway check`.
     """
 
     name: Text
@@ -240,6 +243,8 @@ class ModelSpec(Spec):
     segments: tuple[Text, ...] = ()
     drift: DriftSpec = DriftSpec()
     parity: ParitySpec = ParitySpec()
+    application: Application | None = None
+    checks: ChecksSpec = ChecksSpec()
     alerts: PresetsSpec = PresetsSpec()
     retraining: RetrainingSpec = RetrainingSpec()
     loadtest: LoadTestSpec = LoadTestSpec()
