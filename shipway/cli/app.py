@@ -4,6 +4,7 @@ import typer
 
 from shipway.cli import (
     build,
+    check,
     dashboards,
     dead_letters,
     doctor,
@@ -33,6 +34,7 @@ for group in (
     new,
     train,
     retrain,
+    check,
     build,
     plan,
     release,
