@@ -15,7 +15,6 @@ Usd = Annotated[float, Field(ge=0)]
 
 # Where nobody names a price, what a replica would cost on a plain machine: 4 CPUs with 4 GiB each.
 REFERENCE_MACHINE = "m7i.xlarge"
-_REFERENCE_PRICE = "no price in the environment; by the list price of"
 
 
 class PricesSpec(Spec):
@@ -82,7 +81,7 @@ def replica_price(replica: Replica, prices: PricesSpec | None, machines: Sequenc
         return ReplicaPrice(None, f"no price of {', '.join(unknown)}; the environment's `prices` can name one")
     known: Mapping[str, float] = {name: usd for name, usd in shares.items() if usd is not None}
     dearest = max(known, key=lambda name: known[name])
-    how = f"its share of {dearest}" if machines else f"{_REFERENCE_PRICE} its share of {dearest}"
+    how = f"its share of {dearest}" if machines else f"the environment names no price: its share of {dearest}"
     return ReplicaPrice(known[dearest], how)
 
 
