@@ -63,10 +63,10 @@ def wrong_answer(reply: Reply, rows: int, task: Task) -> str:
         return f"status {reply.status} ({said}), expected an answer: it fits the schema"
     if reply.document.get("source") != "model":
         return f"answered by {reply.document.get('source')!r}: the model itself failed"
-    predictions = cast(list[Any], reply.document.get("predictions"))
-    if not isinstance(predictions, list) or len(predictions) != rows:
-        return f"got {predictions!r}, expected {rows} predictions"
-    outside = [value for value in predictions if not _in_range(value, task)]
+    given: object = reply.document.get("predictions")
+    if not isinstance(given, list) or len(cast(list[object], given)) != rows:
+        return f"got {given!r}, expected {rows} predictions"
+    outside = [value for value in cast(list[object], given) if not _in_range(value, task)]
     return f"the answer is {outside[0]!r}, expected {_RANGES[task]}" if outside else ""
 
 

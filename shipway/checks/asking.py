@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -157,7 +157,7 @@ def _measure(plan: Any, labels: NDArray[Any], answers: Values) -> dict[str, floa
 
 def _anew(model: Any, bundle: Path, manifest: Manifest) -> Callable[[Sequence[Row]], Values]:
     def ask(rows: Sequence[Row]) -> Values:
-        other = type(model).beside()
+        other: Any = cast(Any, type(model)).beside()
         package = manifest.service.partition(".")[0]
         other.load(ModelFiles(bundle / "files" / "model", package, manifest.trusted_types))
         return _asking(other.predict)(rows)

@@ -47,7 +47,7 @@ def check_metamorphic(facts: Facts) -> Iterator[Finding]:
 def _laws(facts: Facts, rows: Sequence[Row], answers: Values) -> Iterator[Finding]:
     order = np.random.default_rng(_SEED).permutation(len(rows))
     shuffled = np.empty_like(answers)
-    shuffled[order] = facts.ask([rows[place] for place in order])
+    shuffled[order] = facts.ask([rows[int(place)] for place in order.tolist()])
     alone = np.array([facts.ask([row])[0] for row in rows])
     yield _same("asked again", answers, facts.ask(rows), "the model keeps something between two calls")
     yield _same("in another order", answers, shuffled, "a row's answer depends on its place")

@@ -1,4 +1,7 @@
 """Parity check: the recorded sample of the service against its own features, by this checkout's code."""
+# pyarrow ships no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A model in a few lines, and the facts of it: whether a loan is paid back, by income, age, region and a city's name."""
+"""A model in a few lines, and the facts of it: whether a loan is paid back, by income, age, region and city."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

@@ -20,7 +20,7 @@ SPEC = FairnessSpec()
 
 
 def drawn(rates: Mapping[str, float], rows: int, seed: int = 3) -> tuple[list[Group], Any, Any]:
-    """Returns groups whose share of yes is `rates`, their labels, and answers; each answer is right nine times in ten."""
+    """Returns groups whose share of yes is `rates`, their labels, and answers of which nine in ten are right."""
     draw = np.random.default_rng(seed)
     names = np.repeat(list(rates), rows)
     chosen = draw.random(len(names)) < np.repeat(list(rates.values()), rows)

@@ -77,7 +77,7 @@ def test_without_a_frozen_set_the_command_is_named() -> None:
 def test_a_gate_of_no_such_metric_is_refused() -> None:
     """With the metrics there are."""
     spec = spec_of(evaluation={"gates": [{"metric": "auk", "minimum": 0.5}]})
-    with pytest.raises(SpecError, match="evaluation.gates.0.metric: got 'auk', expected one of auc, brier"):
+    with pytest.raises(SpecError, match=r"evaluation\.gates\.0\.metric: got 'auk', expected one of auc, brier"):
         list(check_regression(replace(facts_of(), spec=spec, frozen=labelled(rows_of(50)))))
 
 

@@ -33,7 +33,7 @@ def test_what_stops(status: Status, needed: bool, stops: bool) -> None:
 
 
 def test_the_comment_leads_with_what_stops() -> None:
-    """A heading to find it again by, the sum, then the table; nothing that was said can leave its cell or call anybody."""
+    """A heading to find it again by, the sum, the table; nothing that was said can leave its cell or call anybody."""
     told = [
         finding(CheckName.SCHEMA, Status.PASSED),
         finding(CheckName.UNIT, Status.FAILED, "a | b <img> @team\nnext"),
