@@ -54,8 +54,8 @@ def checks_table() -> str:
     lines = [
         "# Checks of a model",
         "",
-        "Made from `shipway/checks/registry.py` and `shipway/contract/check.py`, in the order in which `shipway check` runs",
-        "them; what they mean is in [check.md](check.md).",
+        "Made from `shipway/checks/registry.py` and `shipway/contract/check.py`, in the order in which they run;",
+        "what they mean is in [check.md](check.md).",
         "",
         "| name | what it checks | what it looks at | tuned by |",
         "|---|---|---|---|",
