@@ -87,9 +87,10 @@ def _served(bundle: Path, manifest: Manifest, scratch: Path) -> Generator[tuple[
     source, package = bundle / "files" / "src", manifest.service.partition(".")[0]
     features = scratch / "features"
     if manifest.feature_views:
-        from shipway.features.repository import apply_objects
+        from shipway.features.offline import open_offline
 
-        apply_objects(import_from(source, package, "features").OBJECTS, features)
+        # Where the views are known and no value is, every read is its default.
+        open_offline(features, import_from(source, package, "features").OBJECTS)
     configuration = SlotConfiguration(
         bundle=bundle,
         slot=Slot.BLUE,

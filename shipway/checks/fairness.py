@@ -23,7 +23,7 @@ from shipway.checks.facts import Facts, Labelled, Values, records
 from shipway.checks.finding import Finding, Status
 from shipway.checks.intervals import difference_interval, ratio_interval, z_value
 from shipway.contract.check import CheckName, FairnessSpec
-from shipway.training.metrics import HIGHER_IS_BETTER, evaluate
+from shipway.training.metrics import HIGHER_IS_BETTER, auc, evaluate
 from shipway.training.plan import Task
 
 __all__ = ["Group", "check_fairness", "compare_groups"]
@@ -153,7 +153,7 @@ def _metric_gap(
     def gap(mine: NDArray[np.int64], others: NDArray[np.int64]) -> float | None:
         if not (_measurable(task, labels[mine]) and _measurable(task, labels[others])):
             return None
-        own, theirs = (evaluate(task, labels[some], answers[some])[name] for some in (mine, others))
+        own, theirs = (_measured(task, labels[some], answers[some]) for some in (mine, others))
         return sign * (theirs - own) / abs(theirs) if theirs else None
 
     mine, others = np.flatnonzero(group.rows), np.flatnonzero(~group.rows)
@@ -163,7 +163,7 @@ def _metric_gap(
     if value is None or len(drawn) < _RESAMPLES // 2:
         return _plain(subject, Status.UNDECIDED, f"{name} does not exist in it or in all others: one label alone")
     half = z * float(np.std(drawn, ddof=1))
-    own, theirs = (evaluate(task, labels[some], answers[some])[name] for some in (mine, others))
+    own, theirs = (_measured(task, labels[some], answers[some]) for some in (mine, others))
     said = f"{name} is {own:.4f} on {len(mine)} rows, {theirs:.4f} on all others"
     return _judged(subject, value, (value - half, value + half), bound, "ratio", said, least=False)
 
@@ -176,6 +176,11 @@ def _resampled(
 ) -> Iterator[float | None]:
     for _ in range(_RESAMPLES):
         yield gap(rng.choice(mine, len(mine)), rng.choice(others, len(others)))
+
+
+def _measured(task: Task, labels: Values, answers: Values) -> float:
+    # The other metrics of a probability would be measured hundreds of times for nothing.
+    return auc(labels, answers) if task is Task.BINARY else evaluate(task, labels, answers)[_METRIC[task]]
 
 
 def _measurable(task: Task, labels: Values) -> bool:

@@ -15,8 +15,8 @@ __all__ = ["check_unit", "read_report"]
 
 # More failed tests than this are a number.
 _MOST_NAMED = 5
-# Of pytest's exit codes; any other means that it did not run them.
-_TESTS_FAILED, _NO_TESTS = 1, 5
+# Of pytest's exit codes; any other means that it did not run them. A file that cannot be imported interrupts it.
+_TESTS_FAILED, _INTERRUPTED, _NO_TESTS = 1, 2, 5
 
 
 def check_unit(root: Path, service: Path, timeout_seconds: float) -> Iterator[Finding]:
@@ -53,7 +53,7 @@ def check_unit(root: Path, service: Path, timeout_seconds: float) -> Iterator[Fi
         if done.returncode == _NO_TESTS:
             yield _finding(Status.MISSING, f"pytest finds no test in {named}")
             return
-        if done.returncode not in (0, _TESTS_FAILED) or not report.is_file():
+        if done.returncode not in (0, _TESTS_FAILED, _INTERRUPTED) or not report.is_file():
             last = (done.stderr.strip() or done.stdout).splitlines()[-1:] or [f"exit code {done.returncode}"]
             yield _finding(Status.FAILED, f"pytest cannot run: {last[0]}")
             return
@@ -79,7 +79,8 @@ def read_report(content: bytes, exit_code: int) -> Iterator[Finding]:
     held = not failed and exit_code == 0 and passed > 0
     said = f"{passed} passed, {len(failed)} failed, {skipped} skipped"
     if not passed and not failed:
-        yield _finding(Status.MISSING, f"{said}: a skipped test proves nothing")
+        status = Status.MISSING if exit_code == 0 else Status.FAILED
+        yield _finding(status, f"{said}: a test that did not run proves nothing")
         return
     yield Finding(
         check=CheckName.UNIT,

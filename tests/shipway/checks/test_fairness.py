@@ -56,13 +56,14 @@ def test_a_small_sample_decides_nothing() -> None:
     assert of(told, "b, selection ratio").status is Status.UNDECIDED
 
 
-def test_noise_is_rarely_taken_for_a_gap() -> None:
-    """Of two hundred models without any gap at most a few fail: all comparisons share one alpha."""
+def test_a_ratio_that_is_just_allowed_is_rarely_refused() -> None:
+    """Of two hundred samples of segments whose true ratio is the bound, no more fail than alpha allows."""
+    spec = FairnessSpec(true_positive_gap_ratio=None, metric_gap_ratio=None)
     failed = 0
     for seed in range(200):
-        told = compare_groups(Task.BINARY, SPEC, *drawn(dict.fromkeys("abcd", 0.4), 250, seed))
+        told = compare_groups(Task.BINARY, spec, *drawn({"a": 0.5, "b": 0.4}, 400, seed))
         failed += any(one.status is Status.FAILED for one in told)
-    assert failed <= 4
+    assert failed <= 200 * spec.alpha
 
 
 def test_a_segment_whose_true_cases_are_missed_fails() -> None:
@@ -118,7 +119,6 @@ def test_the_segments_of_model_yaml_are_looked_at() -> None:
     facts = replace(facts_of(), spec=spec_of(segments=["region"]), frozen=labelled(rows))
     told = list(check_fairness(facts))
     assert {one.subject.partition(",")[0] for one in told} == {"region north", "region south"}
-    assert "on 300" not in of(told, "region north, auc gap").sentence
     renamed = facts.frozen.rows.rename(columns={"region": "area"}) if facts.frozen else pd.DataFrame()
     assert facts.frozen is not None
     lost = replace(facts, frozen=Labelled(renamed, facts.frozen.labels, "the frozen rows of x"))

@@ -36,7 +36,9 @@ def test_tests_that_pass_and_fail_are_told(service: Path) -> None:
 
 def test_what_pytest_cannot_run_fails(service: Path) -> None:
     """A file that does not import, and a setting that does not exist."""
-    assert found(service, "import nothing_of_the_kind\n")[0].status is Status.FAILED
+    whole, unread = found(service, "import nothing_of_the_kind\n")
+    assert (whole.status, whole.sentence) == (Status.FAILED, "0 passed, 1 failed, 0 skipped")
+    assert unread.subject.endswith("test_loans")
     (service.parents[1] / "pyproject.toml").write_text("[tool.pytest.ini_options]\naddopts = '--no-such-option'\n")
     (broken,) = found(service, "def test_a(): pass\n")
     assert broken.status is Status.FAILED
