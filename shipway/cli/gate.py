@@ -51,13 +51,18 @@ def lacking_load_tests(
         return []
     from shipway.loadtest.results import FolderResults
 
-    rate = spec.loadtest.rate(spec.resources.requests_per_second)
     found = FolderResults(kept.loadtests).of(spec.name)
-    missing = missing_load_tests(spec.loadtest, environment.tier, spec.name, digest, rate, found, now)
+
+    def lacking() -> list[str]:
+        rate = spec.loadtest.rate(spec.resources.requests_per_second)
+        name = kept.environment
+        return missing_load_tests(spec.loadtest, environment.tier, spec.name, digest, rate, found, now, name)
+
+    missing = lacking()
     if not missing or environment.target is Target.LOCAL:
         return missing
     try:
         found += bucket_results(root, environment).of(spec.name)
     except (OSError, ShipwayError) as error:
         return [*missing, f"the bucket of {environment.name} could not be asked: {error}"]
-    return missing_load_tests(spec.loadtest, environment.tier, spec.name, digest, rate, found, now)
+    return lacking()

@@ -15,7 +15,15 @@ from shipway.bundle.served import ServedModel
 from shipway.bundle.store import ArtifactStore
 from shipway.contract.documents import parse, read_json
 from shipway.contract.errors import ArtifactError, ShipwayError, SpecError
-from shipway.contract.loadtest import PROFILES, LoadProfile, LoadTestResult, LoadTestSpec, Measured, Profile
+from shipway.contract.loadtest import (
+    PROFILES,
+    LoadProfile,
+    LoadTestResult,
+    LoadTestSpec,
+    Measured,
+    Profile,
+    StageResult,
+)
 from shipway.contract.model import ModelSpec
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema
@@ -253,7 +261,7 @@ def _result(
     if profile.search_seconds is None:
         best = missed = None
     else:
-        sentence += f"; {_searched(best, missed)}"
+        sentence += f"; {_searched(best, missed, stages[-1])}"
     failed_by = sum((sent.failed_by for sent in course.sent), Counter[str]())
     return LoadTestResult(
         model=order.spec.name,
@@ -283,6 +291,10 @@ def _result(
     )
 
 
-def _searched(best: float | None, missed: float | None) -> str:
+def _searched(best: float | None, missed: float | None, last: StageResult) -> str:
     stands = "no rate met the objective" if best is None else f"stands {best:.4g} requests/s"
-    return f"{stands}, {'no break point was reached' if missed is None else f'breaks at {missed:.4g}'}"
+    if missed is not None:
+        return f"{stands}, breaks at {missed:.4g}"
+    if last.objective_met is None:
+        return f"{stands}; at {last.requests_per_second:.4g} the sender itself was late, so nothing is known beyond"
+    return f"{stands}, no break point was reached"

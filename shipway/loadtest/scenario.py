@@ -120,7 +120,8 @@ def _integer(field: FieldSpec, rng: random.Random, *, edge: bool) -> int:
 
 def _vector(field: FieldSpec, rng: random.Random, *, edge: bool) -> list[float]:
     length = field.length or 1
-    example = cast(list[object], field.example) if isinstance(field.example, list) else []
+    given: object = field.example
+    example = cast(list[object], given) if isinstance(given, list) else []
     around = example if len(example) == length else [None] * length
     return [_number(field, one, rng, edge=edge) for one in around]
 

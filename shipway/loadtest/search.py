@@ -8,7 +8,7 @@ from shipway.contract.loadtest import StageResult
 __all__ = ["MOST_STEPS", "found_rates", "next_rate"]
 
 _GROWTH = 1.5
-# The break point is known to within a tenth after so many halvings of a step of one and a half.
+# So often the step of one and a half between what is stood and what is missed is halved: a twentieth is left.
 _REFINEMENTS = 3
 _CLOSE = 1.1
 MOST_STEPS = 24
@@ -28,13 +28,12 @@ def next_rate(stages: Sequence[StageResult], most_per_second: float) -> float | 
     if missed is None:
         last = max(stage.requests_per_second for stage in stages)
         return None if last >= most_per_second else min(last * _GROWTH, most_per_second)
-    first_miss = next(number for number, stage in enumerate(stages) if stage.objective_met is False)
-    refined = len(stages) - first_miss - 1
-    if refined >= _REFINEMENTS:
-        return None
     if best is None:
         return missed / _GROWTH
-    return None if missed / best <= _CLOSE else math.sqrt(best * missed)
+    enclosed = next(number for number in range(len(stages)) if None not in found_rates(stages[: number + 1]))
+    if len(stages) - enclosed > _REFINEMENTS or missed / best <= _CLOSE:
+        return None
+    return math.sqrt(best * missed)
 
 
 def found_rates(stages: Sequence[StageResult]) -> tuple[float | None, float | None]:
