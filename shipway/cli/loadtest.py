@@ -52,7 +52,7 @@ def loadtest(
     """Send a version requests that arrive whether it answers or not, and say whether it meets its objective."""
     from shipway.loadtest.running import Order, run
 
-    root = project()
+    root, asked = project(), _profile(profile)
     folder, spec = service(root, model)
     environment = load_environment(root, env)
     on_cluster = environment.target is not Target.LOCAL
@@ -70,7 +70,7 @@ def loadtest(
         artifacts=layout.artifacts,
         features=_features(layout, folder, spec),
         logged=_logged(layout, spec),
-        profile=_profile(profile),
+        profile=asked,
         environment=env,
         seed=seed,
         requests_per_second=rate,
