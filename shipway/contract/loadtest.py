@@ -330,6 +330,7 @@ def missing_load_tests(
     rate_per_second: float,
     results: Iterable[LoadTestResult],
     now: datetime,
+    kept_in: str = "local",
 ) -> list[str]:
     """Returns one sentence for each load test that a version still lacks, with the command; empty when it may go.
 
@@ -340,6 +341,7 @@ def missing_load_tests(
         rate_per_second: what one replica has to stand now; a test at a lower rate is none.
         results: what there is; of other versions too, which count for nothing.
         now: with a time zone.
+        kept_in: the environment that keeps the bundle, for the command.
     """
     known = [result for result in results if result.model == model]
     missing: list[str] = []
@@ -352,7 +354,8 @@ def missing_load_tests(
             others = ", ".join(sorted({short_digest(result.digest) for result in fitting}))
             problem = f"there is none of {short_digest(digest)}, only of {others}"
         if problem:
-            command = f"shipway loadtest {model} --digest {digest} --profile {profile}"
+            where = "" if kept_in == "local" else f" --env {kept_in}"
+            command = f"shipway loadtest {model} --digest {digest} --profile {profile}{where}"
             missing.append(f"load test {profile}: {problem}; `{command}`")
     return missing
 
