@@ -3,6 +3,8 @@
 __all__ = [
     "alerts",
     "aws",
+    "changes",
+    "check",
     "cluster",
     "derived",
     "documents",
@@ -13,6 +15,8 @@ __all__ = [
     "kubernetes",
     "layout",
     "ledger",
+    "loadtest",
+    "machines",
     "metrics",
     "model",
     "naming",
@@ -20,6 +24,7 @@ __all__ = [
     "periodic",
     "png",
     "presets",
+    "prices",
     "record",
     "release",
     "retraining",
@@ -27,5 +32,6 @@ __all__ = [
     "route",
     "schema",
     "serving",
+    "tier",
     "workers",
 ]

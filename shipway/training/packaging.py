@@ -23,7 +23,23 @@ __all__ = ["assemble", "build_bento", "make_manifest"]
 
 # What lies in a service's folder but says nothing about how a version answers.
 # Data is said by its version, and an artifact that was brought is in the bundle once, as its model.
-_LEFT_OUT = frozenset({"README.md", "__pycache__", "artifact", "data", "model.yaml", "releases", "tests", "traffic.py"})
+_LEFT_OUT = frozenset(
+    {
+        "CODEOWNERS",
+        "MODEL_CARD.md",
+        "README.md",
+        "RUNBOOK.md",
+        "__pycache__",
+        "artifact",
+        "catalog-info.yaml",
+        "checks.py",
+        "data",
+        "model.yaml",
+        "releases",
+        "tests",
+        "traffic.py",
+    }
+)
 
 _BENTO_TIMEOUT_SECONDS = 300
 
