@@ -21,7 +21,7 @@ from shipway.training.artifact import save
 __all__ = ["assemble", "build_bento", "make_manifest"]
 
 # What lies in a service's folder but says nothing about how a version answers.
-_LEFT_OUT = frozenset({"README.md", "__pycache__", "model.yaml", "releases", "tests", "traffic.py"})
+_LEFT_OUT = frozenset({"README.md", "__pycache__", "data", "model.yaml", "releases", "tests", "traffic.py"})
 
 _BENTO_TIMEOUT_SECONDS = 300
 

@@ -1,4 +1,4 @@
-"""The files of a service that follow from a CSV: schema.py, inputs.py, train.py, service.py and a request."""
+"""The files of a service that follow from a CSV: schema.py, inputs.py, train.py and a request."""
 
 import json
 from collections.abc import Mapping
@@ -26,8 +26,10 @@ _ESTIMATORS = {
 # As many trees as a small table needs: with several classes each is as many as there are classes.
 _ITERATIONS = 150
 
-# A leaf stands for a hundredth of the rows, and never for fewer than five or more than two hundred.
-_LEAVES_A_TABLE, _LEAST_LEAF_ROWS, _MOST_LEAF_ROWS = 100, 5, 200
+# A leaf stands for a hundredth of the rows, and never for fewer than twenty or more than two hundred; below so many
+# rows trees of eight leaves err less than greater ones.
+_LEAVES_A_TABLE, _LEAST_LEAF_ROWS, _MOST_LEAF_ROWS = 100, 20, 200
+_SMALL_ROWS, _SMALL_LEAVES, _LEAVES = 2000, 8, 15
 
 
 @dataclass(frozen=True)
@@ -36,15 +38,11 @@ class Place:
 
     Args:
         name: the model's.
-        package: its folder's name.
-        class_name: of the served class.
         data: the CSV, relative to the service's folder.
         given: the day on which it was given.
     """
 
     name: str
-    package: str
-    class_name: str
     data: str
     given: date
 
@@ -53,10 +51,10 @@ def service_files(inference: Inference, place: Place) -> dict[str, str]:
     """Returns path in the service -> content, as a formatter would leave it."""
     common = {
         "answer": answer(inference),
-        "class_name": place.class_name,
+        "class_name": "".join(word.title() for word in place.name.split("-")),
         "file": place.data.rpartition("/")[2],
         "name": place.name,
-        "package": place.package,
+        "package": place.name.replace("-", "_"),
         "task": inference.target.task.value,
     }
     categories = {one.field.name: one.categories for one in inference.fields if one.categories}
@@ -67,13 +65,16 @@ def service_files(inference: Inference, place: Place) -> dict[str, str]:
     }
     inputs = {"categories": bool(categories), "times": _tuple(times)}
     request = {"rows": [inference.request], "unit_id": "example"}
-    return {
+    files = {
         "schema.py": _render("schema.py", common | schema),
         "inputs.py": _render("inputs.py", common | inputs),
-        "service.py": _render("service.py", common),
         "train.py": _render("train.py", common | _training(inference, place)),
         "tests/request.json": json.dumps(request, indent=2, ensure_ascii=False) + "\n",
     }
+    # The template's own answers a probability or a number.
+    if inference.target.task is Task.MULTICLASS:
+        files["service.py"] = _render("service.py", common)
+    return files
 
 
 def answer(inference: Inference) -> str:
@@ -125,6 +126,7 @@ def _training(inference: Inference, place: Place) -> dict[str, object]:
         "given": place.given,
         "iterations": _ITERATIONS,
         "labels": mapping("_CLASSES", target.labels) if target.labels else [],
+        "max_leaves": _SMALL_LEAVES if trained < _SMALL_ROWS else _LEAVES,
         "min_leaf_rows": max(_LEAST_LEAF_ROWS, min(_MOST_LEAF_ROWS, trained // _LEAVES_A_TABLE)),
         "renamed": mapping("_RENAMED: dict[str, str]", renamed),
         "target": literal(target.column),
