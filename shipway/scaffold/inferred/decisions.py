@@ -1,5 +1,6 @@
 """From the columns of a CSV to the fields of a request: what each is, what is left out, and why."""
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ from typing import Any
 from shipway.contract.errors import SpecError
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
 from shipway.scaffold.inferred.names import field_name, field_names
-from shipway.scaffold.inferred.profile import Form, Profile, profile
+from shipway.scaffold.inferred.profile import Form, Profile, profile, quoted
 from shipway.scaffold.inferred.target import Target, decide_target
 from shipway.training.csv_table import Table
 from shipway.training.examples import moment, number, whole_number
 
-__all__ = ["FEWEST_ROWS", "Decided", "Inference", "LeftOut", "Options", "infer"]
+__all__ = ["FEWEST_ROWS", "Decided", "Inference", "LeftOut", "Options", "bounds", "infer"]
 
 # A quarter is for validation; with fewer no gate could tell a model from luck.
 FEWEST_ROWS = 100
@@ -32,6 +33,9 @@ _MOST_CLOSED = 20
 _SLACK = 1.0
 _DIGITS = 2
 _GREATEST = sys.float_info.max
+
+# A date with the parts in another order, or between other signs.
+_OTHER_DATE = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}\b")
 
 # Names of columns that number rows, customers or things.
 _ID_WORDS = frozenset({"guid", "id", "key", "uuid"})
@@ -162,7 +166,7 @@ def _refuse_constant(table: Table, profiles: Sequence[Profile]) -> None:
     constant = [one for one in profiles if len(one.counts) == 1 and not one.nulls]
     if constant:
         value = next(iter(constant[0].counts))
-        options = " ".join(f"--leave-out {one.name!r}" for one in constant)
+        options = " ".join(f"--leave-out {quoted(one.name)}" for one in constant)
         expected = f"at least two different values, or nothing can be learnt from it; go on with `{options}`"
         raise SpecError(table.path, constant[0].name, f"{value!r} in every row", expected)
 
@@ -172,15 +176,13 @@ def _reason(table: Table, found: Profile, target: Target) -> LeftOut | None:
     if _tells(table.columns[found.name], table.columns[target.column]):
         why = f"it tells {target.column} in every row, so it would not be known when asked; `--keep` takes it in"
         return LeftOut(found.name, why, is_warning=True)
+    many = found.form is Form.TEXT and not _is_category(found)
+    if many and all(_OTHER_DATE.match(value) for value in found.counts):
+        return LeftOut(found.name, "dates or times that are not ISO 8601; write them as 2013-05-31")
     if _is_id(table, found):
         return LeftOut(found.name, "it numbers the rows or names a thing, which says nothing about the next")
-    if found.form is Form.TEXT and not _is_category(found):
-        why = f"{len(found.counts):,} different texts, too many or too long to be categories"
-        if any("/" in value or "." in value for value in found.counts) and all(
-            value[:1].isdigit() and value[-1:].isdigit() for value in found.counts
-        ):
-            why += "; if they are dates, write them as 2013-05-31"
-        return LeftOut(found.name, why)
+    if many:
+        return LeftOut(found.name, f"{len(found.counts):,} different texts, too many or too long to be categories")
     return None
 
 
@@ -242,7 +244,7 @@ def _decide(found: Profile, name: str, example: str | None) -> Decided:
             shown = None if example is None else whole_number(example)
             field = FieldSpec(kind=FieldKind.INTEGER, minimum=low, maximum=high, example=shown, **common)
         case Form.NUMBER:
-            low, high = _range(found.numbers[0], found.numbers[-1])
+            low, high = bounds(found.numbers[0], found.numbers[-1])
             shown = None if example is None else number(example)
             field = FieldSpec(kind=FieldKind.NUMBER, minimum=low, maximum=high, example=shown, **common)
         case Form.TIME:
@@ -269,10 +271,10 @@ def _category(found: Profile, common: dict[str, Any], example: str | None) -> De
 def _whole_range(values: Sequence[int]) -> tuple[float, float]:
     low, high = min(values), max(values)
     # A flag stays one.
-    return (0, 1) if (low, high) == (0, 1) else _range(low, high)
+    return (0, 1) if (low, high) == (0, 1) else bounds(low, high)
 
 
-def _range(low: float, high: float) -> tuple[float, float]:
+def bounds(low: float, high: float) -> tuple[float, float]:
     """Returns the bounds of a number seen from `low` to `high`, with slack, in round figures; none gets a sign anew."""
     slack = _SLACK * (high - low) if high > low else abs(high) or 1.0
     least = 0.0 if 0 <= low <= slack else _rounded(low - slack, ROUND_FLOOR)

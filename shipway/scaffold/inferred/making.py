@@ -10,6 +10,7 @@ from pathlib import Path
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.model import GateSpec, load_model
 from shipway.contract.naming import suggest_model_name
+from shipway.contract.schema import FieldSpec
 from shipway.scaffold.inferred.code import Place, service_files
 from shipway.scaffold.inferred.decisions import Inference, Options, infer
 from shipway.scaffold.inferred.gates import METRICS, Measured, gate, too_good
@@ -24,6 +25,8 @@ __all__ = ["MOST_COPIED_BYTES", "Made", "make_service", "model_sections", "with_
 # What git holds without anybody noticing; a larger file stays where it is, in the project.
 MOST_COPIED_BYTES = 10 * 2**20
 
+_SHOWN = 6
+
 _DATA_LINE = re.compile(r"^\| data \|.*$", re.MULTILINE)
 _NOT_FOR_LINE = re.compile(r"^\| not for \|.*$", re.MULTILINE)
 
@@ -37,6 +40,18 @@ class Made:
     measured: Measured
     gate: GateSpec
     warnings: tuple[str, ...]
+
+    def story(self) -> list[str]:
+        """Returns what was decided, one line each, for the person to agree with or not."""
+        shown = [f"  {one.field.name}: {_shown(one.field)}" for one in self.inference.fields]
+        gone = [f"  {one.column}: left out, {one.why}" for one in self.inference.left_out]
+        name = self.gate.metric
+        bar = f"at least {self.gate.minimum}" if self.gate.minimum is not None else f"at most {self.gate.maximum}"
+        measured = (
+            f"baseline: {name} {self.measured.metrics[name]:.4g} on {self.measured.validation_rows:,} rows it has not "
+            f"seen, {self.measured.base_rate[name]:.4g} without any column; the gate wants {bar}"
+        )
+        return [*self.inference.notes, "fields:", *shown, *gone, measured]
 
 
 def make_service(
@@ -89,6 +104,15 @@ def make_service(
     folder = render(root, answers, kind=inference.target.kind, fill=fill)
     measured, bars = found[0]
     return Made(folder, inference, measured, bars, tuple(_warnings(inference, measured)))
+
+
+def _shown(field: FieldSpec) -> str:
+    words = [field.kind.value]
+    if field.minimum is not None:
+        words.append(f"{field.minimum:g} to {field.maximum:g}")
+    if field.values:
+        words.append(f"one of {', '.join(field.values[:_SHOWN])}{', ...' if len(field.values) > _SHOWN else ''}")
+    return ", ".join([*words, *(["or null"] if field.nullable else [])])
 
 
 def _place_data(root: Path, table: Table, folder: Path) -> str:

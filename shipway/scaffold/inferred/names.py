@@ -22,7 +22,7 @@ def field_name(column: str) -> str:
     >>> field_name("Mean Radius (mm)"), field_name("petalWidth"), field_name("2nd"), field_name("label")
     ('mean_radius_mm', 'petal_width', 'field_2nd', 'label_field')
     """
-    plain = unicodedata.normalize("NFKD", column).encode("ascii", "ignore").decode()
+    plain = unicodedata.normalize("NFKD", column.replace("ß", "ss")).encode("ascii", "ignore").decode()
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", plain).lower()
     name = re.sub(r"[^a-z0-9]+", "_", words).strip("_")[:_LONGEST].strip("_")
     if name[:1].isdigit():

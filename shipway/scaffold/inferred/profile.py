@@ -1,5 +1,6 @@
 """What a column of a CSV holds: how much, of what form, how many different values."""
 
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +9,7 @@ from shipway.contract.errors import SpecError
 from shipway.training.csv_table import Table
 from shipway.training.examples import moment, number, whole_number
 
-__all__ = ["Form", "Profile", "profile"]
+__all__ = ["Form", "Profile", "profile", "quoted"]
 
 
 class Form(StrEnum):
@@ -65,7 +66,7 @@ def profile(table: Table, name: str) -> Profile:
     counts = Counter(cell for cell in table.column(name) if cell is not None)
     nulls = len(table) - counts.total()
     if not counts:
-        expected = f"a value in some row; `--leave-out {_quoted(name)}` goes on without the column"
+        expected = f"a value in some row; `--leave-out {quoted(name)}` goes on without the column"
         raise SpecError(table.path, name, "no value in any row", expected)
     return Profile(name, _form(table, name, counts), counts, nulls)
 
@@ -82,7 +83,7 @@ def _form(table: Table, name: str, counts: Counter[str]) -> Form:
             other = min((value for value in counts if value not in fitting), key=lambda one: table.line_of(name, one))
             expected = (
                 f"{_WORDS[form]}, as in {share:,} other rows; correct the {total - share:,} that differ, leave them "
-                f"empty, or `--leave-out {_quoted(name)}`"
+                f"empty, or `--leave-out {quoted(name)}`"
             )
             raise SpecError(table.path, f"line {table.line_of(name, other)}, {name}", other, expected)
     else:
@@ -99,5 +100,6 @@ def _is_code(value: str) -> bool:
     return len(value) > 1 and value[0] == "0" and value.isdigit()
 
 
-def _quoted(name: str) -> str:
-    return name if name.isidentifier() else f'"{name}"'
+def quoted(name: str) -> str:
+    """Returns a column's name as it is typed after an option."""
+    return shlex.quote(name)
