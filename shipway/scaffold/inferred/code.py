@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from shipway.contract.schema import FieldKind
 from shipway.scaffold.inferred.decisions import Decided, Inference
-from shipway.scaffold.inferred.literals import call, literal, mapping, of_tuples
+from shipway.scaffold.inferred.literals import literal, mapping, nested, of_tuples
 from shipway.training.plan import Task
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def service_files(inference: Inference, place: Place) -> dict[str, str]:
     times = tuple(one.field.name for one in inference.fields if one.field.kind is FieldKind.TIMESTAMP)
     schema = {
         "categories": of_tuples("CATEGORIES", categories) if categories else [],
-        "fields": [line for one in inference.fields for line in call("FieldSpec", _arguments(one), 2)],
+        "schema": nested("SCHEMA", [_arguments(one) for one in inference.fields]),
     }
     inputs = {"categories": bool(categories), "times": _tuple(times)}
     request = {"rows": [inference.request], "unit_id": "example"}

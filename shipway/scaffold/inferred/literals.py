@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["LINE", "call", "literal", "mapping", "of_tuples", "width"]
+__all__ = ["LINE", "call", "literal", "mapping", "nested", "of_tuples", "width"]
 
 LINE = 120
 _INDENT = "    "
@@ -35,6 +35,23 @@ def call(name: str, arguments: Mapping[str, str], depth: int) -> list[str]:
     if width(line) <= LINE:
         return [line]
     return [f"{indent}{name}(", *(f"{indent}{_INDENT}{key}={one}," for key, one in arguments.items()), f"{indent}),"]
+
+
+def nested(name: str, calls: Sequence[Mapping[str, str]]) -> list[str]:
+    """Returns the lines of `name = Schema(fields=(FieldSpec(...), ...))`.
+
+    A tuple of one is folded as far as it fits: its comma is no wish for lines of its own.
+    """
+    if len(calls) == 1:
+        (line,) = call("FieldSpec", calls[0], 0)[:1]
+        for lines in (
+            [f"{name} = Schema(fields=({line}))"],
+            [f"{name} = Schema(", f"{_INDENT}fields=({line})", ")"],
+        ):
+            if line.endswith("),") and all(width(one) <= LINE for one in lines):
+                return lines
+    fields = [line for one in calls for line in call("FieldSpec", one, 2)]
+    return [f"{name} = Schema(", f"{_INDENT}fields=(", *fields, f"{_INDENT})", ")"]
 
 
 def mapping(name: str, items: Mapping[str, object]) -> list[str]:
