@@ -89,4 +89,5 @@ def too_good(task: Task, measured: Measured) -> bool:
 
 
 def _rounded(value: float, step: Decimal, *, down: bool) -> float:
-    return float(Decimal(value).quantize(step, rounding=ROUND_FLOOR if down else ROUND_CEILING))
+    # Ten digits: what arithmetic adds behind them would move the bar by a step.
+    return float(Decimal(f"{value:.10g}").quantize(step, rounding=ROUND_FLOOR if down else ROUND_CEILING))
