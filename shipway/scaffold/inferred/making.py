@@ -7,28 +7,27 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from shipway.contract.errors import ShipwayError, SpecError
+from shipway.contract.errors import SpecError
 from shipway.contract.model import GateSpec, load_model
 from shipway.contract.naming import suggest_model_name
 from shipway.contract.schema import FieldSpec
+from shipway.scaffold.card import load_card
 from shipway.scaffold.inferred.code import Place, service_files
 from shipway.scaffold.inferred.decisions import Inference, Options, infer
 from shipway.scaffold.inferred.gates import METRICS, Measured, gate, too_good
 from shipway.scaffold.inferred.measuring import measure
+from shipway.scaffold.inferred.papers import filled_card, filled_readme, filled_runbook, with_sections
 from shipway.scaffold.inferred.target import KINDS
 from shipway.scaffold.rendering import render
 from shipway.training.csv_table import Table, read_table
 from shipway.training.plan import Task
 
-__all__ = ["MOST_COPIED_BYTES", "Made", "make_service", "model_sections", "with_sections"]
+__all__ = ["MOST_COPIED_BYTES", "Made", "make_service", "model_sections"]
 
 # What git holds without anybody noticing; a larger file stays where it is, in the project.
 MOST_COPIED_BYTES = 10 * 2**20
 
 _SHOWN = 6
-
-_DATA_LINE = re.compile(r"^\| data \|.*$", re.MULTILINE)
-_NOT_FOR_LINE = re.compile(r"^\| not for \|.*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,12 @@ def make_service(
         measured = measure(folder)
         bars = gate(inference.target.task, measured)
         found.append((measured, bars))
-        _write_sections(folder / "model.yaml", model_sections(inference, measured, bars))
+        _rewrite(folder / "model.yaml", lambda text: with_sections(text, model_sections(inference, measured, bars)))
         load_model(folder / "model.yaml")
-        _write_readme(folder / "README.md", table, inference)
+        _rewrite(folder / "README.md", lambda text: filled_readme(text, table, inference))
+        _rewrite(folder / "MODEL_CARD.md", lambda text: filled_card(text, table, inference, measured, place.name))
+        load_card(folder / "MODEL_CARD.md")
+        _rewrite(folder / "RUNBOOK.md", lambda text: filled_runbook(text, inference))
 
     folder = render(root, answers, kind=inference.target.kind, fill=fill)
     measured, bars = found[0]
@@ -170,23 +172,9 @@ def model_sections(inference: Inference, measured: Measured, bars: GateSpec) -> 
     }
 
 
-def with_sections(text: str, sections: Mapping[str, str]) -> str:
-    """Returns a YAML document with the blocks of some top-level keys replaced, all else as it was written.
-
-    Raises:
-        ShipwayError: for a key that the document does not have.
-    """
-    for key, block in sections.items():
-        pattern = re.compile(rf"^{re.escape(key)}:.*\n(?:[ \t].*\n|\n(?=[ \t]))*", re.MULTILINE)
-        text, count = pattern.subn(lambda _, block=block: block, text, count=1)
-        if not count:
-            raise ShipwayError(f"model.yaml of the template has no key {key}, expected one to fill in")
-    return text
-
-
-def _write_sections(path: Path, sections: Mapping[str, str]) -> None:
+def _rewrite(path: Path, change: Callable[[str], str]) -> None:
     text = path.read_text(encoding="utf-8")
-    path.write_text(with_sections(text if text.endswith("\n") else f"{text}\n", sections), encoding="utf-8")
+    path.write_text(change(text if text.endswith("\n") else f"{text}\n"), encoding="utf-8")
 
 
 def _yaml(value: float) -> str:
@@ -199,16 +187,6 @@ def _yaml(value: float) -> str:
         if abs(short) >= 1e-4 and abs(short) < 1e15
         else repr(short)
     )
-
-
-def _write_readme(path: Path, table: Table, inference: Inference) -> None:
-    said = [f"{len(table):,} rows of `{table.path.name}`, predicting `{inference.target.column}`"]
-    said += [", ".join(f"`{value}` is {label}" for value, label in inference.target.labels.items())]
-    data = "; ".join(one for one in said if one).replace("|", "&#124;")
-    text = path.read_text(encoding="utf-8")
-    text = _DATA_LINE.sub(lambda _: f"| data | {data} |", text)
-    text = _NOT_FOR_LINE.sub(lambda _: "| not for | rows unlike those of the file |", text)
-    path.write_text(text, encoding="utf-8")
 
 
 def _warnings(inference: Inference, measured: Measured) -> list[str]:

@@ -20,7 +20,8 @@ from shipway.contract.model import load_model
 from shipway.scaffold.inferred import making
 from shipway.scaffold.inferred.decisions import Options
 from shipway.scaffold.inferred.gates import Measured
-from shipway.scaffold.inferred.making import make_service, with_sections
+from shipway.scaffold.inferred.making import make_service
+from shipway.scaffold.inferred.papers import with_sections
 from tests.shipway.scaffold.inferred.tables import ROWS, columns, written
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -82,7 +83,17 @@ def test_the_service_says_whence_it_is(project: Path, tmp_path: Path) -> None:
     assert (folder / "data" / "swiss-houses.csv").read_bytes() == path.read_bytes()
     readme = (folder / "README.md").read_text(encoding="utf-8")
     assert "| data | 120 rows of `Swiss houses.csv`, predicting `sold`; `0` is 0, `1` is 1 |" in readme
-    assert "until you put your own" not in readme
+    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "          - {type: roc_auc, name: auc, value: 0.9}\n---\n" in card
+    assert "## Data\n\n120 rows of `Swiss houses.csv`; `sold` is predicted from 3 columns.\n" in card
+    said = "".join(
+        path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in (".md", ".py", ".yaml")
+    )
+    assert not [
+        word
+        for word in ("scikit-learn's", "sample", "your own data", "cancer")
+        if word in said.replace("scikit-learn's Hist", "")
+    ]
 
 
 @pytest.mark.usefixtures("unmeasured")
