@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from policies.pack import all_rules
+from shipway.contract.compatibility import CONTRACT_VERSION, VERSIONS, Standing, compatibility
 from shipway.contract.documents import Spec, write_atomic
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate
 from shipway.contract.model import RolloutSpec
@@ -14,9 +15,32 @@ from shipway.contract.serving import CircuitSpec, FeatureRead, FeaturesSpec, Ser
 from shipway.drift.statistics import STATISTICS
 from tools.alerts_page import alert_page
 
-__all__ = ["TABLES", "main", "policy_table", "rollout_table", "serving_table", "statistics_table"]
+__all__ = ["TABLES", "contract_table", "main", "policy_table", "rollout_table", "serving_table", "statistics_table"]
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def contract_table() -> str:
+    """Returns the page that lists every version of the contract between services and platform."""
+    lines = [
+        "# Contract versions",
+        "",
+        "Made from `shipway/contract/compatibility.py`. The contract is what a service's folder and the platform",
+        "promise each other; `contract_version` in `model.yaml` says which one a service was made for. The same version",
+        "deploys, one minor version behind deploys and says so, anything else is refused. `shipway fleet update` brings",
+        "a service up to date, see [fleet.md](fleet.md).",
+        "",
+        f"This platform's contract is {CONTRACT_VERSION}.",
+        "",
+        "| contract | templates | what it changed | a service of it |",
+        "|---|---|---|---|",
+    ]
+    for one in reversed(VERSIONS):
+        found = compatibility("MODEL", one.version)
+        does = "deploys" if found.deploys else "is refused"
+        said = does if found.standing is Standing.CURRENT else f"{does}: {found.standing}"
+        lines.append(f"| {one.version} | from {one.template} | {one.changed} | {said} |")
+    return "\n".join(lines) + "\n"
 
 
 def policy_table() -> str:
@@ -134,6 +158,7 @@ def _default(value: Any) -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "docs/alerts.md": alert_page,
+    "docs/contract.md": contract_table,
     "docs/policies.md": policy_table,
     "docs/rollout.md": rollout_table,
     "docs/serving-keys.md": serving_table,

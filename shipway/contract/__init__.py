@@ -4,6 +4,7 @@ __all__ = [
     "alerts",
     "aws",
     "cluster",
+    "compatibility",
     "documents",
     "drift",
     "environment",
