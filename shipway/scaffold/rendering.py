@@ -12,8 +12,9 @@ from typing import Any
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.scaffold.answers import check_answers
 from shipway.scaffold.naming import check_new_name
+from shipway.scaffold.origin import RECORD, write_origin
 
-__all__ = ["Kind", "Question", "find_kind", "kinds", "questions", "render", "template_folder"]
+__all__ = ["Kind", "Question", "find_kind", "kinds", "questions", "render", "render_kind", "template_folder"]
 
 Question = tuple[str, str, str]
 
@@ -124,13 +125,27 @@ def render(
     services.mkdir(exist_ok=True)
     # Beside its place, so that it takes it in one rename.
     with tempfile.TemporaryDirectory(prefix=".new-", dir=services) as scratch:
-        made = _cookiecutter(chosen.folder, answers, Path(scratch))
+        made, context = render_kind(chosen, answers, Path(scratch))
+        if not (made / RECORD).exists():
+            # A template without the hook that does it for plain cookiecutter.
+            write_origin(made, context)
         if fill:
             fill(made)
         return made.rename(services / made.name)
 
 
-def _cookiecutter(template: Path, answers: Mapping[str, str], scratch: Path) -> Path:
+def render_kind(kind: Kind, answers: Mapping[str, str], scratch: Path) -> tuple[Path, dict[str, Any]]:
+    """Returns the folder of a service rendered below `scratch`, and cookiecutter's context: every answer, defaults too.
+
+    Args:
+        kind: what to render.
+        answers: question -> answer, checked before.
+        scratch: an empty folder.
+
+    Raises:
+        ShipwayError: when the template cannot be rendered.
+    """
+    template = kind.folder
     from cookiecutter.exceptions import CookiecutterException  # pyright: ignore[reportMissingTypeStubs]
     from cookiecutter.main import cookiecutter  # pyright: ignore[reportMissingTypeStubs]
     from jinja2 import TemplateError
@@ -149,7 +164,8 @@ def _cookiecutter(template: Path, answers: Mapping[str, str], scratch: Path) -> 
             )
         except (CookiecutterException, TemplateError) as error:
             raise ShipwayError(f"{template}: cannot be rendered: {error}") from error
-    return Path(made)
+    (replay,) = scratch.glob("*.json")
+    return Path(made), json.loads(replay.read_text(encoding="utf-8"))["cookiecutter"]
 
 
 @contextmanager
