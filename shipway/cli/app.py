@@ -9,6 +9,7 @@ from shipway.cli import (
     doctor,
     drift,
     explain,
+    fleet,
     labels,
     new,
     parity,
@@ -45,5 +46,6 @@ for group in (
     labels,
     parity,
     dead_letters,
+    fleet,
 ):
     group.register(app)

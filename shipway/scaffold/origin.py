@@ -215,15 +215,19 @@ def _origin(document: Mapping[str, Any], path: Path) -> Origin:
     commit = _text(document, "commit", path, optional=True)
     if commit and not _COMMIT.match(commit):
         raise SpecError(path, "commit", commit, "the 40 hexadecimal digits of a commit, or null")
+    directory = _text(document, "directory", path, optional=True)
+    if ".." in Path(directory).parts or directory.startswith("/"):
+        raise SpecError(path, "directory", directory, "a folder within the template's repository")
     context = _mapping(_mapping(document.get("context"), "context", path).get("cookiecutter"), _ANSWERS, path)
     answers = {key: value for key, value in context.items() if not key.startswith("_")}
     if (problem := check_answers(answers)) is not None:
         raise SpecError(path, f"{_ANSWERS}.{problem.key}", problem.got, problem.expected)
     if "name" not in answers:
         raise SpecError(path, f"{_ANSWERS}.name", "nothing", "the model's name")
-    skip = document.get("skip") or []
-    if not isinstance(skip, list) or not all(isinstance(one, str) for one in cast(list[object], skip)):
-        raise SpecError(path, "skip", skip, "a list of paths")
+    listed: object = document.get("skip") or []
+    skip = [one for one in cast(list[object], listed) if isinstance(one, str)] if isinstance(listed, list) else None
+    if skip is None or len(skip) != len(cast(list[object], listed)):
+        raise SpecError(path, "skip", listed, "a list of paths")
     own = _mapping(document.get("shipway") or {}, "shipway", path)
     rendered = _mapping(own.get("files") or {}, "shipway.files", path)
     for name, found in rendered.items():
@@ -237,7 +241,7 @@ def _origin(document: Mapping[str, Any], path: Path) -> Origin:
                 path, f"shipway.files.{name}", found, "a mode and a git object, as `git ls-tree` shows them"
             )
     return Origin(
-        source=Source(template, commit, _text(document, "directory", path, optional=True)),
+        source=Source(template, commit, directory.rstrip("/")),
         answers=answers,
         template_version=_text(context, "_template_version", path, optional=True),
         contract_version=_text(context, "_contract_version", path, optional=True),
