@@ -224,10 +224,10 @@ def _origin(document: Mapping[str, Any], path: Path) -> Origin:
         raise SpecError(path, f"{_ANSWERS}.{problem.key}", problem.got, problem.expected)
     if "name" not in answers:
         raise SpecError(path, f"{_ANSWERS}.name", "nothing", "the model's name")
-    listed: object = document.get("skip") or []
+    listed = cast(object, document.get("skip") or [])
     skip = [one for one in cast(list[object], listed) if isinstance(one, str)] if isinstance(listed, list) else None
     if skip is None or len(skip) != len(cast(list[object], listed)):
-        raise SpecError(path, "skip", listed, "a list of paths")
+        raise SpecError(path, "skip", repr(listed), "a list of paths")
     own = _mapping(document.get("shipway") or {}, "shipway", path)
     rendered = _mapping(own.get("files") or {}, "shipway.files", path)
     for name, found in rendered.items():
