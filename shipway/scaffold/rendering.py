@@ -14,7 +14,17 @@ from shipway.scaffold.answers import check_answers
 from shipway.scaffold.naming import check_new_name
 from shipway.scaffold.origin import RECORD, write_origin
 
-__all__ = ["Kind", "Question", "find_kind", "kinds", "questions", "render", "render_kind", "template_folder"]
+__all__ = [
+    "Kind",
+    "Question",
+    "find_kind",
+    "kinds",
+    "questions",
+    "render",
+    "render_kind",
+    "run_cookiecutter",
+    "template_folder",
+]
 
 Question = tuple[str, str, str]
 
@@ -95,7 +105,12 @@ def questions(kind: Kind) -> list[Question]:
 
 
 def render(
-    root: Path, answers: Mapping[str, str], *, kind: str = "", fill: Callable[[Path], None] | None = None
+    root: Path,
+    answers: Mapping[str, str],
+    *,
+    kind: str = "",
+    fill: Callable[[Path], None] | None = None,
+    template: Path | None = None,
 ) -> Path:
     """Returns the folder of a new service in the project at `root`, rendered whole or not at all.
 
@@ -103,13 +118,14 @@ def render(
         root: the project.
         answers: question -> answer; what is left out takes the template's default.
         kind: of model, as the template names it; its first one where none is named.
+        template: whose kinds are meant; without one, see `template_folder`.
         fill: writes into the rendered folder before it takes its place among the services; when it raises, none does.
 
     Raises:
         SpecError: for an unknown kind, a name that is malformed, reserved or taken, and an answer that cannot be taken.
         ShipwayError: when the template cannot be rendered, or `services` leads out of the project.
     """
-    chosen = find_kind(template_folder(root), kind)
+    chosen = find_kind(template or template_folder(root), kind)
     known = [key for key, _, _ in questions(chosen)]
     services = root / "services"
     if not services.resolve().is_relative_to(root.resolve()):
@@ -145,7 +161,18 @@ def render_kind(kind: Kind, answers: Mapping[str, str], scratch: Path) -> tuple[
     Raises:
         ShipwayError: when the template cannot be rendered.
     """
-    template = kind.folder
+    made = run_cookiecutter(kind.folder, answers, scratch)
+    # Cookiecutter keeps the last answers for `--replay`, here in the scratch folder.
+    (replay,) = scratch.glob("*.json")
+    return made, json.loads(replay.read_text(encoding="utf-8"))["cookiecutter"]
+
+
+def run_cookiecutter(template: Path, answers: Mapping[str, str], scratch: Path) -> Path:
+    """Returns the folder that `template` renders to in the empty folder `scratch`.
+
+    Raises:
+        ShipwayError: when it cannot be rendered.
+    """
     from cookiecutter.exceptions import CookiecutterException  # pyright: ignore[reportMissingTypeStubs]
     from cookiecutter.main import cookiecutter  # pyright: ignore[reportMissingTypeStubs]
     from jinja2 import TemplateError
@@ -164,8 +191,7 @@ def render_kind(kind: Kind, answers: Mapping[str, str], scratch: Path) -> tuple[
             )
         except (CookiecutterException, TemplateError) as error:
             raise ShipwayError(f"{template}: cannot be rendered: {error}") from error
-    (replay,) = scratch.glob("*.json")
-    return Path(made), json.loads(replay.read_text(encoding="utf-8"))["cookiecutter"]
+    return Path(made)
 
 
 @contextmanager
