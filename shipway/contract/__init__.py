@@ -6,6 +6,7 @@ __all__ = [
     "changes",
     "check",
     "cluster",
+    "compatibility",
     "derived",
     "documents",
     "drift",
