@@ -25,5 +25,6 @@ __all__ = [
     "route",
     "schema",
     "serving",
+    "worker_settings",
     "workers",
 ]

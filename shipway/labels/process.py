@@ -5,16 +5,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from shipway.contract.documents import parse, read_json
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import SpecError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import LABELS_JOB
-from shipway.contract.workers import WorkerSettings
+from shipway.contract.worker_settings import WorkerSettings, read_worker_settings
 from shipway.labels.measures import Measures
 from shipway.labels.rounds import Rounds
 from shipway.labels.stored import StoredLogs
 from shipway.labels.watched import Models
+from shipway.logs.described import DescribedLogs
 from shipway.logs.sources import LocalSource
 from shipway.observability.worker import EVERYWHERE, run_rounds
 
@@ -68,7 +68,7 @@ def stored_rounds(
         output: the folder for what is said of each model.
         say, now: see `rounds_of`.
     """
-    logs = StoredLogs(settings.predictions, say, now)
+    logs = StoredLogs(DescribedLogs(settings.predictions, say, now))
     return Rounds(logs, output, logs.watched, say, now)
 
 
@@ -98,7 +98,7 @@ def serve_cluster(config: Path, metrics_port: int, output: Path) -> None:
         SpecError: for settings that are wrong.
         Fatal: when the port of its metrics is taken.
     """
-    settings = parse(WorkerSettings, read_json(config), config)
+    settings = read_worker_settings(config)
     rounds = stored_rounds(settings, output, _say, time.time)
     run_rounds(Measures(), rounds.round, CLUSTER_POLL_SECONDS, metrics_port, EVERYWHERE)
 

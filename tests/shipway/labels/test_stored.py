@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from shipway.contract.workers import WorkerSettings
+from shipway.contract.environment import Tier
+from shipway.contract.worker_settings import WorkerSettings
 from shipway.labels.__main__ import main
 from shipway.labels.join import Counts, Series
 from shipway.labels.process import stored_rounds
@@ -14,7 +15,13 @@ from shipway.labels.rounds import Rounds
 from tests.shipway.labels.logs import MODEL, Logs, new_id
 from tests.standins.object_store import ObjectStore
 
-SETTINGS = WorkerSettings(environment="dev", predictions="s3://bucket/logs")
+SETTINGS = WorkerSettings(
+    environment="dev",
+    tier=Tier.NONPROD,
+    predictions="s3://bucket/logs",
+    records="s3://bucket/records",
+    state="s3://bucket/workers",
+)
 # Half an hour after the records of the tests were made.
 NOW = 1_367_379_000.0
 
@@ -52,7 +59,7 @@ def test_a_folder_that_nothing_describes_waits(store: ObjectStore, logs: Logs, t
     running = rounds(tmp_path / "out", said := [])
     assert (running.round().counts, running.round().counts) == ({}, {})
     assert len(said) == 1
-    assert said[0] == "s3://bucket/logs/toy-labels/described.json: no such object, so its labels are not counted"
+    assert said[0] == "s3://bucket/logs/toy-labels/described.json: no such object, so nothing is counted of its logs"
     store.objects["logs/toy-labels/described.json"] = described
     assert running.round().counts == {Series("toy-labels", "v", 3): Counts()}
 
@@ -97,4 +104,4 @@ def test_wrong_settings_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     path = tmp_path / "worker.json"
     path.write_text('{"environment": "dev"}')
     assert main(["serve", "--config", str(path), "--metrics-port", "1", "--output", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith(f"error: {path}: predictions: got ")
+    assert capsys.readouterr().err.startswith(f"error: {path}: tier: got ")
