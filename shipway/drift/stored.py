@@ -204,18 +204,18 @@ class StoredKeeper:
 
     def _fetched(self, name: str, path: Path) -> Entry:
         """Writes an object's content to `path`, where there is one; returns what `replace` is to write over."""
-        try:
-            content, entry = self._storage.read_entry(name)
-        except FileNotFoundError:
+        if not self._there(name):
             return Entry(name, "")
+        content, entry = self._storage.read_entry(name)
         path.write_bytes(gzip.decompress(content))
         return entry
 
     def _read(self, name: str) -> bytes:
-        try:
-            return self._storage.read(name)
-        except FileNotFoundError:
-            return b""
+        return self._storage.read(name) if self._there(name) else b""
+
+    def _there(self, name: str) -> bool:
+        # Who may list one folder of a bucket alone is told of a missing object that it must not be read.
+        return name in {entry.name for entry in self._storage.entries(name)}
 
 
 def _counts(model: str) -> str:

@@ -4,15 +4,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from shipway.contract.drift import WindowName
 from shipway.contract.environment import Tier
-from shipway.contract.layout import services
 from shipway.contract.ledger import entry_name
-from shipway.contract.model import load_model
 from shipway.contract.worker_settings import WorkerSettings
 from shipway.contract.workers import DESCRIBED, DescribedModel, described_bundle
 from shipway.drift.process import stored
 from shipway.drift.rounds import Rounds
-from tests.shipway.drift.test_detector import CALIBRATION
+from tests.shipway.drift.test_detector import CALIBRATION, spec_of
 from tests.shipway.drift.toy import NAME, Toy
 from tests.standins.object_store import ObjectStore
 
@@ -34,7 +33,7 @@ class Clustered:
     def __init__(self, toy: Toy, store: ObjectStore, seconds: float) -> None:
         self.toy, self.store, self.seconds, self.said = toy, store, seconds, list[str]()
         store.page = 1000
-        spec = load_model(services(toy.root)[0] / "model.yaml")
+        spec = spec_of(toy, windows=(WindowName.DAY,)).model_copy(update={"segments": ()})
         self.put(DESCRIBED, DescribedModel(spec=spec).model_dump_json().encode())
         bundle = toy.layout.bundle(toy.digest)
         self.put(described_bundle(toy.version, "manifest.json"), (bundle / "manifest.json").read_bytes())

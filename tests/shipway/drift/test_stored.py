@@ -163,7 +163,7 @@ def test_a_store_that_takes_any_write_is_refused(clustered: Clustered, tmp_path:
 
 @pytest.mark.parametrize(("live", "silent"), [(True, True), (False, False)])
 def test_what_is_live_comes_from_the_ledger(clustered: Clustered, tmp_path: Path, live: bool, silent: bool) -> None:
-    """A live version that nobody asks is silent; one that was taken out is not, and a release that waits changes none."""
+    """A live version that nobody asks is silent; one that was taken out is not, and a release changes neither."""
     clustered.enter(2, clustered.toy.digest if live else "")
     clustered.enter(3, "sha256:" + "5" * 64, generation=None)
     rounds = clustered.rounds(tmp_path / "pod")
