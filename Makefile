@@ -11,7 +11,7 @@ VENV := .shipway/venv/bin
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.shipway/cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up down preview test test-cluster ci bench soak faults year lock clean python
+.PHONY: help setup up down preview test test-cluster docs tutorial ci bench soak faults year lock clean python
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -48,7 +48,13 @@ test-cluster: ## on stand-ins of the clouds, by checkov, and on a real Kubernete
 	@$(PYTHON) -m tools.setup --cluster
 	@$(VENV)/python -m tools.checks standins graders cluster
 
-ci: test test-cluster ## what the build server runs
+docs: setup ## build the documentation as a site, in .shipway/cache/site; a broken link is an error
+	@$(VENV)/mkdocs build --quiet && echo "  docs         .shipway/cache/site/index.html" >&2
+
+tutorial: setup ## type the tutorial on a platform of its own and hold its page to what that prints (WRITE=1 mends the page)
+	@$(VENV)/python -m tools.tutorial $(if $(WRITE),--write)
+
+ci: test docs tutorial test-cluster ## what the build server runs
 
 lock: setup ## compile requirements.lock anew from pyproject.toml
 	@$(VENV)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes \

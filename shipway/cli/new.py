@@ -9,7 +9,8 @@ from shipway.contract.errors import SpecError
 
 __all__ = ["register"]
 
-_EXAMPLE = """Example: shipway new --no-input --name churn --team growth --description "Will this customer leave?" """
+_EXAMPLE = """Example: shipway new --no-input --kind tabular-classification --name churn --team growth \
+--description "Will this customer leave?" """
 
 
 def register(app: typer.Typer) -> None:
@@ -18,6 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def new(
+    kind: Annotated[str | None, typer.Option(help="Kind of model, one of those that the template names.")] = None,
     name: Annotated[str | None, typer.Option(help="Name of the model: lower-case words joined by hyphens.")] = None,
     description: Annotated[str | None, typer.Option(help="What it predicts, in one sentence.")] = None,
     team: Annotated[str | None, typer.Option(help="Team that owns it.")] = None,
@@ -27,11 +29,12 @@ def new(
     no_input: Annotated[bool, typer.Option("--no-input", help="Ask nothing; defaults for what is not given.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")] = False,
 ) -> None:
-    """Make a new model service in services/ from the template: at most six questions."""
+    """Make a new model service in services/ from the template: at most seven questions."""
     from shipway.scaffold.naming import check_new_name
-    from shipway.scaffold.rendering import questions, render, template_folder
+    from shipway.scaffold.rendering import find_kind, kinds, questions, render, template_folder
 
     root = project()
+    template = template_folder(root)
     given = {
         "name": name,
         "description": description,
@@ -41,15 +44,21 @@ def new(
         "runbook_url": runbook_url,
     }
     answers = {key: value for key, value in given.items() if value is not None}
+    if kind is None and not no_input:
+        known = kinds(template)
+        width = max(len(each.name) for each in known)
+        progress("\n".join(f"  {each.name:{width}}  {each.description}" for each in known))
+        kind = typer.prompt("Kind of model", default=known[0].name, err=True)
+    chosen = find_kind(template, kind or "")
     if not no_input:
-        for key, text, default in questions(template_folder(root)):
+        for key, text, default in questions(chosen):
             if key not in answers:
                 # A default that refers to an earlier answer is the template's to fill in.
                 answer = typer.prompt(text, default="" if "{{" in default else default, err=True)
                 answers |= {key: answer} if answer else {}
             if key == "name" and (problem := check_new_name(answers["name"], root / "services")):
                 raise SpecError("shipway new", "name", answers["name"], problem)
-    folder = render(root, answers)
+    folder = render(root, answers, kind=chosen.name)
     model = folder.name.replace("_", "-")
     where = str(folder.relative_to(root))
     next_commands = [
