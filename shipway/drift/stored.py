@@ -30,8 +30,9 @@ from shipway.drift.verdicts import VerdictFile, parse_lines
 from shipway.drift.watches import Watches
 from shipway.logs.described import DescribedLogs
 from shipway.logs.sources import Source, Unreachable
+from shipway.objects.kept import KeptObject
 from shipway.objects.live import LiveVersions
-from shipway.objects.storage import Entry, ObjectStorage
+from shipway.objects.storage import ObjectStorage
 
 __all__ = ["KEEP_SECONDS", "StoredKeeper", "StoredPlace", "StoredReferences"]
 
@@ -117,15 +118,16 @@ class _Held:
     """What the object store has of one model.
 
     Args:
-        entry: the object with its counts.
-        kept_seconds: when it was written last, or read.
-        changes: how many changes of the open store it holds.
-        told: whether there are verdicts that it does not hold, nor the object of the verdicts.
+        counts, verdicts: the objects.
+        kept_seconds: when the counts were written last, or read.
+        changes: how many changes of the open store they hold.
+        told: whether there are verdicts that they do not hold.
     """
 
-    entry: Entry
-    kept_seconds: float
-    changes: int
+    counts: KeptObject
+    verdicts: KeptObject
+    kept_seconds: float = 0.0
+    changes: int = 0
     told: bool = False
 
 
@@ -161,11 +163,12 @@ class StoredKeeper:
             self._checked = True
         shutil.rmtree(path.parent, ignore_errors=True)
         path.parent.mkdir(parents=True)
-        entry = self._fetched(_counts(model), path)
-        self._path(model).write_bytes(self._read(_verdicts(model)))
+        held = _Held(self._counts(model), self._verdicts(model), self._now())
+        _unpack(held.counts.fetch(), path)
+        self._path(model).write_bytes(held.verdicts.fetch())
         store = Store.open(path)
         store.number_after(self._file(model).last())
-        self._held[model] = _Held(entry, self._now(), store.changes)
+        held.changes, self._held[model] = store.changes, held
         return store
 
     def keep(self, model: str, store: Store, *, last: bool = False) -> None:
@@ -175,26 +178,31 @@ class StoredKeeper:
         due = held.told or last or self._now() - held.kept_seconds >= self._every_seconds
         if not due or store.changes == held.changes:
             return
-        # Verdicts first: counts that say they were given would otherwise lose those that a crash kept from the file.
-        if held.told:
-            self._storage.write(_verdicts(model), self._path(model).read_bytes())
         try:
-            entry = self._storage.replace(held.entry, gzip.compress(store.serialized(), _COMPRESSION, mtime=0))
+            # Verdicts first: counts that say they were given would else lose those that a crash kept from the file.
+            held.verdicts.keep(self._path(model).read_bytes())
+            held.counts.keep(gzip.compress(store.serialized(), _COMPRESSION, mtime=0))
         except FileExistsError:
             # Theirs is what counts: the next `open` begins with it.
             del self._held[model]
-            raise FileExistsError(0, "another process keeps it too", self._storage.where(held.entry.name)) from None
-        self._held[model] = _Held(entry, self._now(), store.changes)
+            raise
+        held.changes, held.kept_seconds, held.told = store.changes, self._now(), False
 
     def copy(self, model: str) -> Store:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / _COUNTS
-            self._fetched(_counts(model), path)
+            _unpack(self._counts(model).fetch(), path)
             return Store.copy(path)
 
     def verdicts(self, model: str) -> Iterable[DriftVerdict]:
-        lines = self._read(_verdicts(model)).decode().splitlines(keepends=True)
-        return parse_lines(lines, self._storage.where(_verdicts(model)))
+        kept = self._verdicts(model)
+        return parse_lines(kept.fetch().decode().splitlines(keepends=True), kept.where)
+
+    def _counts(self, model: str) -> KeptObject:
+        return KeptObject(self._storage, f"{model}/{_COUNTS}.gz")
+
+    def _verdicts(self, model: str) -> KeptObject:
+        return KeptObject(self._storage, f"{model}/{_VERDICTS}")
 
     def _path(self, model: str) -> Path:
         return self._scratch / model / _VERDICTS
@@ -202,25 +210,8 @@ class StoredKeeper:
     def _file(self, model: str) -> VerdictFile:
         return VerdictFile(self._path(model))
 
-    def _fetched(self, name: str, path: Path) -> Entry:
-        """Writes an object's content to `path`, where there is one; returns what `replace` is to write over."""
-        if not self._there(name):
-            return Entry(name, "")
-        content, entry = self._storage.read_entry(name)
-        path.write_bytes(gzip.decompress(content))
-        return entry
 
-    def _read(self, name: str) -> bytes:
-        return self._storage.read(name) if self._there(name) else b""
-
-    def _there(self, name: str) -> bool:
-        # Who may list one folder of a bucket alone is told of a missing object that it must not be read.
-        return name in {entry.name for entry in self._storage.entries(name)}
-
-
-def _counts(model: str) -> str:
-    return f"{model}/{_COUNTS}.gz"
-
-
-def _verdicts(model: str) -> str:
-    return f"{model}/{_VERDICTS}"
+def _unpack(kept: bytes, path: Path) -> None:
+    """Writes what was kept of a store to `path`; no file where nothing was."""
+    if kept:
+        path.write_bytes(gzip.decompress(kept))

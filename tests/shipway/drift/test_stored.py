@@ -94,7 +94,7 @@ def test_of_two_pods_at_once_one_begins_again(clustered: Clustered, tmp_path: Pa
     clustered.seconds += DAY_SECONDS
     two.round()
     assert one.round().worked_seconds == clustered.seconds - DAY_SECONDS
-    where = f"s3://bucket/{COUNTS}"
+    where = f"s3://bucket/{VERDICTS}"
     assert clustered.said == [f"{NAME}: its drift cannot be judged ([Errno 0] another process keeps it too: {where!r})"]
     reading = one.round()
     assert reading.worked_seconds == clustered.seconds
