@@ -25,6 +25,7 @@ class ObjectStore(http.server.ThreadingHTTPServer):
         silent_seconds: how long every answer takes.
         conditional: whether it honours If-None-Match and If-Match.
         refused: keys of objects that it does not give at the moment.
+        lists: how many pages of names it has given.
     """
 
     daemon_threads = True
@@ -34,6 +35,7 @@ class ObjectStore(http.server.ThreadingHTTPServer):
         self.objects: dict[str, bytes] = {}
         self.page, self.answers, self.silent_seconds, self.conditional = 2, True, 0.0, True
         self.refused: set[str] = set()
+        self.lists = 0
         self.lock = threading.Lock()
 
     @property
@@ -107,6 +109,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _list(self, prefix: str, after: str, delimiter: str) -> None:
         with self.server.lock:
+            self.server.lists += 1
             objects = {key: body for key, body in self.server.objects.items() if key.startswith(prefix)}
 
         def shown(key: str) -> str:
