@@ -34,5 +34,6 @@ __all__ = [
     "schema",
     "serving",
     "tier",
+    "worker_settings",
     "workers",
 ]
