@@ -49,7 +49,7 @@ test-cluster: ## on stand-ins of the clouds, by checkov, and on a real Kubernete
 	@$(VENV)/python -m tools.checks standins graders cluster
 
 docs: setup ## build the documentation as a site, in .shipway/cache/site; a broken link is an error
-	@$(VENV)/mkdocs build --quiet && echo "  docs         .shipway/cache/site/index.html" >&2
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --quiet && echo "  docs         .shipway/cache/site/index.html" >&2
 
 tutorial: setup ## type the tutorial on a platform of its own and hold its page to what that prints (WRITE=1 mends the page)
 	@$(VENV)/python -m tools.tutorial $(if $(WRITE),--write)

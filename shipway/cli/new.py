@@ -41,6 +41,7 @@ def new(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")] = False,
 ) -> None:
     """Make a new model service in services/ from the template, or a repository around one: at most seven questions."""
+    from shipway.scaffold.codeowners import write_codeowners
     from shipway.scaffold.naming import check_new_name
     from shipway.scaffold.rendering import find_kind, kinds, questions, render, template_folder
 
@@ -81,6 +82,7 @@ def new(
         root = standalone
     else:
         folder = render(root, answers, kind=chosen.name)
+        write_codeowners(root)
     model = folder.name.replace("_", "-")
     where, shown = str(folder.relative_to(root)), str(folder if standalone is not None else folder.relative_to(root))
     next_commands = [

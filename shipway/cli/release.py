@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from shipway.cli.context import actor, emit, progress, project, service
+from shipway.cli.gate import lacking_load_tests
 from shipway.contract.environment import EnvironmentSpec, Target, load_environment
 from shipway.contract.errors import ArtifactError, DeliveryError, Retryable, SpecError
 from shipway.contract.layout import LocalLayout
@@ -20,7 +22,7 @@ from shipway.delivery.control import Command
 from shipway.delivery.controller import Refused, utc_now
 from shipway.delivery.decide import Action, Refusal
 from shipway.delivery.ledger import Ledger
-from shipway.delivery.placing import place
+from shipway.delivery.placing import Placement, place
 from shipway.delivery.reach import Reach, reach
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ def release(
     placed = place(before, state, digest, submitted_by=actor(), reason=reason, supersede=supersede)
     if isinstance(placed, Refusal):
         raise Refused(f"{path.relative_to(root)}: {placed.sentence}")
+    _refuse_untested(placed, root, environment, kept, spec, digest)
     if retry and not rejected:
         progress(f"{short_digest(digest)} was never rolled back; --retry changes nothing")
     save = _saving(environment, kept, folder, spec, bundle, approved_by.strip()) if on_cluster else None
@@ -178,6 +181,16 @@ def _patiently(ask: Callable[[], dict[str, Any]], wait_seconds: float) -> dict[s
                 said = str(error)
                 progress(f"waiting up to {wait_seconds:g} s: {said}")
             time.sleep(error.after_seconds)
+
+
+def _refuse_untested(
+    placed: Placement, root: Path, environment: EnvironmentSpec, kept: LocalLayout, spec: ModelSpec, digest: str
+) -> None:
+    """Refuses what would change a slot without the load tests that model.yaml demands of the environment's tier."""
+    if not placed.changed:
+        return
+    if lacking := lacking_load_tests(root, environment, kept, spec, digest, datetime.now(UTC)):
+        raise Refused(f"{short_digest(digest)} may not go to {environment.name} yet: {'; '.join(lacking)}")
 
 
 def _without_options(env: str, source: str | None, approved_by: str) -> str:

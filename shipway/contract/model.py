@@ -7,9 +7,11 @@ from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from shipway.contract.check import Application, ChecksSpec
 from shipway.contract.documents import Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.drift import DriftSpec
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate, GateAction
+from shipway.contract.loadtest import LoadTestSpec
 from shipway.contract.naming import check_model_name
 from shipway.contract.parity import ParitySpec
 from shipway.contract.presets import PresetsSpec
@@ -253,6 +255,9 @@ class ModelSpec(Spec):
         features: what is read from the feature store, and how.
         labels: when and whence the truth arrives.
         segments: request fields of kind category by whose values drift, accuracy and floors are also looked at.
+        application: what the answers are used for, which sets a latency budget; none by default.
+        checks: how a version is checked by `shipway check`.
+        loadtest: how a version is tested under load, and which tests a release needs.
         drift: windows, bins and bounds of the drift detector.
         parity: how served features are compared with the offline join.
         alerts: the presets of this model.
@@ -273,8 +278,11 @@ class ModelSpec(Spec):
     segments: tuple[Text, ...] = ()
     drift: DriftSpec = DriftSpec()
     parity: ParitySpec = ParitySpec()
+    application: Application | None = None
+    checks: ChecksSpec = ChecksSpec()
     alerts: PresetsSpec = PresetsSpec()
     retraining: RetrainingSpec = RetrainingSpec()
+    loadtest: LoadTestSpec = LoadTestSpec()
     evaluation: EvaluationSpec
 
     @model_validator(mode="after")

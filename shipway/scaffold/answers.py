@@ -18,7 +18,10 @@ _EARLIER_ANSWER = re.compile(r"\{\{ cookiecutter\.\w+(?: \| slugify)? \}\}")
 
 _CONTACT = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|@[\w-]+(?:/[\w.-]+)?", re.ASCII)
 _ADDRESS = re.compile(r"https?://[\w.-]+(?::\d+)?(?:/[\w.~%&=+@:,;/?#!-]*)?", re.ASCII)
+# The team's name without them is its name in the catalogue.
+_TEAM = re.compile(r"(?=.{1,60}\Z).*[A-Za-z0-9].*")
 _SHAPES = {
+    "team": (_TEAM, "a name of at most 60 characters with a letter or a digit in it"),
     "contact": (_CONTACT, "an e-mail address such as growth@example.com, or a handle such as @example/growth"),
     "runbook_url": (_ADDRESS, "an address such as https://example.com/runbooks/churn"),
 }

@@ -138,6 +138,7 @@ def test_the_verb_prints_what_to_do_next(project: Path) -> None:
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["model"], result["folder"]) == ("my-model", "services/my_model")
     assert result["next"][1] == "shipway train my-model"
+    assert "/services/my_model/ my-team@example.com\n" in (project / "CODEOWNERS").read_text(encoding="utf-8")
     assert yaml.safe_load((project / "services/my_model/model.yaml").read_text())["name"] == "my-model"
 
 
