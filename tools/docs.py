@@ -2,19 +2,32 @@
 
 import sys
 from collections.abc import Callable
-from inspect import getdoc
 from pathlib import Path
-from typing import Any, cast
 
 from policies.pack import all_rules
+from shipway.checks.registry import CHECKS
+from shipway.contract.check import LATENCY_BUDGETS
 from shipway.contract.documents import Spec, write_atomic
+from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate
-from shipway.contract.model import RolloutSpec
+from shipway.contract.model import ModelSpec, RolloutSpec
 from shipway.contract.serving import CircuitSpec, FeatureRead, FeaturesSpec, ServingSpec
 from shipway.drift.statistics import STATISTICS
 from tools.alerts_page import alert_page
+from tools.keys import key_table, keys_page
+from tools.reference import cli_page, errors_page, metrics_page
 
-__all__ = ["TABLES", "main", "policy_table", "rollout_table", "serving_table", "statistics_table"]
+__all__ = [
+    "TABLES",
+    "checks_table",
+    "environment_keys",
+    "main",
+    "model_keys",
+    "policy_table",
+    "rollout_table",
+    "serving_table",
+    "statistics_table",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,6 +49,26 @@ def policy_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def checks_table() -> str:
+    """Returns the page that lists every check of a model, and the latency budgets."""
+    lines = [
+        "# Checks of a model",
+        "",
+        "Made from `shipway/checks/registry.py` and `shipway/contract/check.py`, in the order in which they run;",
+        "what they mean is in [check.md](check.md).",
+        "",
+        "| name | what it checks | what it looks at | tuned by |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| `{one.name}` | {one.what} | {one.evidence} | {one.tuned_by or '-'} |" for one in CHECKS]
+    lines += ["", "`application` in model.yaml sets a budget of latency:", ""]
+    lines += ["| application | p95 at most | p99 at most | where that comes from |", "|---|---|---|---|"]
+    for name, budget in LATENCY_BUDGETS.items():
+        p95, p99 = ("-" if one is None else f"{one:g} s" for one in (budget.p95_seconds, budget.p99_seconds))
+        lines.append(f"| `{name}` | {p95} | {p99} | {budget.source} |")
+    return "\n".join(lines) + "\n"
+
+
 def rollout_table() -> str:
     """Returns the page that lists every key of `rollout` in model.yaml, and what each gate does by default.
 
@@ -47,7 +80,7 @@ def rollout_table() -> str:
         "",
         "Made from `shipway/contract/model.py`. What they mean for a rollout is in [delivery.md](delivery.md).",
         "",
-        *_keys(RolloutSpec),
+        *key_table(RolloutSpec),
     ]
     lines += ["", "`gates` may name these:", "", "| gate | when it fails, by default |", "|---|---|"]
     spec = RolloutSpec()
@@ -75,19 +108,8 @@ def serving_table() -> str:
         "Made from `shipway/contract/serving.py`. What they mean for a request is in [serving.md](serving.md).",
     ]
     for name, kind in parts:
-        lines += ["", f"## `{name}`", "", *_keys(kind)]
+        lines += ["", f"## `{name}`", "", *key_table(kind)]
     return "\n".join(lines) + "\n"
-
-
-def _keys(kind: type[Spec]) -> list[str]:
-    fields, meanings = kind.model_fields, _meanings(getdoc(kind) or "")
-    if fields.keys() != meanings.keys():
-        raise ValueError(f"Args of {kind.__name__}: expected {sorted(fields)}, got {sorted(meanings)}")
-    lines = ["| key | default | what it says |", "|---|---|---|"]
-    for name, field in fields.items():
-        default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
-        lines.append(f"| `{name}` | {default} | {meanings[name]} |")
-    return lines
 
 
 def statistics_table() -> str:
@@ -108,32 +130,34 @@ def statistics_table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _meanings(docstring: str) -> dict[str, str]:
-    """Returns argument -> what the `Args:` of a docstring say of it, over all its lines."""
-    found: dict[str, str] = {}
-    name = ""
-    for line in docstring.partition("Args:\n")[2].splitlines():
-        begins = line.startswith("    ") and not line.startswith("     ")
-        if begins:
-            name, _, said = line.strip().partition(": ")
-            found[name] = said.strip()
-        elif line.startswith("        ") and name:
-            found[name] += f" {line.strip()}"
-        else:
-            break
-    return found
+def model_keys() -> str:
+    """Returns the page of every key of model.yaml, except those that have a page of their own."""
+    elsewhere: dict[type[Spec], str] = {
+        RolloutSpec: "rollout.md",
+        ServingSpec: "serving-keys.md#serving",
+        FeaturesSpec: "serving-keys.md#features",
+    }
+    head = "Made from `shipway/contract/`. A key that is not here is refused, and what was expected is said."
+    return keys_page("Keys of model.yaml", head, ModelSpec, elsewhere)
 
 
-def _default(value: Any) -> str:
-    if isinstance(value, Spec):
-        return "below"
-    if value is None or value == {}:
-        return "none"
-    return f"`{list(cast(tuple[object, ...], value))}`" if isinstance(value, tuple) else f"`{value}`"
+def environment_keys() -> str:
+    """Returns the page of every key of an environment's file."""
+    head = (
+        "Made from `shipway/contract/`. They stand in `stacks/Pulumi.<environment>.yaml` under\n"
+        "`config: shipway:environment:`. A key that is not here is refused."
+    )
+    return keys_page("Keys of an environment", head, EnvironmentSpec, {})
 
 
 TABLES: dict[str, Callable[[], str]] = {
     "docs/alerts.md": alert_page,
+    "docs/checks.md": checks_table,
+    "docs/cli.md": cli_page,
+    "docs/environment-keys.md": environment_keys,
+    "docs/errors.md": errors_page,
+    "docs/metrics.md": metrics_page,
+    "docs/model-keys.md": model_keys,
     "docs/policies.md": policy_table,
     "docs/rollout.md": rollout_table,
     "docs/serving-keys.md": serving_table,

@@ -3,6 +3,7 @@
 __all__ = [
     "app",
     "build",
+    "check",
     "context",
     "doctor",
     "explain",

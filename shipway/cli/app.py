@@ -4,6 +4,9 @@ import typer
 
 from shipway.cli import (
     build,
+    carry,
+    changed,
+    check,
     dashboards,
     dead_letters,
     doctor,
@@ -34,7 +37,10 @@ for group in (
     new,
     train,
     retrain,
+    check,
     build,
+    carry,
+    changed,
     loadtest,
     plan,
     release,

@@ -110,7 +110,14 @@ class CpuNodesSpec(Spec):
 
 
 class AddonsSpec(Spec):
-    """The versions of what EKS itself installs; `aws eks describe-addon-versions` lists them for a cluster version."""
+    """The versions of what EKS itself installs; `aws eks describe-addon-versions` lists them for a cluster version.
+
+    Args:
+        vpc_cni, kube_proxy, coredns: what every node's network needs.
+        eks_pod_identity_agent: what gives pods their role.
+        aws_ebs_csi_driver: what makes volumes.
+        metrics_server: what autoscalers read.
+    """
 
     vpc_cni: AddonVersion
     kube_proxy: AddonVersion

@@ -14,6 +14,7 @@ from shipway.contract.credentials import names_secret
 from shipway.contract.documents import Secret, Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
+from shipway.contract.prices import PricesSpec
 from shipway.contract.tier import Tier
 from shipway.contract.workers import WORKERS
 
@@ -50,7 +51,18 @@ class Target(StrEnum):
 
 
 class GpuType(Spec):
-    """One row of a target's GPU table."""
+    """One row of a target's GPU table.
+
+    Args:
+        name: by which pools and models ask for it.
+        instance_type: of the cloud.
+        vendor: of the GPU.
+        gpus_per_node: how many GPUs a node has.
+        gpu_memory_gib: of each GPU.
+        resource_name: what pods request, such as nvidia.com/gpu.
+        taint_key: what keeps other pods off its nodes.
+        usd_per_hour: of a node on demand.
+    """
 
     name: str
     instance_type: str
@@ -63,7 +75,16 @@ class GpuType(Spec):
 
 
 class GpuPoolSpec(Spec):
-    """A group of equal GPU nodes."""
+    """A group of equal GPU nodes.
+
+    Args:
+        name: of the pool.
+        gpu_type: a row of the target's GPU table.
+        capacity: on_demand or spot.
+        min_nodes: kept when nothing asks for a GPU.
+        max_nodes: what the pool may grow to.
+        disk_gib: of each node.
+    """
 
     name: str
     gpu_type: str
@@ -80,7 +101,12 @@ class GpuPoolSpec(Spec):
 
 
 class CpuPoolSpec(Spec):
-    """What the local target may hand out to model slots, counted exactly as a cluster counts a pool."""
+    """What the local target may hand out to model slots, counted exactly as a cluster counts a pool.
+
+    Args:
+        cpu_millicores: of all slots together.
+        memory_mib: of all slots together.
+    """
 
     cpu_millicores: Positive
     memory_mib: Positive
@@ -89,7 +115,9 @@ class CpuPoolSpec(Spec):
 class PortsSpec(Spec):
     """Every loopback port of a local stack, counted from one base.
 
-    `base` is the gateway; the platform's own follow it, and model slots take free pairs from `base + 20` on.
+    Args:
+        base: the gateway's; the platform's own follow it, and model slots take free pairs from `base + 20` on.
+        span: how many ports the stack may use.
     """
 
     base: Annotated[int, Field(ge=1024, le=65_000)]
@@ -189,7 +217,26 @@ def _webhook_problem(url: str) -> str:
 
 
 class EnvironmentSpec(Spec):
-    """One environment: where the platform runs, how large it is and how careful."""
+    """One environment: where the platform runs, how large it is and how careful.
+
+    Args:
+        name: of the environment; its file is stacks/Pulumi.<name>.yaml.
+        tier: local, nonprod or prod: how careful it is.
+        target: local, kubernetes or aws: what builds the parts.
+        region: of the cloud.
+        cluster_version: of Kubernetes, with target aws.
+        gpu_pools: groups of GPU nodes.
+        cpu_pool: what local slots may use together.
+        ports: of a local stack.
+        kubernetes: what a cluster brings, with target kubernetes.
+        aws: what the cloud is to hold, with target aws.
+        retention_days: how long metrics and logs are kept.
+        budget_usd_per_month: above which a preview's estimate is named.
+        prices: what its machines cost by the hour; by default what a list says of the cloud's.
+        scrape_interval_seconds: how often Prometheus looks.
+        alerts: where alerts go.
+        tags: put on every resource of the cloud.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")]
     tier: Tier
@@ -203,6 +250,7 @@ class EnvironmentSpec(Spec):
     aws: AwsSpec | None = None
     retention_days: Positive = 7
     budget_usd_per_month: Annotated[float, Field(ge=0)] | None = None
+    prices: PricesSpec | None = None
     scrape_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 1
     alerts: AlertsSpec = AlertsSpec()
     tags: dict[str, str] = Field(default_factory=dict)

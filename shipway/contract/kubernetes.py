@@ -104,7 +104,14 @@ class BasesSpec(Spec):
 
 
 class ImagesSpec(Spec):
-    """The images of the platform's own pods, each by digest, and what models' images are built on."""
+    """The images of the platform's own pods, each by digest, and what models' images are built on.
+
+    Args:
+        delivery: Python with Shipway: delivery, and what watches models.
+        mlflow: the model registry's.
+        feast: the feature store's.
+        bases: what models' images are built on.
+    """
 
     delivery: Image
     mlflow: Image
@@ -212,7 +219,12 @@ class ObjectStorageSpec(Spec):
 
 
 class InstalledGateway(Spec):
-    """A gateway class that is there already, and the namespace its data plane sends requests from."""
+    """A gateway class that is there already.
+
+    Args:
+        class_name: of the GatewayClass.
+        namespace: its data plane's, from which requests come.
+    """
 
     class_name: ObjectName
     namespace: ObjectName
@@ -251,7 +263,12 @@ class InstalledMonitoring(Spec):
 
 
 class MonitoringSpec(Spec):
-    """Prometheus and Alertmanager, brought by kube-prometheus-stack unless they are installed."""
+    """Prometheus and Alertmanager, brought by kube-prometheus-stack unless they are installed.
+
+    Args:
+        installed: the ones to use, when it is not for the platform to bring them.
+        storage_gib: the volume of the Prometheus that is brought.
+    """
 
     installed: InstalledMonitoring | None = None
     storage_gib: Positive = 50
@@ -292,6 +309,9 @@ class KubernetesSpec(Spec):
         pod_security_version: the Kubernetes version whose Pod Security Standards are enforced, such as v1.34.
         image_registry: where the models' images lie, as `<image_registry>/<model>@<digest>`.
         images: the platform's own, and the models' bases.
+        gateway: the one way in.
+        monitoring: Prometheus and Alertmanager.
+        mlflow_postgres, feast_postgres, redis, object_storage: what keeps data.
         admission: which images of models the cluster runs; any, when it is None.
         storage_class: of all volumes; the cluster's default one by default.
         secrets_by_csi: whether a Secret that is named here is instead a SecretProviderClass of the Secrets Store CSI

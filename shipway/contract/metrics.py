@@ -166,7 +166,7 @@ QUALITY, QUALITY_DROP_RATIO = "shipway_quality", "shipway_quality_drop_ratio"
 QUALITY_DROP_LIMIT_RATIO = "shipway_quality_drop_limit_ratio"
 LABEL_COVERAGE_RATIO = "shipway_label_coverage_ratio"
 # Metrics of a model by which more is better; for every other less is.
-HIGHER_IS_BETTER = frozenset({"accuracy", "auc"})
+HIGHER_IS_BETTER = frozenset({"accuracy", "auc", "r2"})
 # Served feature values that were compared with the offline join, and those that were not the same.
 # All that were looked at, by `contract.parity.ParityOutcome`: what could not be compared is in neither sum.
 PARITY_ROWS_TOTAL = "shipway_parity_rows_total"

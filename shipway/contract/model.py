@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from shipway.contract.check import Application, ChecksSpec
 from shipway.contract.documents import Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.drift import DriftSpec
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate, GateAction
@@ -42,7 +43,14 @@ class Risk(StrEnum):
 
 
 class OwnerSpec(Spec):
-    """Who answers for the model, day and night."""
+    """Who answers for the model, day and night.
+
+    Args:
+        team: who owns it.
+        contact: where to write to the team.
+        escalation: whom to wake at night; pages go there.
+        runbook_url: the page that a person opens who is woken.
+    """
 
     team: Text
     contact: Text
@@ -78,7 +86,15 @@ class ResourceSpec(Spec):
 
 
 class SloSpec(Spec):
-    """The service level objective over `window_seconds` (30 days by default)."""
+    """The service level objective.
+
+    Args:
+        error_ratio: the share of requests that may fail.
+        latency_seconds: within which `latency_quantile` of the requests are answered.
+        latency_quantile: of the requests.
+        availability_ratio: the share of requests that the gateway answers at all.
+        window_seconds: what the objective is counted over, 30 days by default.
+    """
 
     error_ratio: Ratio = 0.01
     latency_seconds: Annotated[float, Field(gt=0)] = 0.3
@@ -215,7 +231,11 @@ class GateSpec(Spec):
 
 
 class EvaluationSpec(Spec):
-    """The gates between training and registration; without one nothing could be refused, so one is required."""
+    """The gates between training and registration; without one nothing could be refused, so one is required.
+
+    Args:
+        gates: each is a bar that a trained version clears, or it is not registered.
+    """
 
     gates: Annotated[tuple[GateSpec, ...], Field(min_length=1)]
 
@@ -224,7 +244,25 @@ class ModelSpec(Spec):
     """One model, as its model.yaml describes it.
 
     Args:
+        name: of the model; its service lies in the folder of that name, hyphens as underscores.
+        description: what it predicts, in one sentence.
+        owner: who answers for it.
+        risk: low or high; a high one waits for a person before half of the traffic.
+        resources: what one slot needs.
+        slo: the service level objective.
+        rollout: how a new version earns its traffic.
+        serving: deadlines, fallbacks, limits and the runtime.
+        features: what is read from the feature store, and how.
+        labels: when and whence the truth arrives.
         segments: request fields of kind category by whose values drift, accuracy and floors are also looked at.
+        application: what the answers are used for, which sets a latency budget; none by default.
+        checks: how a version is checked by `shipway check`.
+        loadtest: how a version is tested under load, and which tests a release needs.
+        drift: windows, bins and bounds of the drift detector.
+        parity: how served features are compared with the offline join.
+        alerts: the presets of this model.
+        retraining: when it is trained anew, and what becomes of the result.
+        evaluation: the gates between training and registration.
     """
 
     name: Text
@@ -240,6 +278,8 @@ class ModelSpec(Spec):
     segments: tuple[Text, ...] = ()
     drift: DriftSpec = DriftSpec()
     parity: ParitySpec = ParitySpec()
+    application: Application | None = None
+    checks: ChecksSpec = ChecksSpec()
     alerts: PresetsSpec = PresetsSpec()
     retraining: RetrainingSpec = RetrainingSpec()
     loadtest: LoadTestSpec = LoadTestSpec()

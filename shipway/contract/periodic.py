@@ -20,10 +20,10 @@ from shipway.contract.metrics import (
     SERVING_JOB,
 )
 
-__all__ = ["PERIODIC", "Of", "Periodic", "silence_seconds"]
+__all__ = ["PERIODIC", "SCRAPES", "Of", "Periodic", "silence_seconds"]
 
 # A heartbeat is as old as its last scrape when it is looked at, and an alert takes another one to be told.
-_SCRAPES = 2
+SCRAPES = 2
 
 
 class Of(StrEnum):
@@ -89,7 +89,7 @@ def silence_seconds(thing: Periodic, scrape_interval_seconds: float) -> float:
     >>> silence_seconds(Periodic("a", 1, 60, "rows"), 5), silence_seconds(Periodic("a", 1, 15, "rows"), 30)
     (50, 61)
     """
-    looks = _SCRAPES * scrape_interval_seconds
+    looks = SCRAPES * scrape_interval_seconds
     return max(thing.objective_seconds - looks, thing.every_seconds + looks)
 
 

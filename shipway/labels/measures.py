@@ -82,10 +82,13 @@ class _Page(Collector):
 def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
     """Yields the metrics of the newest week, and the drop that is certain now."""
     names = ("model", "version", "segment", "metric")
-    about = "of a version over its newest week, by late labels"
-    value = GaugeMetricFamily(QUALITY, f"Each metric {about}.", labels=names)
-    low = GaugeMetricFamily(f"{QUALITY}_low", f"The least that each metric {about} may be.", labels=names)
-    high = GaugeMetricFamily(f"{QUALITY}_high", f"The greatest that each metric {about} may be.", labels=names)
+    value = GaugeMetricFamily(
+        QUALITY,
+        "Each metric of a version over its newest week, by late labels; `_low` and `_high` bound it.",
+        labels=names,
+    )
+    low = GaugeMetricFamily(f"{QUALITY}_low", "The least that the metric may be.", labels=names)
+    high = GaugeMetricFamily(f"{QUALITY}_high", "The greatest that the metric may be.", labels=names)
     drop = GaugeMetricFamily(
         QUALITY_DROP_RATIO, "How much worse than its reference a metric is for certain, relative to it.", labels=names
     )

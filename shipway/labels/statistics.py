@@ -37,7 +37,7 @@ _LOG_LOSS_CLIP = 1e-7
 _CALIBRATION_GROUPS = 10
 
 _BINARY = {"auc", "brier", "calibration_error", "log_loss"}
-_NUMBERS = {"mae", "rmse"}
+_NUMBERS = {"mae", "r2", "rmse"}
 
 
 class Task(StrEnum):
@@ -86,6 +86,8 @@ def estimates(
         square = _mean(error**2, alpha)
         found["mae"] = _bounded(_mean(np.abs(error), alpha), 0, math.inf)
         found["rmse"] = Estimate(*(math.sqrt(max(0.0, one)) for one in square))
+        if explained := _r2(labels, error, alpha):
+            found["r2"] = explained
     elif task is Task.BINARY:
         if not (np.isin(labels, (0.0, 1.0)).all() and predictions.min() >= 0 and predictions.max() <= 1):
             return {}
@@ -138,6 +140,16 @@ def _mean(values: Values, alpha: float) -> Estimate:
 def _bounded(estimate: Estimate, least: float, most: float) -> Estimate:
     inside: Callable[[float], float] = lambda one: min(max(one, least), most)  # noqa: E731
     return Estimate(estimate.value, inside(estimate.low), inside(estimate.high))
+
+
+def _r2(labels: Values, error: Values, alpha: float) -> Estimate | None:
+    """One less the ratio of two means; the ends take each at its worst, None where the labels may have no spread."""
+    missed = _bounded(_mean(error**2, alpha / 2), 0, math.inf)
+    # The mean of the labels is taken as known: what it adds is of the order of 1 / n.
+    spread = _mean((labels - labels.mean()) ** 2, alpha / 2)
+    if spread.low <= 0:
+        return None
+    return Estimate(1 - missed.value / spread.value, 1 - missed.high / spread.low, 1 - missed.low / spread.high)
 
 
 def _auc(labels: Values, predictions: Values, alpha: float) -> Estimate:

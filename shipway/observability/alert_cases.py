@@ -64,11 +64,13 @@ class Story:
         series: what happens, series -> values in promtool's notation.
         fires: whether it must fire at the end.
         seconds: how long it is.
+        at_rest: whether it may not even be about to fire.
     """
 
     series: Series
     fires: bool
     seconds: int = _STORY_SECONDS
+    at_rest: bool = False
 
 
 def _two(trouble: Series, quiet: Series, seconds: int = _STORY_SECONDS) -> list[Story]:
@@ -157,7 +159,8 @@ def _silent(rule: Rule) -> list[Story]:
     beat = None if of_scrapes else re.match(r"max\((\w+\{[^}]*\})\)", record)
     if limit is None or (beat is None and not of_scrapes):
         raise ShipwayError(f"{rule.alert} of {part}: no record of its heartbeat, or no limit of its age")
-    told = (int(float(limit[1])) // STEP_SECONDS + 2) * STEP_SECONDS
+    listens = int(str(rule.document.get("for", "0s")).removesuffix("s"))
+    told = ((int(float(limit[1])) + listens) // STEP_SECONDS + 3) * STEP_SECONDS
     # A scrape's own time goes on for five minutes after the last one: so long Prometheus takes a sample for now's.
     after = told + 5 * STEP_SECONDS + (300 if beat is None else 0)
     steps = after // STEP_SECONDS
@@ -173,7 +176,7 @@ def _silent(rule: Rule) -> list[Story]:
         Story(stuck, True, after),
         Story(alive, False, after),
         # A new stack has had no time yet.
-        Story({}, False, int(float(limit[1])) // 2 // STEP_SECONDS * STEP_SECONDS),
+        Story({}, False, int(float(limit[1])) // 2 // STEP_SECONDS * STEP_SECONDS, at_rest=True),
     ]
 
 

@@ -113,7 +113,8 @@ def _rules(rules: str, kind: str) -> list[dict[str, Any]]:
 
 def _test(rule: Rule, story: Story) -> dict[str, Any]:
     # Counted, not compared: who is told, and in which words, is other tests' claim.
-    labels = {"alertname": rule.alert, "alertstate": "firing", **rule.labels}
+    state = {} if story.at_rest else {"alertstate": "firing"}
+    labels = {"alertname": rule.alert, **state, **rule.labels}
     matching = ",".join(f"{name}={_quoted(value)}" for name, value in labels.items())
     expected = [{"labels": "{}", "value": int(story.fires)}]
     return {

@@ -1,5 +1,6 @@
 """The alerts about silence, made from the one registry of periodic things."""
 
+import math
 from collections.abc import Iterable
 
 from shipway.contract.alerts import AlertName
@@ -13,11 +14,13 @@ from shipway.contract.metrics import (
     SERVING_JOB,
     Outcome,
 )
-from shipway.contract.periodic import PERIODIC, Periodic, silence_seconds
+from shipway.contract.periodic import PERIODIC, SCRAPES, Periodic, silence_seconds
 from shipway.observability.alert_rule import AlertRule, Record
 from shipway.observability.rendering import seconds
 
 __all__ = ["job_down", "model_silence", "silence", "watchdog"]
+
+_LISTENS_SECONDS = 15
 
 
 def silence(things: Iterable[Periodic], scrape_interval_seconds: float) -> list[Record | AlertRule]:
@@ -25,7 +28,8 @@ def silence(things: Iterable[Periodic], scrape_interval_seconds: float) -> list[
 
     The record reads itself, so it goes on when the heartbeat is gone: a process that died is as silent as one that
     hangs. Nothing was ever heard of a thing that never worked, so its age is counted from the first evaluation: a new
-    stack has its objective's time, and so has one whose Prometheus was down for more than five minutes.
+    stack has its objective's time, and so has one whose Prometheus was down for more than five minutes. After a shorter
+    outage of its own Prometheus first listens, as far as the objective leaves time for it.
 
     Args:
         things: what the target runs.
@@ -34,19 +38,32 @@ def silence(things: Iterable[Periodic], scrape_interval_seconds: float) -> list[
     rules: list[Record | AlertRule] = []
     for thing in things:
         last = f'{LAST_WORK}{{part="{thing.job}"}}'
+        quiet = silence_seconds(thing, scrape_interval_seconds)
+        listens = _listens_seconds(thing, quiet, scrape_interval_seconds)
         known = f"{thing.worked_at} or max({last}) or vector(time())"
         rules += [
             Record(LAST_WORK, known, {"part": thing.job}),
             AlertRule(
                 AlertName.SILENT,
-                f"time() - {last} > {silence_seconds(thing, scrape_interval_seconds):g}",
+                f"time() - {last} > {quiet - listens:g}",
                 f"{thing.job}: nothing for {{{{ $value | humanizeDuration }}}}, expected {thing.output}. "
                 f"{thing.silent}",
+                listens,
                 labels={"part": thing.job},
                 severity=thing.severity,
             ),
         ]
     return rules
+
+
+def _listens_seconds(thing: Periodic, quiet_seconds: float, scrape_interval_seconds: float) -> int:
+    """Returns for how much of its silence Prometheus itself has to have been listening.
+
+    After its own start it hears of its targets five to ten seconds late, and what it knows from before is as old as its
+    own silence. Where the objective leaves no time for that, there is none.
+    """
+    spare = quiet_seconds - thing.every_seconds - SCRAPES * scrape_interval_seconds
+    return min(_LISTENS_SECONDS, math.floor(spare))
 
 
 def job_down(job: str, alert: AlertName, patience_seconds: float, start_seconds: float) -> list[Record | AlertRule]:

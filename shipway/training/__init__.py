@@ -3,6 +3,7 @@
 __all__ = [
     "aliases",
     "artifact",
+    "brought",
     "champion",
     "drift_reference",
     "follow",

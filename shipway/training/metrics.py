@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shipway.contract.metrics import HIGHER_IS_BETTER
 from shipway.training.plan import Task
 
-__all__ = ["HIGHER_IS_BETTER", "auc", "base_rate_predictions", "calibration_error", "evaluate"]
+__all__ = ["HIGHER_IS_BETTER", "auc", "base_rate_predictions", "calibration_error", "evaluate", "r2"]
 
 # Enough rows in each group for its rate to mean something at ten thousand rows.
 _CALIBRATION_GROUPS = 10
@@ -31,8 +31,15 @@ def evaluate(task: Task, labels: NDArray[Any], predictions: Values) -> dict[str,
         return _binary(labels.astype(float), predictions)
     if task is Task.MULTICLASS:
         return {"accuracy": float(np.count_nonzero(labels == predictions) / len(labels))}
-    error = predictions - labels
-    return {"mae": float(np.mean(np.abs(error))), "rmse": float(np.sqrt(np.mean(error**2)))}
+    numbers = labels.astype(float)
+    error = predictions - numbers
+    return {
+        "mae": float(np.mean(np.abs(error))),
+        "mean_label": float(numbers.mean()),
+        "mean_prediction": float(predictions.mean()),
+        "r2": r2(numbers, predictions),
+        "rmse": float(np.sqrt(np.mean(error**2))),
+    }
 
 
 def base_rate_predictions(task: Task, train_labels: NDArray[Any], rows: int) -> Values:
@@ -55,6 +62,20 @@ def auc(labels: Values, predictions: Values) -> float:
     positives = float(labels.sum())
     pairs = positives * (len(labels) - positives)
     return (float(ranks[labels == 1].sum()) - positives * (positives + 1) / 2) / pairs
+
+
+def r2(labels: Values, predictions: Values) -> float:
+    """Returns how much of the labels' spread the predictions explain: 1 is all, 0 what the mean does, below 0 is worse.
+
+    The coefficient of determination, 1 - sum (y - p)^2 / sum (y - mean y)^2. Labels without any spread are explained by
+    the very same predictions alone: 1 for those, 0 for others.
+
+    >>> r2(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 4.0]))
+    0.5
+    """
+    missed = float(np.sum((labels - predictions) ** 2))
+    spread = float(np.sum((labels - labels.mean()) ** 2))
+    return 1 - missed / spread if spread > 0 else float(missed == 0)
 
 
 def calibration_error(labels: Values, predictions: Values) -> float:

@@ -121,10 +121,15 @@ def _labels(part: str, rows: pd.DataFrame, labels: "pd.Series[Any]", task: Task)
     if not labels.index.equals(rows.index):
         yield Finding(f"{part} labels", "one label a row, by the same index", abs(len(labels) - len(rows)), ())
         return
-    wrong = labels.isna() | (~labels.isin([0, 1]) if task is Task.BINARY else False)
-    expected = "0 or 1" if task is Task.BINARY else "a label in every row"
+    expected = "a label in every row"
+    wrong = labels.isna()
+    if task is Task.BINARY:
+        expected, wrong = "0 or 1", wrong | ~labels.isin([0, 1])
+    elif task is Task.REGRESSION:
+        numbers = pd.Series(pd.to_numeric(labels, errors="coerce"), labels.index).astype(float)
+        expected, wrong = "a finite number in every row", ~numbers.between(-np.inf, np.inf, inclusive="neither")
     yield from _failing(f"{part} labels", expected, labels, wrong)
-    if task is not Task.REGRESSION and labels.nunique() < 2:
+    if labels.nunique() < 2:
         shown = f"every label is {labels.iloc[0]}"
         yield Finding(f"{part} labels", "at least two different labels", len(labels), (shown,))
 

@@ -9,10 +9,12 @@ import pulumi
 import pytest
 from pulumi.runtime.mocks import MockMonitor, Mocks, set_mocks
 
+from components.deployment import deploy
 from components.preflight import preflight
 from components.services import load_services
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import ShipwayError, SpecError
+from shipway.contract.stack import load_stack
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -153,3 +155,13 @@ def test_a_refusal_reaches_pulumi_as_one_sentence_before_any_resource(project: A
     set_mocks(Nothing(), project="shipway", stack="local", monitor=MockMonitor(Nothing()))
     with pytest.raises(pulumi.RunError, match=r"releases/local.yaml: blue: got 'sha256:aaaa"):
         runpy.run_path(str(project.root / "stacks"), run_name="__main__")
+
+
+def test_a_platform_of_another_repository_is_not_deployed(project: Any) -> None:
+    """A repository of models alone knows the platform's file, and must never make a second platform of it."""
+    path = project.root / "stacks" / "Pulumi.local.yaml"
+    marks = "config:\n  shipway:layers: [platform]\n  shipway:provisioned_elsewhere: true\n"
+    path.write_text(path.read_text().replace("config:\n", marks, 1))
+    expected = r"provisioned_elsewhere: got True, expected a stack of this repository's own: the platform's repository"
+    with pytest.raises(SpecError, match=expected):
+        deploy(project.root, load_stack(project.root, "local"))

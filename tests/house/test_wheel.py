@@ -1,11 +1,16 @@
 """What ships: the wheel, used without the repository around it."""
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from shipway.scaffold.rendering import render
 
 # The installed packages stay, the repository (there by the editable install) goes, the unpacked wheel comes first.
 ALONE = """
@@ -75,8 +80,49 @@ main()
 
 
 def test_the_template_travels_with_the_wheel(site: Path, root: Path) -> None:
-    """`shipway new` finds the whole model-service template inside the installed package."""
-    source, packaged = root / "templates", site / "shipway" / "scaffold" / "templates"
-    expected = {path.relative_to(source) for path in source.rglob("*") if path.is_file()}
-    assert expected
-    assert {path.relative_to(packaged) for path in packaged.rglob("*") if path.is_file()} == expected
+    """`shipway new` finds every kind's whole template inside the installed package, the shared base included."""
+    source, packaged = (
+        root / "templates" / "model-service",
+        site / "shipway" / "scaffold" / "templates" / "model-service",
+    )
+    expected = below(source)
+    for shared in ("hooks", "templates"):
+        expected -= {path for path in expected if path.parts[0] == shared}
+    assert Path("cookiecutter.json") in expected
+    assert below(packaged) == expected
+
+
+def test_the_wheel_renders_every_kind(site: Path, root: Path, tmp_path: Path) -> None:
+    """`shipway new` makes the same service from the wheel, in a project without a template, as from the repository."""
+    code = """
+import json
+from shipway.scaffold.rendering import kinds, render, template_folder
+root = Path.cwd()
+template = template_folder(root)
+assert template.is_relative_to(site), template
+for kind in kinds(template):
+    render(root, {"name": f"a-{kind.name}"}, kind=kind.name)
+print(json.dumps([kind.name for kind in kinds(template)]))
+"""
+    alone, beside = tmp_path / "alone", tmp_path / "beside"
+    for project in (alone, beside):
+        project.mkdir()
+    done = run_alone(site, root, code, alone)
+    assert done.returncode == 0, done.stderr
+    names = json.loads(done.stdout.splitlines()[-1])
+    shutil.copytree(root / "templates", beside / "templates")
+    assert names == [render(beside, {"name": f"a-{name}"}, kind=name).name[2:].replace("_", "-") for name in names]
+    made = below(beside / "services")
+    assert below(alone / "services") == made
+    for path in made:
+        assert (alone / "services" / path).read_bytes() == (beside / "services" / path).read_bytes(), path
+
+
+def below(folder: Path) -> set[Path]:
+    """Returns every file below a folder, those behind links included."""
+    return {
+        Path(place, name).relative_to(folder)
+        for place, _, names in os.walk(folder, followlinks=True)
+        for name in names
+        if not name.endswith(".pyc")
+    }

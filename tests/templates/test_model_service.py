@@ -11,10 +11,10 @@ import pytest
 
 from shipway.contract.layout import services
 from shipway.contract.model import load_model
-from shipway.scaffold.rendering import render
+from shipway.scaffold.rendering import kinds, render, template_folder
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATE = ROOT / "templates" / "model-service"
+KINDS = [kind.name for kind in kinds(template_folder(ROOT))]
 
 # Names around `shipway` in the alphabet, one letter, the longest, with digits.
 NAMES = ["a", "my-model", "zeta-2", "x" * 40]
@@ -34,7 +34,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def rendered(project: Path) -> dict[str, Path]:
-    return {name: render(project, {"name": name}) for name in NAMES}
+    return {name: render(project, {"name": name}) for name in NAMES} | {
+        f"a-{kind}": render(project, {"name": f"a-{kind}"}, kind=kind) for kind in KINDS
+    }
 
 
 def files(folder: Path) -> set[str]:
@@ -50,7 +52,7 @@ def run(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=110, check=False)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *(f"a-{kind}" for kind in KINDS)])
 def test_a_rendered_service_is_clean_source(rendered: dict[str, Path], project: Path, name: str) -> None:
     """Every file compiles, nothing of the template's own language is left, and the linter has no wish."""
     folder = rendered[name]
@@ -66,26 +68,33 @@ def test_a_rendered_service_is_clean_source(rendered: dict[str, Path], project: 
         assert done.returncode == 0, done.stdout
 
 
-def test_a_rendered_services_own_tests_pass_as_rendered(rendered: dict[str, Path], project: Path) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_rendered_services_own_tests_pass_as_rendered(rendered: dict[str, Path], project: Path, kind: str) -> None:
     """It trains, reproducibly, and serves, before a line is filled in."""
-    done = run(sys.executable, "-m", "pytest", "-q", rendered["my-model"], cwd=project)
+    done = run(sys.executable, "-m", "pytest", "-q", rendered[f"a-{kind}"], cwd=project)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert "7 passed" in done.stdout
+    assert "8 passed" in done.stdout
 
 
-def cookiecutter(project: Path, *answers: str) -> subprocess.CompletedProcess[str]:
+def cookiecutter(
+    project: Path, *answers: str, template: str = "templates/model-service"
+) -> subprocess.CompletedProcess[str]:
     settings = project / "settings.yaml"
     settings.write_text(json.dumps({"replay_dir": str(project / "replay")}), encoding="utf-8")
     options = ["--no-input", "--config-file", settings, "-o", "services"]
-    return run(sys.executable, "-m", "cookiecutter", "templates/model-service", *options, *answers, cwd=project)
+    return run(sys.executable, "-m", "cookiecutter", template, *options, *answers, cwd=project)
 
 
-def test_plain_cookiecutter_renders_the_same(rendered: dict[str, Path], project: Path, tmp_path: Path) -> None:
-    """There is one template, and no step that only `shipway new` takes."""
-    folder = shutil.move(rendered["my-model"], tmp_path / "my_model")
-    done = cookiecutter(project, "name=my-model")
+@pytest.mark.parametrize("kind", ["", *KINDS])
+def test_plain_cookiecutter_renders_the_same(
+    rendered: dict[str, Path], project: Path, tmp_path: Path, kind: str
+) -> None:
+    """There is one template, and no step that only `shipway new` takes; without a kind it takes the first."""
+    name = f"a-{kind}" if kind else "my-model"
+    folder = shutil.move(rendered[name], tmp_path / "rendered")
+    done = cookiecutter(project, f"name={name}", template=f"templates/model-service/{kind}")
     assert done.returncode == 0, done.stderr
-    again = project / "services" / "my_model"
+    again = rendered[name]
     assert files(again) == files(folder)
     for name in files(again):
         assert (again / name).read_bytes() == (folder / name).read_bytes(), name

@@ -18,6 +18,7 @@ from shipway.bundle.store import ArtifactStore
 from shipway.contract.layout import LocalLayout
 from shipway.contract.route import read_rollout_states
 from tools import environment, report
+from tools.copies import own_variables
 from tools.errors import CommandError
 from tools.year.checkout import MODEL, SERVICE, STARTS, make_checkout
 from tools.year.journal import Clock, drift_days, happened
@@ -27,9 +28,6 @@ __all__ = ["main"]
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = "local"
-
-# What a shell has that sourced another checkout's .shipway/env.
-_FOREIGN = ("PULUMI_", "SHIPWAY_", "VIRTUAL_ENV", "PYTHONPATH", "MAKE")
 
 # After the last request windows close, are judged, and a run that was decided on ends.
 _SETTLE_SECONDS = 30.0
@@ -107,9 +105,8 @@ def _tell(layout: LocalLayout, counted: Mapping[str, object], chosen: argparse.N
 
 def _make(folder: Path, verb: str) -> None:
     """Runs one of the year's own verbs; its output is progress."""
-    base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-    words = ["make", "-s", verb, f"PYTHON={base}"]
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    words = ["make", "-s", verb]
+    variables = own_variables(os.environ, ROOT)
     done = subprocess.run(words, cwd=folder, env=variables, stdout=sys.stderr, check=False)
     if done.returncode:
         raise CommandError(words, done.returncode)

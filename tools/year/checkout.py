@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import yaml
 
 from shipway.contract.documents import read_yaml
-from shipway.contract.errors import ShipwayError
+from tools.copies import change, copy_checkout
 
 __all__ = ["MODEL", "SERVICE", "STARTS", "make_checkout"]
 
@@ -80,24 +79,12 @@ def make_checkout(root: Path, folder: Path, base: int) -> None:
     Raises:
         ShipwayError: when a file is not what this module knows how to change.
     """
-    listed = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    for name in subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\0"):
-        if name and (root / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, folder / name)
+    copy_checkout(root, folder, base)
     for other in (folder / "services").iterdir():
         if other.name != SERVICE:
             shutil.rmtree(other)
     for name, changes in _TEXTS.items():
         for said, instead in changes:
-            _change(folder / name, re.escape(said), instead)
-    _change(folder / "stacks" / "Pulumi.local.yaml", r"base: \d+", f"base: {base}")
+            change(folder / name, re.escape(said), instead)
     path = folder / "services" / SERVICE / "model.yaml"
     path.write_text(yaml.safe_dump(read_yaml(path) | dict(_MODEL_CHANGES), sort_keys=False), encoding="utf-8")
-
-
-def _change(path: Path, pattern: str, instead: str) -> None:
-    text, count = re.subn(pattern, lambda _: instead, path.read_text(encoding="utf-8"))
-    if count != 1:
-        raise ShipwayError(f"{path}: found {pattern!r} {count} times, expected once; tools/year knows an older file")
-    path.write_text(text, encoding="utf-8")

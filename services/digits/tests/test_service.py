@@ -10,7 +10,9 @@ import pytest
 
 from shipway.bundle.source import import_from
 from shipway.contract.schema import Schema
+from shipway.scaffold.card import card_problems
 from shipway.scaffold.testing import TrainedService, train_service
+from shipway.training.metrics import evaluate
 from shipway.training.quality import check_data
 
 SERVICE = Path(__file__).resolve().parents[1]
@@ -31,6 +33,12 @@ def test_the_training_data_passes_the_checks(schema: Schema, trained: TrainedSer
     reads = [read.name for read in trained.spec.features.reads]
     ranges = getattr(trained.plan, "RANGES", {})
     assert check_data(trained.data, schema, reads, trained.plan.TASK, ranges) == []
+
+
+def test_the_model_card_says_what_training_measures(trained: TrainedService) -> None:
+    """A number on the card is true of the version that is trained now; a card without numbers claims nothing."""
+    measured = evaluate(trained.plan.TASK, trained.data.validation_labels.to_numpy(), trained.predictions)
+    assert not card_problems(SERVICE / "MODEL_CARD.md", trained.spec.name, measured)
 
 
 def test_training_twice_gives_the_same_digest(trained: TrainedService) -> None:

@@ -15,6 +15,7 @@ from shipway.bundle.source import import_from
 from shipway.contract.documents import read_json
 from shipway.contract.model import ModelSpec, load_model
 from shipway.features.online import OnlineStore
+from shipway.scaffold.card import card_problems
 from shipway.serving.features import FeatureReader, FeatureStatus
 from shipway.serving.read_measures import ReadMeasures
 from shipway.traffic.events import Ask, Label, Publish
@@ -190,6 +191,7 @@ def test_the_model_is_as_good_as_it_should_be(data: Any, spec: ModelSpec) -> Non
     measured = evaluate(train.TASK, data.validation_labels.to_numpy(), predictions)
     assert 0.69 < measured["auc"] < 0.73
     assert measured["calibration_error"] < 0.07
+    assert not card_problems(SERVICE / "MODEL_CARD.md", spec.name, measured)
 
 
 def test_a_retraining_as_of_a_moment_knows_no_later_landing(flights: pd.DataFrame, cache: Path) -> None:

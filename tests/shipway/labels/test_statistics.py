@@ -45,7 +45,7 @@ def test_metrics_are_those_of_the_evaluation_and_of_scikit_learn() -> None:
     assert found["log_loss"].value == pytest.approx(log_loss(labels, np.clip(predictions, 1e-7, 1 - 1e-7)), abs=1e-9)
     numbers = estimates(Task.NUMBERS, labels * 7, predictions * 9, 0.5, ALPHA)
     evaluated = evaluation.evaluate(Trained.REGRESSION, labels * 7, predictions * 9)
-    for metric in ("mae", "rmse"):
+    for metric in ("mae", "r2", "rmse"):
         assert numbers[metric].value == pytest.approx(evaluated[metric], abs=1e-12)
     assert set(estimates(Task.CLASSES, labels, predictions, 0.5, ALPHA)) == {"accuracy"}
 
@@ -64,6 +64,31 @@ def test_intervals_hold_at_every_look_at_once() -> None:
         for metric in missed:
             missed[metric] += any(not one[metric].low <= true[metric].value <= one[metric].high for one in looks)
     assert {metric: count for metric, count in missed.items() if count / PATHS > ALPHA} == {}
+
+
+def test_intervals_of_a_number_hold_at_every_look_at_once() -> None:
+    """Over 20 looks at 150 growing logs of a regression each metric's true value is outside on at most 5 % of them."""
+    chance = np.random.default_rng(11)
+    # Labels of deviation 20, predictions that miss by 10 more.
+    true = {"mae": 10 * math.sqrt(2 / math.pi), "r2": 0.8, "rmse": 10.0}
+    missed = dict.fromkeys(true, 0)
+    for _ in range(PATHS):
+        predictions = chance.normal(100, math.sqrt(400), 6000)
+        labels = predictions + chance.normal(0, 10, 6000)
+        looks = [
+            estimates(Task.NUMBERS, labels[:count], predictions[:count], 15.0, ALPHA)
+            for count in np.linspace(200, 6000, LOOKS).astype(int)
+        ]
+        for metric, value in true.items():
+            missed[metric] += any(not one[metric].low <= value <= one[metric].high for one in looks)
+    assert {metric: count for metric, count in missed.items() if count / PATHS > ALPHA} == {}
+
+
+def test_labels_without_spread_have_no_r2() -> None:
+    """What may not vary at all cannot be explained, and so says nothing; the other metrics do."""
+    predictions = np.random.default_rng(3).normal(0, 1, 300)
+    found = estimates(Task.NUMBERS, np.ones(300), predictions, 0.5, ALPHA)
+    assert set(found) == {"accuracy", "mae", "rmse"}
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(200, 800), st.sampled_from([*Task]))
@@ -100,7 +125,14 @@ def test_the_interval_is_tight_where_it_matters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metric", "task"), [("auc", Task.BINARY), ("accuracy", Task.CLASSES), ("mae", Task.NUMBERS), ("x", Task.CLASSES)]
+    ("metric", "task"),
+    [
+        ("auc", Task.BINARY),
+        ("accuracy", Task.CLASSES),
+        ("mae", Task.NUMBERS),
+        ("r2", Task.NUMBERS),
+        ("x", Task.CLASSES),
+    ],
 )
 def test_a_models_gates_say_its_task(metric: str, task: Task) -> None:
     """A model that is admitted by its AUC has labels of 0 and 1."""

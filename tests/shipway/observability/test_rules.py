@@ -148,7 +148,8 @@ def test_a_late_materialisation_is_silence_of_the_platform() -> None:
     succeeded = 'max(kube_cronjob_status_last_successful_time{namespace="models",cronjob="materialise"})'
     assert record["expr"].startswith(succeeded)
     assert alert["labels"] == {"severity": "ticket", "owner": "platform", "part": "materialise"}
-    assert alert["expr"] == f'time() - {metrics.LAST_WORK}{{part="materialise"}} > 10799'
+    assert alert["expr"] == f'time() - {metrics.LAST_WORK}{{part="materialise"}} > 10784'
+    assert alert["for"] == "15s"
 
 
 READING = MODEL.model_copy(

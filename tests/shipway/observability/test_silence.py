@@ -38,7 +38,8 @@ def test_a_row_is_all_that_a_new_periodic_thing_needs(promtool: str) -> None:
         for rule in group["rules"]
         if rule.get("alert") == AlertName.SILENT
     ]
-    assert alert["expr"] == f'time() - {LAST_WORK}{{part="backup"}} > 599'
+    assert alert["expr"] == f'time() - {LAST_WORK}{{part="backup"}} > 584'
+    assert alert["for"] == "15s"
     assert alert["labels"] == {"severity": "ticket", "owner": "platform", "part": "backup"}
     assert alert["annotations"]["summary"] == (
         "backup: nothing for {{ $value | humanizeDuration }}, expected a copy. Nothing could be restored."
@@ -52,6 +53,27 @@ def test_an_alert_that_counts_from_the_epoch_would_page_a_new_stack(promtool: st
     assert rules.count("or vector(time())") == 1
     assert run_alert_tests(promtool, rules.replace("vector(time())", "vector(time() - 1e6)")).failed > 0
     assert run_alert_tests(promtool, rules.replace(" or vector(time())", "")).failed > 0
+
+
+def test_a_prometheus_that_was_away_itself_listens_before_it_tells_of_silence() -> None:
+    """It hears of its targets ten seconds after its start; the objective of fifteen seconds leaves twelve for that."""
+    alerts = [
+        rule
+        for group in yaml.safe_load(platform_rules(ENVIRONMENT))["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == AlertName.SILENT
+    ]
+    listens = {rule["labels"]["part"]: rule.get("for", "0s") for rule in alerts}
+    assert listens.pop("delivery") == "12s"
+    assert set(listens.values()) == {"15s"}
+    for rule in alerts:
+        thing = PERIODIC[rule["labels"]["part"]]
+        limit = float(rule["expr"].rpartition("> ")[2])
+        assert limit >= thing.every_seconds + 2 * ENVIRONMENT.scrape_interval_seconds
+        assert (
+            limit + float(rule.get("for", "0s")[:-1]) + 2 * ENVIRONMENT.scrape_interval_seconds
+            <= thing.objective_seconds
+        )
 
 
 def test_every_worker_is_a_periodic_thing() -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from shipway.cli.app import app
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.model import load_model
-from shipway.scaffold.rendering import questions, render, template_folder
+from shipway.scaffold.rendering import Kind, kinds, questions, render, template_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -26,11 +26,61 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_template_asks_at_most_six_questions() -> None:
-    """A person answers them in a minute."""
-    asked = questions(template_folder(ROOT))
-    assert [key for key, _, _ in asked] == ["name", "description", "team", "contact", "escalation", "runbook_url"]
+@pytest.mark.parametrize("kind", kinds(template_folder(ROOT)), ids=lambda kind: kind.name)
+def test_the_template_asks_at_most_seven_questions(kind: Kind) -> None:
+    """The kind and what each kind asks: a person answers them in a minute."""
+    asked = questions(kind)
+    every = ["name", "description", "team", "contact", "escalation", "runbook_url"]
+    assert [key for key, _, _ in asked][:6] == every
+    assert len(asked) <= 6
     assert all(text != key for key, text, _ in asked)
+
+
+def test_every_folder_of_the_template_is_a_kind() -> None:
+    """What lies in the template can be asked for, and the other way round."""
+    template = template_folder(ROOT)
+    folders = {path.parent.name for path in template.glob("*/cookiecutter.json")}
+    assert {kind.name for kind in kinds(template)} == folders == {kind.folder.name for kind in kinds(template)}
+
+
+@pytest.mark.parametrize("path", ["../../elsewhere", "/", "nowhere"])
+def test_a_kind_lies_within_the_template(project: Path, path: str) -> None:
+    """A template that leads out of itself is refused before anything is read there."""
+    (project / "elsewhere").mkdir()
+    document = project / "templates" / "model-service" / "cookiecutter.json"
+    kind = {"path": path, "title": "Elsewhere", "description": "of another's"}
+    document.write_text(json.dumps({"templates": {"elsewhere": kind}}), encoding="utf-8")
+    with pytest.raises(SpecError, match=r"templates.elsewhere.path: got .*, expected a template within"):
+        render(project, {"name": "churn"})
+    assert not (project / "services").exists()
+
+
+def test_services_lie_within_the_project(project: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A link that leads out of the repository is not followed."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (project / "services").symlink_to(elsewhere)
+    with pytest.raises(ShipwayError, match="leads out of the project"):
+        render(project, {"name": "churn"})
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_what_fills_a_service_in_sees_it_before_anyone_else(project: Path) -> None:
+    """A service takes its place when it is whole; where filling it in fails, there is none."""
+    services = project / "services"
+
+    def fill(folder: Path) -> None:
+        assert not (services / "churn").exists()
+        (folder / "data.csv").write_text("a,b\n", encoding="utf-8")
+
+    folder = render(project, {"name": "churn"}, fill=fill)
+    assert (folder / "data.csv").exists()
+
+    def refuse(folder: Path) -> None:
+        raise SpecError(folder / "data.csv", "a", "x", "a number")
+
+    with pytest.raises(SpecError, match="expected a number"):
+        render(project, {"name": "leave"}, fill=refuse)
+    assert [path.name for path in services.iterdir()] == ["churn"]
 
 
 def test_answers_reach_the_model_and_defaults_follow_from_them(
@@ -56,6 +106,10 @@ def test_answers_reach_the_model_and_defaults_follow_from_them(
         ({"colour": "red"}, "shipway new: colour: got 'red', expected one of name, description"),
         ({"name": "churn", "team": ""}, "shipway new: team: got '', expected one line of text"),
         ({"name": "churn", "description": "a\nb"}, "expected one line of text"),
+        ({"name": "churn", "description": "x" * 201}, "expected at most 200 characters, not 201"),
+        ({"name": "churn", "description": "{{ 7*7 }}"}, "expected plain text without any of {{ {% {#"),
+        ({"name": "churn", "contact": "a b"}, "contact: got 'a b', expected an e-mail address such as"),
+        ({"name": "churn", "runbook_url": "javascript:x"}, "expected an address such as https://example.com"),
     ],
 )
 def test_a_refused_answer_makes_nothing(project: Path, answers: dict[str, str], message: str) -> None:
@@ -69,7 +123,8 @@ def test_a_refused_answer_makes_nothing(project: Path, answers: dict[str, str], 
 
 def test_a_broken_template_makes_nothing(project: Path) -> None:
     """A team that edits its template learns at once what it broke."""
-    schema = project / "templates" / "model-service" / "{{cookiecutter.__package}}" / "schema.py"
+    kind = project / "templates" / "model-service" / "tabular-classification"
+    schema = kind / "{{cookiecutter.__package}}" / "schema.py"
     schema.write_text("{{ cookiecutter.nothing }}", encoding="utf-8")
     with pytest.raises(ShipwayError, match="cannot be rendered"):
         render(project, {"name": "churn"})
@@ -83,15 +138,20 @@ def test_the_verb_prints_what_to_do_next(project: Path) -> None:
     result = json.loads(done.stdout.splitlines()[-1])
     assert (result["model"], result["folder"]) == ("my-model", "services/my_model")
     assert result["next"][1] == "shipway train my-model"
+    assert "/services/my_model/ my-team@example.com\n" in (project / "CODEOWNERS").read_text(encoding="utf-8")
     assert yaml.safe_load((project / "services/my_model/model.yaml").read_text())["name"] == "my-model"
 
 
 def test_without_no_input_the_verb_asks_what_was_not_given(project: Path) -> None:
-    """Return takes the default; a bad name is refused before the second question."""
-    done = CliRunner().invoke(app, ["new", "--team", "growth"], input="churn\nWill they leave?\n\n\n\n")
+    """The kind comes first; return takes the default; a bad name is refused before the next question."""
+    done = CliRunner().invoke(
+        app, ["new", "--team", "growth"], input="tabular-regression\nchurn\nWill they leave?\n\n\n\n"
+    )
     assert done.exit_code == 0, done.output
     spec = load_model(project / "services" / "churn" / "model.yaml")
     assert (spec.description, spec.owner.contact) == ("Will they leave?", "growth@example.com")
-    refused = CliRunner().invoke(app, ["new"], input="Churn\n")
-    assert isinstance(refused.exception, SpecError)
-    assert "What it predicts" not in refused.output
+    assert "Task.REGRESSION" in (project / "services" / "churn" / "train.py").read_text(encoding="utf-8")
+    for answers, unasked in (("\nChurn\n", "What it predicts"), ("speech\n", "Name of the model")):
+        refused = CliRunner().invoke(app, ["new"], input=answers)
+        assert isinstance(refused.exception, SpecError)
+        assert unasked not in refused.output

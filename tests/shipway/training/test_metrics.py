@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss, r2_score, roc_auc_score
 
 from shipway.training import metrics
-from shipway.training.metrics import auc, base_rate_predictions, calibration_error, evaluate
+from shipway.training.metrics import auc, base_rate_predictions, calibration_error, evaluate, r2
 from shipway.training.plan import Task
 
 SCORED = st.lists(st.tuples(st.integers(0, 1), st.floats(0.01, 0.99)), min_size=4, max_size=60)
@@ -58,5 +58,18 @@ def test_each_task_has_its_metrics() -> None:
     }
     assert evaluate(Task.REGRESSION, np.array([1.0, 2.0]), np.array([2.0, 2.0])) == {
         "mae": 0.5,
+        "mean_label": 1.5,
+        "mean_prediction": 2.0,
+        "r2": -1.0,
         "rmse": pytest.approx(0.5**0.5),
     }
+
+
+def test_r2_is_that_of_scikit_learn() -> None:
+    """So are its answers for labels without any spread."""
+    rng = np.random.default_rng(5)
+    labels = rng.normal(100, 20, 300)
+    predictions = labels + rng.normal(3, 10, 300)
+    assert r2(labels, predictions) == pytest.approx(r2_score(labels, predictions), abs=1e-12)
+    same = np.full(3, 4.0)
+    assert (r2(same, same), r2(same, same + 1)) == (1.0, 0.0) == (r2_score(same, same), r2_score(same, same + 1))

@@ -101,6 +101,22 @@ def test_each_fault_is_found_and_shown(case: str) -> None:
     assert findings(data) == [message]
 
 
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ([1.5, 2.0] * 10, ""),
+        ([1.5, float("inf")] * 10, "train labels: expected a finite number in every row; 10 rows fail"),
+        (["1.5", "much"] * 10, "train labels: expected a finite number in every row; 10 rows fail"),
+        ([1.5] * 20, "train labels: expected at least two different labels; 20 rows fail"),
+    ],
+)
+def test_the_labels_of_a_regression_are_numbers_that_differ(labels: list[object], message: str) -> None:
+    """Any finite number will do; a constant can teach nothing."""
+    data = changed(lambda rows, _: (rows, pd.Series(labels, rows.index, dtype=object)))
+    found = [str(one) for one in check_data(data, SCHEMA, READS, Task.REGRESSION, {"view:y": (0, 10)})]
+    assert [one.partition("\n")[0] for one in found] == ([message] if message else [])
+
+
 def test_an_outage_is_found_but_gaps_are_not() -> None:
     """A feature may be missing here and there, not nearly everywhere."""
     gaps = changed(lambda rows, labels: (rows.assign(**{"view:y": [np.nan] * 10 + [5.0] * 10}), labels))

@@ -1,0 +1,2 @@
+{% extends "base/service.py" %}
+{% block answers %}the number{% endblock %}

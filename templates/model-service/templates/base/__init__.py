@@ -1,0 +1,3 @@
+"""The model {{ cookiecutter.name }}; model.yaml says what it predicts."""
+
+__all__ = ["inputs", "schema", "service", "train"]

@@ -1,3 +1,0 @@
-"""{{ cookiecutter.description }}"""
-
-__all__ = ["inputs", "schema", "service", "train"]
