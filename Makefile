@@ -11,7 +11,7 @@ VENV := .shipway/venv/bin
 export PYTHONPYCACHEPREFIX := $(CURDIR)/.shipway/cache/pycache
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up down preview test test-cluster docs tutorial ci bench soak faults year lock clean python
+.PHONY: help setup up down preview test test-cluster docs tutorial ci bench soak faults year wheels lock clean python
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -27,7 +27,7 @@ down: ## stop everything `make up` started and remove what it made; bundles stay
 
 preview: setup ## show what the next deployment would change (ENV=local; JSON=1, POLICIES=1; elsewhere offline: BASE=main, LIVE=1)
 	@$(VENV)/python -m tools.preview --env $(ENV) $(if $(JSON),--json) $(if $(LIVE),--live) $(if $(BASE),--base $(BASE)) \
-	  $(if $(MARKDOWN),--markdown $(MARKDOWN)) $(if $(POLICIES),$(if $(filter 0,$(POLICIES)),--no-policies,--policies))
+	  $(if $(PROJECT),--project "$(PROJECT)") $(if $(MARKDOWN),--markdown "$(MARKDOWN)") $(if $(POLICIES),$(if $(filter 0,$(POLICIES)),--no-policies,--policies))
 
 test: setup ## lint, types, layers, unit tests, tests with real processes (ONLY="lint unit" for some)
 	@$(VENV)/python -m tools.checks $(ONLY)
@@ -49,12 +49,16 @@ test-cluster: ## on stand-ins of the clouds, by checkov, and on a real Kubernete
 	@$(VENV)/python -m tools.checks standins graders cluster
 
 docs: setup ## build the documentation as a site, in .shipway/cache/site; a broken link is an error
-	@$(VENV)/mkdocs build --quiet && echo "  docs         .shipway/cache/site/index.html" >&2
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/mkdocs build --quiet && echo "  docs         .shipway/cache/site/index.html" >&2
 
 tutorial: setup ## type the tutorial on a platform of its own and hold its page to what that prints (WRITE=1 mends the page)
 	@$(VENV)/python -m tools.tutorial $(if $(WRITE),--write)
 
 ci: test docs tutorial test-cluster ## what the build server runs
+
+wheels: setup ## build the packages shipway and shipway-stack into dist/, for repositories of one model
+	@. .shipway/env && python -m hatchling build --target wheel --directory dist \
+	  && cd packaging/shipway-stack && python -m hatchling build --target wheel --directory ../../dist
 
 lock: setup ## compile requirements.lock anew from pyproject.toml
 	@$(VENV)/uv pip compile pyproject.toml --universal --python-version 3.11 --all-extras --generate-hashes \

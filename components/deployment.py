@@ -11,7 +11,8 @@ from components.platform import Platform, attach_platform
 from components.preflight import preflight
 from components.services import load_services
 from shipway.contract.environment import environment_path
-from shipway.contract.stack import StackSpec
+from shipway.contract.errors import SpecError
+from shipway.contract.stack import ELSEWHERE_KEY, StackSpec
 
 __all__ = ["deploy"]
 
@@ -23,6 +24,9 @@ def deploy(root: Path, stack: StackSpec) -> None:
         ShipwayError: for anything that must not be applied; nothing was registered then.
     """
     environment = stack.environment
+    if stack.elsewhere:
+        own = f"a stack of this repository's own: the platform's repository deploys {stack.name}"
+        raise SpecError(environment_path(root, stack.name), f"config.{ELSEWHERE_KEY}", True, own)
     services = load_services(root, environment.name) if stack.holds_models else ()
     for warning in preflight(root, environment, services, dry_run=pulumi.runtime.is_dry_run()):
         pulumi.log.warn(warning)
@@ -30,7 +34,7 @@ def deploy(root: Path, stack: StackSpec) -> None:
     if stack.holds_platform:
         platform = Platform("platform", root, environment).outputs
     else:
-        platform = attach_platform(root, environment)
+        platform = attach_platform(root, environment, stack.platform_project)
     pulumi.export("gateway_url", platform.routing.url)
     pulumi.export("prometheus_url", platform.monitoring.url)
     if stack.holds_models:

@@ -34,8 +34,14 @@ class Platform(pulumi.ComponentResource):
         )
 
 
-def attach_platform(root: Path, environment: EnvironmentSpec) -> PlatformOutputs:
-    """Returns the platform that the environment's own stack provisioned, for a stack that holds its models alone."""
-    name = f"{pulumi.get_organization()}/{pulumi.get_project()}/{environment.name}"
+def attach_platform(root: Path, environment: EnvironmentSpec, project: str = "") -> PlatformOutputs:
+    """Returns the platform that the environment's own stack provisioned, for a stack that holds its models alone.
+
+    Args:
+        root: the project's folder.
+        environment: what was built.
+        project: the Pulumi project of that stack, this one when empty.
+    """
+    name = f"{pulumi.get_organization()}/{project or pulumi.get_project()}/{environment.name}"
     reference = pulumi.StackReference("platform", name)
     return target_of(root, environment).attach_parts(root, environment, reference)

@@ -5,6 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from policies.pack import all_rules
+from shipway.checks.registry import CHECKS
+from shipway.contract.check import LATENCY_BUDGETS
+from shipway.contract.compatibility import CONTRACT_VERSION, VERSIONS, Standing, compatibility
 from shipway.contract.documents import Spec, write_atomic
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate
@@ -17,6 +20,8 @@ from tools.reference import cli_page, errors_page, metrics_page
 
 __all__ = [
     "TABLES",
+    "checks_table",
+    "contract_table",
     "environment_keys",
     "main",
     "model_keys",
@@ -27,6 +32,29 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def contract_table() -> str:
+    """Returns the page that lists every version of the contract between services and platform."""
+    lines = [
+        "# Contract versions",
+        "",
+        "Made from `shipway/contract/compatibility.py`. The contract is what a service's folder and the platform",
+        "promise each other; `contract_version` in `model.yaml` says which one a service was made for.",
+        "The same version deploys, one minor version behind deploys and says so, anything else is refused. What brings",
+        "a service up to date is in [fleet.md](fleet.md).",
+        "",
+        f"This platform's contract is {CONTRACT_VERSION}.",
+        "",
+        "| contract | templates | what it changed | a service of it |",
+        "|---|---|---|---|",
+    ]
+    for one in reversed(VERSIONS):
+        found = compatibility("MODEL", one.version)
+        does = "deploys" if found.deploys else "is refused"
+        said = does if found.standing is Standing.CURRENT else f"{does}: {found.standing}"
+        lines.append(f"| {one.version} | from {one.template} | {one.changed} | {said} |")
+    return "\n".join(lines) + "\n"
 
 
 def policy_table() -> str:
@@ -43,6 +71,26 @@ def policy_table() -> str:
     for rule in all_rules():
         tiers = ", ".join(sorted(rule.tiers))
         lines.append(f"| {rule.id} | {rule.title} | {rule.severity} | {tiers} | {rule.message} | {rule.fix} |")
+    return "\n".join(lines) + "\n"
+
+
+def checks_table() -> str:
+    """Returns the page that lists every check of a model, and the latency budgets."""
+    lines = [
+        "# Checks of a model",
+        "",
+        "Made from `shipway/checks/registry.py` and `shipway/contract/check.py`, in the order in which they run;",
+        "what they mean is in [check.md](check.md).",
+        "",
+        "| name | what it checks | what it looks at | tuned by |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| `{one.name}` | {one.what} | {one.evidence} | {one.tuned_by or '-'} |" for one in CHECKS]
+    lines += ["", "`application` in model.yaml sets a budget of latency:", ""]
+    lines += ["| application | p95 at most | p99 at most | where that comes from |", "|---|---|---|---|"]
+    for name, budget in LATENCY_BUDGETS.items():
+        p95, p99 = ("-" if one is None else f"{one:g} s" for one in (budget.p95_seconds, budget.p99_seconds))
+        lines.append(f"| `{name}` | {p95} | {p99} | {budget.source} |")
     return "\n".join(lines) + "\n"
 
 
@@ -129,11 +177,13 @@ def environment_keys() -> str:
 
 TABLES: dict[str, Callable[[], str]] = {
     "docs/alerts.md": alert_page,
+    "docs/checks.md": checks_table,
     "docs/cli.md": cli_page,
     "docs/environment-keys.md": environment_keys,
     "docs/errors.md": errors_page,
     "docs/metrics.md": metrics_page,
     "docs/model-keys.md": model_keys,
+    "docs/contract.md": contract_table,
     "docs/policies.md": policy_table,
     "docs/rollout.md": rollout_table,
     "docs/serving-keys.md": serving_table,

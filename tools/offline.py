@@ -3,6 +3,7 @@
 The providers' programs in it are stand-ins (tests/standins), found by their path, for tools know no tests.
 """
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -33,10 +34,12 @@ class Offline:
 
     Args:
         folder: where all of it lies.
+        root: the repository that the preview is made from.
         variables: of every program that runs in it.
     """
 
     folder: Path
+    root: Path
     variables: Mapping[str, str]
 
     def stack(self, name: str, source: Path, *, rehearsed: bool = False) -> Stack:
@@ -48,8 +51,10 @@ class Offline:
             rehearsed: whether its cluster is the stand-in's own, which may be asked and on which nothing serves.
         """
         asked = {"SHIPWAY_STANDIN_CLUSTER": "rehearsed"} if rehearsed else {}
-        project = _project(self.folder / "projects" / source.name, source)
-        return Stack(project, name, {**self.variables, **asked, "PYTHONPATH": str(source)})
+        project = _project(self.folder / "projects" / hashlib.sha256(str(source).encode()).hexdigest()[:12], source)
+        # The source's own components where it holds some, else this checkout's.
+        path = os.pathsep.join([str(source), str(self.root)])
+        return Stack(project, name, {**self.variables, **asked, "PYTHONPATH": path})
 
 
 def prepare(root: Path, name: str, stacks: Sequence[StackSpec]) -> Offline:
@@ -81,6 +86,7 @@ def prepare(root: Path, name: str, stacks: Sequence[StackSpec]) -> Offline:
     definitions = root / ".shipway" / "bin" / "cluster"
     return Offline(
         folder,
+        root,
         variables
         | {
             "PATH": os.pathsep.join([str(folder / "programs"), variables["PATH"]]),

@@ -11,14 +11,15 @@ from shipway.contract.errors import ShipwayError
 from tools import disk, locks, report, venv
 from tools.sources import go_module
 
-__all__ = ["CHECKOV_LOCK", "PEERS", "checkov", "definitions", "peer"]
+__all__ = ["CHECKOV_LOCK", "PEERS", "WORKFLOWS_LOCK", "checkov", "definitions", "peer", "workflow_checkers"]
 
 CHECKOV_LOCK = Path("tools", "checkov", "requirements.lock")
+WORKFLOWS_LOCK = Path("tools", "workflows", "requirements.lock")
 # What benchmarks are held against: the packages' names, each with its lock.
 PEERS = {name: Path("tools", name, "requirements.lock") for name in ("evidently", "nannyml")}
 _DEFINITIONS_SUM = Path("tools", "crds", "go.sum")
 # Unpacked packages; the modules that hold the definitions, which are removed again.
-_CHECKOV_MIB, _DEFINITIONS_MIB, _PEER_MIB = 400, 600, 1500
+_CHECKOV_MIB, _DEFINITIONS_MIB, _PEER_MIB, _WORKFLOWS_MIB = 400, 600, 1500, 150
 
 
 def checkov(root: Path, cache: Path) -> Path:
@@ -43,13 +44,45 @@ def checkov(root: Path, cache: Path) -> Path:
             venv.install(root, packages, subject="checkov", cache=cache)
         if not (unfinished / "packages" / "checkov" / "main.py").exists():
             raise ShipwayError(f"{CHECKOV_LOCK} brought no checkov")
-        # -S: the interpreter's own packages, whatever they are, stay out of it.
-        launcher = f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(folder / 'packages'))} PYTHONWARNINGS=ignore "
-        launcher += f'exec {shlex.quote(str(interpreter))} -S -m checkov.main "$@"\n'
-        (unfinished / "checkov").write_text(launcher, encoding="utf-8")
-        (unfinished / "checkov").chmod(0o755)
+        _launch(unfinished / "checkov", folder / "packages", interpreter, "checkov.main")
 
     return _folder("checkov", key, cache, _CHECKOV_MIB, make) / "checkov"
+
+
+def workflow_checkers(root: Path, cache: Path) -> Path:
+    """Returns the folder of `zizmor` and `check-jsonschema`, installed as their lock says where they are not there yet.
+
+    Args:
+        root: the repository.
+        cache: the tool cache.
+
+    Raises:
+        ShipwayError: when no index answers or the disk is full.
+    """
+    interpreter = Path(sys.executable).resolve()
+    key = (root / WORKFLOWS_LOCK).read_bytes() + f"{interpreter} {sys.version}".encode()
+
+    def make(unfinished: Path, folder: Path) -> None:
+        packages = unfinished / "packages"
+        with report.step("workflows", f"installing what {WORKFLOWS_LOCK} names"):
+            arguments = ["--no-deps", "--target", str(packages), "-r", str(root / WORKFLOWS_LOCK)]
+            venv.install(root, arguments, subject="workflows", cache=cache)
+        for program in (packages / "bin" / "zizmor", packages / "check_jsonschema" / "__main__.py"):
+            if not program.exists():
+                raise ShipwayError(f"{WORKFLOWS_LOCK} brought no {program.relative_to(packages)}")
+        (unfinished / "zizmor").symlink_to(Path("packages", "bin", "zizmor"))
+        _launch(unfinished / "check-jsonschema", folder / "packages", interpreter, "check_jsonschema")
+
+    return _folder("workflows", key, cache, _WORKFLOWS_MIB, make)
+
+
+def _launch(path: Path, packages: Path, interpreter: Path, module: str) -> None:
+    """Writes a program that runs `module` from `packages`, which will lie there when it is called."""
+    # -S: the interpreter's own packages, whatever they are, stay out of it.
+    launcher = f"#!/bin/sh\nPYTHONPATH={shlex.quote(str(packages))} PYTHONWARNINGS=ignore "
+    launcher += f'exec {shlex.quote(str(interpreter))} -S -m {module} "$@"\n'
+    path.write_text(launcher, encoding="utf-8")
+    path.chmod(0o755)
 
 
 def peer(root: Path, cache: Path, name: str) -> Path:

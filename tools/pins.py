@@ -8,6 +8,7 @@ from pathlib import Path
 from tools.sources import debian, go_module, wheel
 
 __all__ = [
+    "ACTIONLINT",
     "ALERTMANAGER",
     "CLUSTER",
     "CRANE",
@@ -138,6 +139,17 @@ CRANE = Tool(
     # Module and build cache 0.5 GB, the program, and the Go toolchain that go.mod names.
     needed_mib=900,
 )
+ACTIONLINT = Tool(
+    name="actionlint",
+    version=(1, 7, 12),
+    below_major=2,
+    executables=("actionlint",),
+    version_arguments=("--version",),
+    source="its source as Go modules, pinned in tools/actionlint/go.mod (needs Go >= 1.21)",
+    obtain=go_module.build_actionlint,
+    # Module and build cache 0.2 GB, the program, and the Go toolchain that go.mod names.
+    needed_mib=500,
+)
 # Nobody needs these to run a platform.
-TEST_TOOLS = (CLUSTER, CRANE)
+TEST_TOOLS = (CLUSTER, CRANE, ACTIONLINT)
 TOOLS = (PULUMI, ENVOY, PROMETHEUS, ALERTMANAGER)

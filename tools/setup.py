@@ -95,7 +95,7 @@ def main() -> int:
     chosen = parser.parse_args()
     prepare(ROOT, os.environ, (*TOOLS, *TEST_TOOLS) if chosen.cluster else TOOLS)
     if chosen.cluster:
-        for obtain in (pinned.definitions, pinned.checkov):
+        for obtain in (pinned.definitions, pinned.checkov, pinned.workflow_checkers):
             obtain(ROOT, programs.cache_folder(os.environ))
     return 0
 

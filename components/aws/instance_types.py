@@ -1,45 +1,12 @@
-"""The machines without GPUs that pools can be made of: what they hold, what they cost, and where AWS has them."""
+"""The machines without GPUs that pools can be made of, as the contract lists them, and where AWS has them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-__all__ = ["CPU_TYPES", "OFFERED", "CpuType", "offered_in"]
+from shipway.contract.machines import AWS_CPU_MACHINES
 
+__all__ = ["CPU_TYPES", "OFFERED", "offered_in"]
 
-@dataclass(frozen=True)
-class CpuType:
-    """One machine.
-
-    Args:
-        cpus, memory_gib: what it holds, before what the system keeps for itself.
-        usd_per_hour: the list price, on demand.
-    """
-
-    cpus: int
-    memory_gib: int
-    usd_per_hour: float
-
-
-# List prices of Linux on demand in us-east-1, from the EC2 on-demand price list, 2025-06. x86 alone: the platform's
-# images are built for nothing else.
-CPU_TYPES: Mapping[str, CpuType] = {
-    "c6i.xlarge": CpuType(4, 8, 0.17),
-    "c6i.2xlarge": CpuType(8, 16, 0.34),
-    "c7i.xlarge": CpuType(4, 8, 0.1785),
-    "c7i.2xlarge": CpuType(8, 16, 0.357),
-    "m6a.large": CpuType(2, 8, 0.0864),
-    "m6a.xlarge": CpuType(4, 16, 0.1728),
-    "m6a.2xlarge": CpuType(8, 32, 0.3456),
-    "m6i.large": CpuType(2, 8, 0.096),
-    "m6i.xlarge": CpuType(4, 16, 0.192),
-    "m6i.2xlarge": CpuType(8, 32, 0.384),
-    "m7i.large": CpuType(2, 8, 0.1008),
-    "m7i.xlarge": CpuType(4, 16, 0.2016),
-    "m7i.2xlarge": CpuType(8, 32, 0.4032),
-    "m7i.4xlarge": CpuType(16, 64, 0.8064),
-    "r7i.xlarge": CpuType(4, 32, 0.2646),
-    "r7i.2xlarge": CpuType(8, 64, 0.5292),
-}
+CPU_TYPES = AWS_CPU_MACHINES
 
 _AMERICA = ("us-east-1", "us-east-2", "us-west-2")
 _COMMON = (

@@ -20,4 +20,4 @@ a process serves from one such folder only, and the loader refuses a second. The
 `<package>.service:<PackageInCamelCase>`, as in `flight_delay.service:FlightDelay`.
 """
 
-__all__ = ["canonical", "formats", "isolated", "manifest", "reference", "served", "source", "store"]
+__all__ = ["canonical", "formats", "isolated", "loaders", "manifest", "reference", "served", "source", "store"]

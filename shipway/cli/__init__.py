@@ -3,9 +3,11 @@
 __all__ = [
     "app",
     "build",
+    "check",
     "context",
     "doctor",
     "explain",
+    "fleet",
     "labels",
     "main",
     "new",

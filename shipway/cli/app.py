@@ -4,12 +4,17 @@ import typer
 
 from shipway.cli import (
     build,
+    carry,
+    changed,
+    check,
     dashboards,
     dead_letters,
     doctor,
     drift,
     explain,
+    fleet,
     labels,
+    loadtest,
     new,
     parity,
     plan,
@@ -33,7 +38,11 @@ for group in (
     new,
     train,
     retrain,
+    check,
     build,
+    carry,
+    changed,
+    loadtest,
     plan,
     release,
     status,
@@ -45,5 +54,6 @@ for group in (
     labels,
     parity,
     dead_letters,
+    fleet,
 ):
     group.register(app)

@@ -14,6 +14,8 @@ from shipway.contract.credentials import names_secret
 from shipway.contract.documents import Secret, Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec
+from shipway.contract.prices import PricesSpec
+from shipway.contract.tier import Tier
 from shipway.contract.workers import WORKERS
 
 __all__ = [
@@ -38,14 +40,6 @@ Positive = Annotated[int, Field(gt=0)]
 
 # Parameters of an address that carry a credential.
 _SECRET_NAME = re.compile(r"token|secret|passw|api_?key|auth|signature|^sig$|^key$", re.IGNORECASE)
-
-
-class Tier(StrEnum):
-    """How careful the platform is: faults may be injected in local, everything is protected in prod."""
-
-    LOCAL = "local"
-    NONPROD = "nonprod"
-    PROD = "prod"
 
 
 class Target(StrEnum):
@@ -238,6 +232,7 @@ class EnvironmentSpec(Spec):
         aws: what the cloud is to hold, with target aws.
         retention_days: how long metrics and logs are kept.
         budget_usd_per_month: above which a preview's estimate is named.
+        prices: what its machines cost by the hour; by default what a list says of the cloud's.
         scrape_interval_seconds: how often Prometheus looks.
         alerts: where alerts go.
         tags: put on every resource of the cloud.
@@ -255,6 +250,7 @@ class EnvironmentSpec(Spec):
     aws: AwsSpec | None = None
     retention_days: Positive = 7
     budget_usd_per_month: Annotated[float, Field(ge=0)] | None = None
+    prices: PricesSpec | None = None
     scrape_interval_seconds: Annotated[float, Field(gt=0, le=60)] = 1
     alerts: AlertsSpec = AlertsSpec()
     tags: dict[str, str] = Field(default_factory=dict)

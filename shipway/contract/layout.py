@@ -124,6 +124,11 @@ class LocalLayout:
         return self.state / "retraining"
 
     @property
+    def loadtests(self) -> Path:
+        """Results of load tests, each below it as `contract.loadtest.result_name` says."""
+        return self.state / "loadtests"
+
+    @property
     def sockets(self) -> Path:
         """A short private folder: a Unix socket's path ends at 107 bytes, and a checkout may lie deep."""
         name = hashlib.sha256(str(self.state).encode()).hexdigest()[:12]

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import Field, model_validator
 
+from shipway.contract.derived import MEASURES
 from shipway.contract.documents import Spec
+from shipway.contract.png import critical_chunks, is_png, most_characters
 
 __all__ = ["FieldKind", "FieldSpec", "Schema", "Violation", "plain_time"]
 
@@ -17,9 +19,12 @@ __all__ = ["FieldKind", "FieldSpec", "Schema", "Violation", "plain_time"]
 # A time with nanoseconds and an offset of seconds takes 41 characters.
 _LONGEST_TIME = 64
 
+# Larger pictures are scaled by whoever sends them: a request has one body, and all of it is in the log.
+_Pixels = Annotated[int, Field(ge=1, le=1024)]
+
 
 class FieldKind(StrEnum):
-    """What a field holds; `vector` is a fixed-length list of numbers."""
+    """What a field holds; `vector` is a fixed-length list of numbers, `image` a PNG in base64."""
 
     NUMBER = "number"
     INTEGER = "integer"
@@ -27,6 +32,7 @@ class FieldKind(StrEnum):
     TEXT = "text"
     TIMESTAMP = "timestamp"
     VECTOR = "vector"
+    IMAGE = "image"
 
 
 class Violation(Spec):
@@ -46,6 +52,8 @@ class FieldSpec(Spec):
         minimum, maximum: inclusive bounds of a number, integer or each element of a vector.
         values: the closed set of a category; empty means any text is allowed.
         length: the number of elements of a vector, or the greatest number of characters of text.
+        shape: height, width and channels of an image, whose samples have 8 bits: 1 channel is grey, 3 are colours.
+        measures: by what drift of a text or an image is watched, see `shipway.contract.derived`; by default by nothing.
         nullable: whether null is an answer of its own.
         personal: whether the prediction log must hash it.
     """
@@ -57,6 +65,8 @@ class FieldSpec(Spec):
     maximum: float | None = None
     values: tuple[str, ...] = ()
     length: Annotated[int, Field(gt=0)] | None = None
+    shape: tuple[_Pixels, _Pixels, Literal[1, 3]] | None = None
+    measures: tuple[str, ...] = ()
     nullable: bool = False
     personal: bool = False
     example: Any = None
@@ -65,9 +75,26 @@ class FieldSpec(Spec):
     def _consistent(self) -> Self:
         if self.kind is FieldKind.VECTOR and self.length is None:
             raise ValueError(f"length with kind vector in field {self.name}")
+        if (self.kind is FieldKind.IMAGE) != (self.shape is not None):
+            raise ValueError(f"shape with kind image, and with no other, in field {self.name}")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"minimum ({self.minimum}) to be at most maximum ({self.maximum}) in field {self.name}")
         return self
+
+    @model_validator(mode="after")
+    def _measurable(self) -> Self:
+        known = list(MEASURES.get(self.kind, ()))
+        if self.measures and self.personal:
+            raise ValueError(f"no measures of a personal field, not {', '.join(self.measures)}, in field {self.name}")
+        if unknown := [one for one in self.measures if one not in known]:
+            allowed = f"measures from {', '.join(known)}" if known else f"no measures with kind {self.kind}"
+            raise ValueError(f"{allowed}, not {', '.join(unknown)}, in field {self.name}")
+        return self
+
+    @property
+    def derived(self) -> tuple[str, ...]:
+        """The names under which the field's measures are counted, such as `comment.words`."""
+        return tuple(f"{self.name}.{measure}" for measure in self.measures)
 
     def check(self, value: object) -> tuple[str, str] | None:
         """Returns (rule, expected) for what is wrong with `value`, or None when it is fine."""
@@ -78,6 +105,8 @@ class FieldSpec(Spec):
                 return self._check_number(value)
             case FieldKind.VECTOR:
                 return self._check_vector(value)
+            case FieldKind.IMAGE:
+                return self._check_image(value)
             case _:
                 return self._check_text(value)
 
@@ -101,6 +130,21 @@ class FieldSpec(Spec):
             if problem := self._check_number(element):
                 return problem
         return None
+
+    def _check_image(self, value: object) -> tuple[str, str] | None:
+        assert self.shape is not None
+        height, width, channels = self.shape
+        expected = f"a PNG in base64, {height} by {width} pixels (height by width) of 8 bits, "
+        expected += "grey" if channels == 1 else "red, green and blue"
+        if not isinstance(value, str):
+            return "type", expected
+        longest = self.length or most_characters(self.shape)
+        if len(value) > longest:
+            return "length", f"at most {longest} characters"
+        picture = critical_chunks(value)
+        if picture is None:
+            return "image", expected
+        return None if is_png(picture, self.shape) else ("shape", expected)
 
     def _check_text(self, value: object) -> tuple[str, str] | None:
         if not isinstance(value, str):

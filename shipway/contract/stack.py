@@ -18,10 +18,12 @@ from shipway.contract.environment import (
 )
 from shipway.contract.errors import SpecError
 
-__all__ = ["LAYERS_KEY", "PLATFORM_KEY", "Layer", "StackSpec", "load_stack"]
+__all__ = ["ELSEWHERE_KEY", "LAYERS_KEY", "PLATFORM_KEY", "Layer", "StackSpec", "load_stack"]
 
 LAYERS_KEY = "shipway:layers"
 PLATFORM_KEY = "shipway:platform"
+# In a repository that holds models alone, of the platform that they run on.
+ELSEWHERE_KEY = "shipway:provisioned_elsewhere"
 
 
 class Layer(StrEnum):
@@ -39,11 +41,15 @@ class StackSpec:
         name: the stack's name.
         environment: what it is a part of, or all of.
         layers: what of it this stack holds.
+        elsewhere: whether another repository deploys it, and this one only knows what it is like.
+        platform_project: the Pulumi project of the platform that the models run on; empty for this one.
     """
 
     name: str
     environment: EnvironmentSpec
     layers: frozenset[Layer]
+    elsewhere: bool = False
+    platform_project: str = ""
 
     @property
     def holds_platform(self) -> bool:
@@ -59,12 +65,16 @@ class StackSpec:
 class _Keys(Spec):
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = (Layer.PLATFORM, Layer.MODELS)
     platform: str | None = None
+    provisioned_elsewhere: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.platform is None) != (Layer.PLATFORM in self.layers):
             layers = ", ".join(self.layers)
             raise ValueError(f"platform to name a stack where layers lacks it, and only there, not with {layers}")
+        if self.provisioned_elsewhere and self.layers != (Layer.PLATFORM,):
+            layers = ", ".join(self.layers)
+            raise ValueError(f"provisioned_elsewhere with layers [platform] alone, not with {layers}")
         return self
 
 
@@ -77,18 +87,21 @@ def load_stack(root: Path, name: str) -> StackSpec:
     path = environment_path(root, name)
     config = stack_config(root, name)
     keys = parse(_Keys, _own_keys(config), path)
+    # `project/stack` where the platform is another project's.
+    project, _, platform = (keys.platform or "").rpartition("/")
     if keys.platform is None:
         environment = load_environment(root, name)
     else:
         if ENVIRONMENT_KEY in config:
-            said = f"none: it is the one of {keys.platform}"
+            said = f"none: it is the one of {platform}"
             raise SpecError(path, f"config.{ENVIRONMENT_KEY}", config[ENVIRONMENT_KEY], said)
-        environment = load_environment(root, keys.platform)
-        if load_stack(root, keys.platform).holds_models:
+        environment = load_environment(root, platform)
+        if load_stack(root, platform).holds_models:
             expected = "a stack whose layers are [platform]: this one's models would be there twice"
             raise SpecError(path, f"config.{PLATFORM_KEY}", keys.platform, expected)
-    return StackSpec(name, environment, frozenset(keys.layers))
+    layers = frozenset(keys.layers)
+    return StackSpec(name, environment, layers, elsewhere=keys.provisioned_elsewhere, platform_project=project)
 
 
 def _own_keys(config: Mapping[str, object]) -> dict[str, object]:
-    return {key.partition(":")[2]: config[key] for key in (LAYERS_KEY, PLATFORM_KEY) if key in config}
+    return {key.partition(":")[2]: config[key] for key in (LAYERS_KEY, PLATFORM_KEY, ELSEWHERE_KEY) if key in config}

@@ -3,6 +3,7 @@
 __all__ = [
     "alarms",
     "baseline",
+    "carrying",
     "checkup",
     "client",
     "cluster",

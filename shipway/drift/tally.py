@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shipway.bundle.reference import Reference
+from shipway.contract.derived import is_derived, value_of
 from shipway.drift.bins import Bins, FieldBins
 from shipway.logs.schemas import Kind
 
@@ -221,9 +222,14 @@ def _coded(watch: Watch, table: pa.Table, rows: Sequence[Mapping[str, Any]], pre
             owners, values = features[one.name]
             coded[owners, place] = values
         elif ":" not in one.name:
-            coded[:, place] = [one.code(row.get(one.name)) for row in rows]
+            read = value_of if is_derived(one.name) else _field
+            coded[:, place] = [one.code(read(row, one.name)) for row in rows]
     coded[:, -1] = predictions
     return coded
+
+
+def _field(row: Mapping[str, Any], name: str) -> Any:
+    return row.get(name)
 
 
 def _features(table: pa.Table) -> dict[str, tuple[NDArray[np.int64], Vector]]:

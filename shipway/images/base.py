@@ -33,7 +33,7 @@ _HOME = "opt/shipway"
 # Packages and Shipway, on the path by PYTHONPATH: no installation of the base's own Python is touched.
 LIBRARY = f"{_HOME}/lib"
 # What a slot's process imports, and no more: a change to how Shipway delivers makes no new base.
-_SERVED = ("contract", "bundle", "drift", "features", "logs", "objects", "serving")
+_SERVED = ("artifacts", "contract", "bundle", "drift", "features", "logs", "objects", "serving")
 _USER = "65532:65532"
 _ENTRYPOINT = ("python", "-m", "shipway.serving")
 _VARIABLES = {

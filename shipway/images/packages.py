@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from packaging.markers import Marker
 
+from shipway.bundle.loaders import every_loader
 from shipway.contract.errors import SpecError
 
 __all__ = ["Pinned", "fitting", "needed", "parse_lock", "slot_roots"]
@@ -38,8 +39,12 @@ _STORE = "boto3"
 
 
 def slot_roots() -> list[str]:
-    """Returns the names of what Shipway itself needs to serve: its own dependencies, two of its extras', and boto3."""
-    roots: set[str] = {_STORE}
+    """Returns the names of what a slot may need: Shipway's own dependencies, two of its extras', boto3, and loaders.
+
+    Loaders are what opens models of other frameworks. All of them take 80 MiB beside the gigabyte of the others; a base
+    for each model would take more.
+    """
+    roots: set[str] = {_STORE, *every_loader()}
     for requirement in importlib.metadata.requires("shipway") or []:
         name, _, marker = requirement.partition(";")
         if "extra" not in marker or re.search(r"extra == ['\"](serving|features)['\"]", marker):

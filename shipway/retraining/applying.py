@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -18,7 +19,9 @@ import yaml
 from shipway.bundle.store import ArtifactStore
 from shipway.contract.environment import EnvironmentSpec, Target
 from shipway.contract.errors import ShipwayError
+from shipway.contract.evidence import Judgement
 from shipway.contract.layout import LocalLayout
+from shipway.contract.loadtest import missing_load_tests, passed_load_tests
 from shipway.contract.model import ModelSpec
 from shipway.contract.record import record_path
 from shipway.contract.release import load_release, release_path, short_digest
@@ -26,15 +29,18 @@ from shipway.contract.retraining import ReleaseRule
 from shipway.contract.route import RolloutState
 from shipway.delivery.decide import Refusal
 from shipway.delivery.placing import place
+from shipway.loadtest.results import FolderResults
 from shipway.retraining.outcome import Status
 from shipway.retraining.proposing import propose
 
-__all__ = ["ACTOR", "Applied", "Release", "apply"]
+__all__ = ["ACTOR", "Applied", "Release", "apply", "load_tested"]
 
 ACTOR = "retraining"
 
 # Longer than one step of a deployment takes on a busy machine.
 _COMMAND_SECONDS = 900.0
+
+_Runs = Callable[[Path, Sequence[str], Callable[[str], None]], None]
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,8 @@ def apply(release: Release, rule: ReleaseRule, say: Callable[[str], None]) -> Ap
     Raises:
         ShipwayError: when it cannot be released now; nothing was changed then, or `shipway release` says what.
     """
+    if refused := load_tested(release, say):
+        return refused
     if release.environment.target is not Target.LOCAL:
         return _propose_on_cluster(release, rule)
     name = release.environment.name
@@ -91,9 +99,46 @@ def apply(release: Release, rule: ReleaseRule, say: Callable[[str], None]) -> Ap
         )
         said = placed.sentence if isinstance(placed, Refusal) else f"{placed.slot}: {release.digest}"
         return Applied(Status.PROPOSED, f"proposed for {said}", shlex.join(["shipway", *words]))
-    _run(release.layout.root, [str(Path(sys.executable).with_name("shipway")), *words], say)
+    _run(release.layout.root, [_shipway(), *words], say)
     _run(release.layout.root, [sys.executable, "-m", "tools.up", "--env", name], say)
     return Applied(Status.RELEASED, f"{short_digest(release.digest)} is released and waits for evidence")
+
+
+def load_tested(release: Release, say: Callable[[str], None], run: _Runs | None = None) -> Applied | None:
+    """Returns why the version is not released: it failed a load test that is demanded of it; None when it may go.
+
+    What has not been tested yet is tested here, as a person tests it.
+
+    Raises:
+        ShipwayError: when it could not be tested.
+    """
+    loadtest, model, tier = release.spec.loadtest, release.spec.name, release.environment.tier
+    name = release.layout.environment
+    kept = FolderResults(release.layout.loadtests)
+
+    def lacking() -> list[str]:
+        rate = loadtest.rate(release.spec.resources.requests_per_second)
+        return missing_load_tests(loadtest, tier, model, release.digest, rate, kept.of(model), datetime.now(UTC), name)
+
+    if not loadtest.profiles(tier) or not lacking():
+        return None
+    where = ["--env", name, *([] if release.environment.target is Target.LOCAL else ["--from", name])]
+    for profile in loadtest.profiles(tier):
+        words = ["loadtest", model, "--digest", release.digest, "--profile", str(profile), *where]
+        try:
+            (run or _run)(release.layout.root, [_shipway(), *words], say)
+        except ShipwayError:
+            ours = [one for one in kept.of(model) if (one.digest, one.profile) == (release.digest, profile)]
+            if not any(one.judgement is Judgement.FAIL for one in ours):
+                raise
+            return Applied(Status.REFUSED, f"load test {profile}: {ours[0].sentence}")
+    if missing := lacking():
+        raise ShipwayError("; ".join(missing))
+    return None
+
+
+def _shipway() -> str:
+    return str(Path(sys.executable).with_name("shipway"))
 
 
 def _propose_on_cluster(release: Release, rule: ReleaseRule) -> Applied:
@@ -110,6 +155,8 @@ def _propose_on_cluster(release: Release, rule: ReleaseRule) -> Applied:
     make_image(Order(release.environment, release.spec, release.digest, variant, store, blobs, os.environ), push=True)
     image = image_for_release(release.environment, release.spec, release.digest)
     record = record_of(release.layout, release.service, release.spec, bundle, submitted_by=ACTOR, approved_by="")
+    results = FolderResults(release.layout.loadtests).of(release.spec.name)
+    record = record.model_copy(update={"load_tests": passed_load_tests(release.digest, results)})
     path = release_path(release.service, name)
     placed = place(load_release(path), release.state, release.digest, submitted_by=ACTOR, reason=release.reason)
     if isinstance(placed, Refusal):

@@ -12,8 +12,19 @@ from typing import Any
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.scaffold.answers import check_answers
 from shipway.scaffold.naming import check_new_name
+from shipway.scaffold.origin import RECORD, write_origin
 
-__all__ = ["Kind", "Question", "find_kind", "kinds", "questions", "render", "template_folder"]
+__all__ = [
+    "Kind",
+    "Question",
+    "find_kind",
+    "kinds",
+    "questions",
+    "render",
+    "render_kind",
+    "run_cookiecutter",
+    "template_folder",
+]
 
 Question = tuple[str, str, str]
 
@@ -94,7 +105,12 @@ def questions(kind: Kind) -> list[Question]:
 
 
 def render(
-    root: Path, answers: Mapping[str, str], *, kind: str = "", fill: Callable[[Path], None] | None = None
+    root: Path,
+    answers: Mapping[str, str],
+    *,
+    kind: str = "",
+    fill: Callable[[Path], None] | None = None,
+    template: Path | None = None,
 ) -> Path:
     """Returns the folder of a new service in the project at `root`, rendered whole or not at all.
 
@@ -102,13 +118,14 @@ def render(
         root: the project.
         answers: question -> answer; what is left out takes the template's default.
         kind: of model, as the template names it; its first one where none is named.
+        template: whose kinds are meant; without one, see `template_folder`.
         fill: writes into the rendered folder before it takes its place among the services; when it raises, none does.
 
     Raises:
         SpecError: for an unknown kind, a name that is malformed, reserved or taken, and an answer that cannot be taken.
         ShipwayError: when the template cannot be rendered, or `services` leads out of the project.
     """
-    chosen = find_kind(template_folder(root), kind)
+    chosen = find_kind(template or template_folder(root), kind)
     known = [key for key, _, _ in questions(chosen)]
     services = root / "services"
     if not services.resolve().is_relative_to(root.resolve()):
@@ -124,13 +141,38 @@ def render(
     services.mkdir(exist_ok=True)
     # Beside its place, so that it takes it in one rename.
     with tempfile.TemporaryDirectory(prefix=".new-", dir=services) as scratch:
-        made = _cookiecutter(chosen.folder, answers, Path(scratch))
+        made, context = render_kind(chosen, answers, Path(scratch))
+        if not (made / RECORD).exists():
+            # A template without the hook that does it for plain cookiecutter.
+            write_origin(made, context)
         if fill:
             fill(made)
         return made.rename(services / made.name)
 
 
-def _cookiecutter(template: Path, answers: Mapping[str, str], scratch: Path) -> Path:
+def render_kind(kind: Kind, answers: Mapping[str, str], scratch: Path) -> tuple[Path, dict[str, Any]]:
+    """Returns the folder of a service rendered below `scratch`, and cookiecutter's context: every answer, defaults too.
+
+    Args:
+        kind: what to render.
+        answers: question -> answer, checked before.
+        scratch: an empty folder.
+
+    Raises:
+        ShipwayError: when the template cannot be rendered.
+    """
+    made = run_cookiecutter(kind.folder, answers, scratch)
+    # Cookiecutter keeps the last answers for `--replay`, here in the scratch folder.
+    (replay,) = scratch.glob("*.json")
+    return made, json.loads(replay.read_text(encoding="utf-8"))["cookiecutter"]
+
+
+def run_cookiecutter(template: Path, answers: Mapping[str, str], scratch: Path) -> Path:
+    """Returns the folder that `template` renders to in the empty folder `scratch`.
+
+    Raises:
+        ShipwayError: when it cannot be rendered.
+    """
     from cookiecutter.exceptions import CookiecutterException  # pyright: ignore[reportMissingTypeStubs]
     from cookiecutter.main import cookiecutter  # pyright: ignore[reportMissingTypeStubs]
     from jinja2 import TemplateError

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shipway.bundle.reference import Categories, Reference
+from shipway.contract.derived import is_derived, value_of
 from shipway.contract.schema import Schema
 from shipway.drift.bins import Bins, FieldBins
 from shipway.drift.counters import Counters
@@ -35,7 +36,8 @@ class InputCounts:
         self, reference: Reference, schema: Schema, features: Sequence[str], labels: Mapping[str, str]
     ) -> None:
         known = reference.fields
-        fields = [FieldBins.of(name, known[name]) for name in sorted(schema.names) if name in known]
+        names = [*schema.names, *(name for field in schema.fields for name in field.derived)]
+        fields = [FieldBins.of(name, known[name]) for name in sorted(names) if name in known]
         served = [(place, name) for place, name in enumerate(features) if name in known]
         self._numbers = [one.name for one in fields if not isinstance(known[one.name], Categories)]
         self._categories = [one for one in fields if isinstance(known[one.name], Categories)]
@@ -69,7 +71,7 @@ class InputCounts:
         return self._exposition.page(self._counters.read())
 
     def _fields(self, row: Mapping[str, Any]) -> list[float]:
-        numbers = [_NULL if (value := row[name]) is None else value for name in self._numbers]
+        numbers = [_NULL if (value := _value(row, name)) is None else value for name in self._numbers]
         return [*numbers, *(one.code(row[one.name]) for one in self._categories)]
 
     def _features(self, served: Sequence[ServedFeature]) -> list[float]:
@@ -79,3 +81,7 @@ class InputCounts:
             feature.value if (feature := served[place]).status is FeatureStatus.FRESH else _NULL
             for place in self._places
         ]
+
+
+def _value(row: Mapping[str, Any], name: str) -> float | None:
+    return value_of(row, name) if is_derived(name) else row[name]

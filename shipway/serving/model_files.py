@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shipway.artifacts.answers import Artifact
+from shipway.artifacts.estimator import check_estimator
+from shipway.artifacts.opening import find_artifact, open_artifact
 from shipway.contract.errors import ArtifactError
 
 __all__ = ["TRUSTED_TYPES", "ModelFiles"]
@@ -65,6 +68,21 @@ class ModelFiles:
                 f"trusted types ({', '.join(self.trusted_types) or 'none'})"
             )
         return skops.io.load(path, trusted=list(self.trusted_types))
+
+    def artifact(self, names: Sequence[str], width: int | None = None) -> Artifact:
+        """Returns the one model in the folder, opened by its suffix: ONNX, LightGBM, safetensors or skops.
+
+        Args:
+            names: of the matrix's columns, in order.
+            width: how many numbers a row has; as many as names where no column is a vector.
+
+        Raises:
+            ArtifactError: when there is no such file, it does not fit the columns, or its package is not installed.
+        """
+        path = find_artifact(self.folder)
+        if path.suffix == ".skops":
+            return check_estimator(path, self.skops(path.name), names, len(names) if width is None else width)
+        return open_artifact(path, names, width)
 
     def _existing(self, name: str) -> Path:
         path = self.folder / name

@@ -20,6 +20,7 @@ _JSON_TYPES = {
     FieldKind.TEXT: "string",
     FieldKind.TIMESTAMP: "string",
     FieldKind.VECTOR: "array",
+    FieldKind.IMAGE: "string",
 }
 
 
@@ -206,6 +207,8 @@ def _field(field: FieldSpec) -> dict[str, Any]:
             found |= {"items": items, "minItems": field.length, "maxItems": field.length}
         case FieldKind.TIMESTAMP:
             found |= {"format": "date-time"}
+        case FieldKind.IMAGE:
+            found |= {"contentEncoding": "base64", "contentMediaType": "image/png"}
         case _:
             if field.values:
                 found["enum"] = [*field.values, *([None] if field.nullable else [])]

@@ -25,6 +25,7 @@ _DATATYPES: dict[FieldKind, tuple[str, ...]] = {
     FieldKind.CATEGORY: ("BYTES",),
     FieldKind.TEXT: ("BYTES",),
     FieldKind.TIMESTAMP: ("BYTES",),
+    FieldKind.IMAGE: ("BYTES",),
 }
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shipway.contract.png import blank_png
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
 
 __all__ = ["checked", "example_row"]
@@ -40,6 +41,8 @@ def _plain(field: FieldSpec) -> Any:
             return int(low)
         case FieldKind.VECTOR:
             return [float(low)] * (field.length or 1)
+        case FieldKind.IMAGE:
+            return blank_png(field.shape or (1, 1, 1))
         case FieldKind.TIMESTAMP:
             return datetime(2000, 1, 1, tzinfo=UTC).isoformat()
         case _:

@@ -3,8 +3,11 @@
 __all__ = [
     "aliases",
     "artifact",
+    "brought",
     "champion",
+    "csv_table",
     "drift_reference",
+    "examples",
     "follow",
     "gates",
     "metrics",

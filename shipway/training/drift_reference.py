@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from shipway.bundle.reference import Categories, Histogram, Labelled, Reference, Segment
+from shipway.contract.derived import field_of, value_of
 from shipway.contract.errors import SpecError
 from shipway.contract.metrics import PREDICTION_BINS
 from shipway.contract.schema import FieldKind, Schema
@@ -53,7 +54,8 @@ def build_reference(
 ) -> Reference:
     """Returns the reference of a validation set.
 
-    Vectors, texts and timestamps have no bins: a free text or a time never repeats. Personal fields have none either.
+    Vectors and timestamps have no bins, and texts and pictures only those of the measures their schema names: they
+    never repeat. Personal fields have none either.
 
     Args:
         rows: request fields and features, with nulls where the store had no value.
@@ -75,6 +77,10 @@ def build_reference(
             fields[name] = histogram(rows[name].to_numpy(dtype=float), FEATURE_BINS)
         elif kind is FieldKind.CATEGORY:
             fields[name] = _categories(rows[name])
+    for name in (name for one in schema.fields for name in one.derived):
+        values = [value_of({field_of(name): value}, name) for value in rows[field_of(name)]]
+        rows = rows.assign(**{name: np.array(values, dtype=float)})
+        fields[name] = histogram(rows[name].to_numpy(), FEATURE_BINS)
     reference = Reference(predictions=histogram(predictions, PREDICTION_BINS), fields=fields)
     public = {name: kind for name, kind in kinds.items() if name not in personal}
     return reference.model_copy(update=_beside(reference, rows, predictions, public, watched))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shipway.bundle.canonical import canonical_json
+from shipway.bundle.loaders import loaders_of
 from shipway.bundle.manifest import Manifest, covered_files
 from shipway.bundle.reference import Reference
 from shipway.bundle.served import FaultsSpec, served_model, service_import
@@ -21,6 +22,7 @@ from shipway.training.artifact import save
 __all__ = ["assemble", "build_bento", "make_manifest"]
 
 # What lies in a service's folder but says nothing about how a version answers.
+# Data is said by its version, and an artifact that was brought is in the bundle once, as its model.
 _LEFT_OUT = frozenset(
     {
         "CODEOWNERS",
@@ -28,7 +30,10 @@ _LEFT_OUT = frozenset(
         "README.md",
         "RUNBOOK.md",
         "__pycache__",
+        "artifact",
         "catalog-info.yaml",
+        "checks.py",
+        "data",
         "model.yaml",
         "releases",
         "tests",
@@ -107,7 +112,7 @@ def build_bento(files: Path, manifest: Manifest, scratch: Path) -> Path:
     command = [sys.executable, "-c", _BUILD, manifest.service, str(context), short_digest(manifest.digest)]
     environment = {**os.environ, "BENTOML_HOME": str(scratch / "home"), "BENTOML_DO_NOT_TRACK": "True"}
     done = subprocess.run(
-        [*command, *_packages()],
+        [*command, *_packages(files)],
         capture_output=True,
         text=True,
         timeout=_BENTO_TIMEOUT_SECONDS,
@@ -123,14 +128,13 @@ def build_bento(files: Path, manifest: Manifest, scratch: Path) -> Path:
     return Path(done.stdout.strip().splitlines()[-1])
 
 
-def _packages() -> list[str]:
-    """Returns what a slot's process imports, pinned to the versions installed here, sorted."""
-    pinned: set[str] = set()
+def _packages(files: Path) -> list[str]:
+    """Returns what the process of this bundle's slot imports, pinned to the versions installed here, sorted."""
+    names = loaders_of(files)
     for requirement in importlib.metadata.requires("shipway") or []:
         name, _, marker = requirement.partition(";")
         if "extra" in marker and not re.search(r"extra == ['\"](serving|features)['\"]", marker):
             continue
-        distribution = re.match(r"[\w.-]+", name)
-        if distribution:
-            pinned.add(f"{distribution[0]}=={importlib.metadata.version(distribution[0])}")
-    return sorted(pinned)
+        if distribution := re.match(r"[\w.-]+", name):
+            names.add(distribution[0])
+    return sorted(f"{name}=={importlib.metadata.version(name)}" for name in names)

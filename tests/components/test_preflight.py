@@ -9,10 +9,13 @@ import pulumi
 import pytest
 from pulumi.runtime.mocks import MockMonitor, Mocks, set_mocks
 
+from components.deployment import deploy
 from components.preflight import preflight
 from components.services import load_services
+from shipway.contract.compatibility import VERSIONS
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import ShipwayError, SpecError
+from shipway.contract.stack import load_stack
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -39,6 +42,32 @@ def test_an_idle_slot_may_change(project: Any) -> None:
     project.add_model("first", blue=DIGEST, green=OTHER)
     _serve(project, "first", "blue", DIGEST)
     assert _check(project) == []
+
+
+def test_a_service_one_minor_version_behind_deploys_and_says_so(project: Any) -> None:
+    """The preview and the deployment warn, and name what brings the service up to date."""
+    before, now = (one.version for one in VERSIONS[-2:])
+    project.add_bundle(DIGEST)
+    project.add_model("first", blue=DIGEST, contract=before)
+    project.add_model("second")
+    (warning,) = _check(project)
+    assert warning.startswith(f"first: made for contract {before}, and this platform's is {now}: it still deploys")
+    assert warning.endswith("`shipway fleet update first`")
+    _serve(project, "first", "blue", DIGEST).write_text("?")
+    assert warning in _check(project, dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("version", "why"), [("0.9", "the oldest that deploys is"), ("9.0", "it needs a newer Shipway")]
+)
+def test_a_service_of_a_contract_that_does_not_deploy_is_refused(project: Any, version: str, why: str) -> None:
+    """Before the first resource, by file and key, with the next step."""
+    project.add_bundle(DIGEST)
+    folder = project.add_model("first", blue=DIGEST, contract=version)
+    with pytest.raises(SpecError) as refused:
+        _check(project)
+    assert str(refused.value).startswith(f"{folder / 'model.yaml'}: contract_version: got '{version}', expected")
+    assert why in str(refused.value)
 
 
 def test_a_live_slot_keeps_its_digest(project: Any) -> None:
@@ -153,3 +182,13 @@ def test_a_refusal_reaches_pulumi_as_one_sentence_before_any_resource(project: A
     set_mocks(Nothing(), project="shipway", stack="local", monitor=MockMonitor(Nothing()))
     with pytest.raises(pulumi.RunError, match=r"releases/local.yaml: blue: got 'sha256:aaaa"):
         runpy.run_path(str(project.root / "stacks"), run_name="__main__")
+
+
+def test_a_platform_of_another_repository_is_not_deployed(project: Any) -> None:
+    """A repository of models alone knows the platform's file, and must never make a second platform of it."""
+    path = project.root / "stacks" / "Pulumi.local.yaml"
+    marks = "config:\n  shipway:layers: [platform]\n  shipway:provisioned_elsewhere: true\n"
+    path.write_text(path.read_text().replace("config:\n", marks, 1))
+    expected = r"provisioned_elsewhere: got True, expected a stack of this repository's own: the platform's repository"
+    with pytest.raises(SpecError, match=expected):
+        deploy(project.root, load_stack(project.root, "local"))

@@ -96,3 +96,26 @@ def test_a_peer_is_installed_once_for_its_pins(tmp_path: Path, monkeypatch: pyte
     assert pinned.peer(tmp_path, tmp_path / "cache", "nannyml") == first
     assert (first / "nannyml" / "__init__.py").exists()
     assert calls == ["installed"] * 2
+
+
+def test_the_checkers_of_workflows_are_both_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One folder holds both programs; a lock that brings one of them is no installation."""
+    lock = tmp_path / pinned.WORKFLOWS_LOCK
+    lock.parent.mkdir(parents=True)
+    lock.write_text("first\n")
+    brings = {"bin/zizmor": "#!/bin/sh\necho zizmor\n"}
+
+    def install(_root: Path, arguments: Sequence[str], **_options: object) -> None:
+        packages = Path(arguments[arguments.index("--target") + 1])
+        for name, text in brings.items():
+            (packages / name).parent.mkdir(parents=True)
+            (packages / name).write_text(text)
+            (packages / name).chmod(0o755)
+
+    monkeypatch.setattr(venv, "install", install)
+    with pytest.raises(ShipwayError, match=r"tools/workflows/requirements.lock brought no check_jsonschema/__main__"):
+        pinned.workflow_checkers(tmp_path, tmp_path / "cache")
+    brings["check_jsonschema/__main__.py"] = "import sys; print('schema', *sys.argv[1:])"
+    folder = pinned.workflow_checkers(tmp_path, tmp_path / "cache")
+    for command, said in ((["zizmor"], "zizmor\n"), (["check-jsonschema", "-h"], "schema -h\n")):
+        assert subprocess.run([folder / command[0], *command[1:]], capture_output=True, text=True).stdout == said

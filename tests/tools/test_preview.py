@@ -8,9 +8,12 @@ import pytest
 import yaml
 
 from shipway.contract.errors import ShipwayError, SpecError
+from shipway.contract.record import BundleRecord, save_record
+from shipway.contract.release import Release, release_path, save_release
+from shipway.scaffold.standalone import render_standalone
 from tools.foreseen import Change
 from tools.offline import prepare
-from tools.preview import preview_offline, stacks_of
+from tools.preview import preview_offline, sources_of, stacks_of
 
 
 @pytest.fixture
@@ -91,3 +94,50 @@ def test_a_change_is_compared_with_the_commit_before_it(checkout: Path) -> None:
     assert len(stack.rehearsal.steps) >= len(stack.preview.steps)
     # The engine writes the salt of a passphrase into a stack's file; that was a copy.
     assert path.read_text() == before
+
+
+@pytest.fixture
+def repository_of_one(tmp_path: Path, root: Path) -> Path:
+    """Another repository with one model, whose first version is released to dev."""
+    folder = tmp_path / "churn"
+    service = render_standalone(root, folder, {"name": "churn"}, repository="example/shipway")
+    digest = "sha256:" + "a" * 64
+    record = BundleRecord(
+        digest=digest, files=("a",), data_version="1", metrics={"auc": 0.9}, owner="my-team", submitted_by="ada"
+    )
+    save_record(service, record)
+    release = Release(blue=digest, submitted_by="ada", reason="first", images={digest: "sha256:" + "1" * 64})
+    save_release(release_path(service, "dev"), release)
+    return folder
+
+
+def test_another_repositorys_models_come_with_this_ones_platform(repository_of_one: Path, root: Path) -> None:
+    """Each stack is deployed by the repository whose it is, whichever of the two was named."""
+    for name in ("dev", "dev-models"):
+        found = sources_of(root, repository_of_one, name)
+        assert [(stack.name, source) for stack, source in found] == [("dev", root), ("dev-models", repository_of_one)]
+        assert not found[0][0].elsewhere
+
+
+def test_a_copy_that_is_not_the_platforms_any_more_is_refused(repository_of_one: Path, root: Path) -> None:
+    """What would be foreseen for another environment says nothing; the error names both files."""
+    path = repository_of_one / "stacks" / "Pulumi.dev.yaml"
+    path.write_text(path.read_text().replace("budget_usd_per_month: 600", "budget_usd_per_month: 700"))
+    with pytest.raises(SpecError) as refused:
+        sources_of(root, repository_of_one, "dev-models")
+    assert str(path) in str(refused.value)
+    assert f"expected a copy of {root / 'stacks' / 'Pulumi.dev.yaml'}, which counts" in str(refused.value)
+
+
+@pytest.mark.standins
+@pytest.mark.timeout(300)
+def test_another_repositorys_model_is_rehearsed_on_this_platform(repository_of_one: Path, root: Path) -> None:
+    """The real engine deploys the platform from here, and on its outputs the model from there, and nothing else."""
+    found = preview_offline(root, "dev-models", base=None, policies=False, project=repository_of_one)
+    platform, models = found.stacks
+    assert (platform.name, models.name) == ("dev", "dev-models")
+    assert platform.errors == models.errors == ()
+    assert models.rehearsal is not None
+    parts = {step.part for step in models.rehearsal.steps}
+    assert "churn" in parts
+    assert not parts & {"digits", "flight-delay", "network", "routing"}

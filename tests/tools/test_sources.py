@@ -8,7 +8,7 @@ import pytest
 from shipway.contract.errors import ShipwayError
 from tools import venv
 from tools.errors import CommandError
-from tools.pins import ALERTMANAGER, CLUSTER, CRANE, PULUMI, Tool
+from tools.pins import ACTIONLINT, ALERTMANAGER, CLUSTER, CRANE, PULUMI, Tool
 from tools.sources import debian, go_module, wheel
 
 Program = Callable[[str, str], Path]
@@ -40,6 +40,7 @@ def test_a_new_go_will_do(program: Program) -> None:
         (ALERTMANAGER, go_module.ALERTMANAGER_MODULE),
         (CLUSTER, go_module.KUBERNETES_MODULE),
         (CRANE, go_module.CRANE_MODULE),
+        (ACTIONLINT, go_module.ACTIONLINT_MODULE),
     ],
 )
 def test_the_build_is_the_pin(root: Path, tool: Tool, module: str) -> None:

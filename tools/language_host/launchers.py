@@ -21,7 +21,7 @@ def place(folder: Path, venv: Path, pulumi: Path, *, wanted: bool) -> None:
 
     Args:
         folder: one that is on PATH; never the environment's bin, where they would shadow an official host for good.
-        venv: the environment that runs the host, and every program whose project names no `virtualenv`.
+        venv: the environment that runs the host, and programs that name none while none is active.
         pulumi: the engine's executable.
         wanted: whether our host is the one to use.
     """
@@ -31,8 +31,8 @@ def place(folder: Path, venv: Path, pulumi: Path, *, wanted: bool) -> None:
         shlex.quote(str(Path(__file__).resolve().with_name(name))) for name in ("server.py", "provider.py")
     )
     interpreter = shlex.quote(str(venv / "bin" / "python3"))
-    # The engine names a project's own environment in this variable.
-    chosen = f'"${{PULUMI_RUNTIME_VIRTUALENV:-{venv}}}/bin/python3"'
+    # The engine names a project's own environment in the first variable, a shell the active one in the second.
+    chosen = f'"${{PULUMI_RUNTIME_VIRTUALENV:-${{VIRTUAL_ENV:-{venv}}}}}/bin/python3"'
     commands = {HOST: f"{interpreter} {server}", PROVIDER: f"{chosen} -u {provider}"}
     for name, command in commands.items():
         if not wanted:

@@ -48,9 +48,10 @@ else:
 
 
 def virtualenv(info: Any) -> Path:
-    """Returns the environment that the project's `virtualenv` option names, else the host's own."""
+    """Returns the environment that the project's `virtualenv` names, else the active one, else the host's own."""
     options = json_format.MessageToDict(info.options)
-    return Path(os.path.normpath(Path(info.root_directory, options.get("virtualenv") or sys.prefix)))
+    chosen = options.get("virtualenv") or os.environ.get("VIRTUAL_ENV") or sys.prefix
+    return Path(os.path.normpath(Path(info.root_directory, chosen)))
 
 
 def python_environment(home: Path, environ: Mapping[str, str]) -> dict[str, str]:

@@ -12,11 +12,13 @@ from shipway.contract.errors import ShipwayError
 from tools import report
 
 __all__ = [
+    "ACTIONLINT_MODULE",
     "ALERTMANAGER_MODULE",
     "CLUSTER_PROGRAMS",
     "CRANE_MODULE",
     "KUBERNETES_MODULE",
     "PULUMI_MODULE",
+    "build_actionlint",
     "build_alertmanager",
     "build_cluster",
     "build_crane",
@@ -26,6 +28,7 @@ __all__ = [
 ]
 
 PULUMI_MODULE = "github.com/pulumi/pulumi/pkg/v3"
+ACTIONLINT_MODULE = "github.com/rhysd/actionlint"
 ALERTMANAGER_MODULE = "github.com/prometheus/alertmanager"
 CRANE_MODULE = "github.com/google/go-containerregistry"
 KUBERNETES_MODULE = "k8s.io/kubernetes"
@@ -68,6 +71,16 @@ def build_alertmanager(root: Path, folder: Path, scratch: Path) -> None:
     """
     stamp = "github.com/prometheus/common/version.Version="
     _build("alertmanager", ALERTMANAGER_MODULE, stamp, "2 minutes", root, folder, scratch)
+
+
+def build_actionlint(root: Path, folder: Path, scratch: Path) -> None:
+    """Builds `actionlint` into `folder`: who reads GitHub's workflows before GitHub does.
+
+    Raises:
+        ShipwayError: when Go is missing, too old, or the build fails.
+    """
+    stamp = f"{ACTIONLINT_MODULE}.version="
+    _build("actionlint", ACTIONLINT_MODULE, stamp, "half a minute", root, folder, scratch)
 
 
 def build_crane(root: Path, folder: Path, scratch: Path) -> None:

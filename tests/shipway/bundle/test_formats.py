@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from shipway.bundle.formats import ALLOWED_SUFFIXES, check_formats
+from shipway.bundle.formats import ALLOWED_SUFFIXES, check_file, check_formats
 from shipway.contract.errors import ArtifactError
 
 GOOD = {
     "trees.cbm": b"CBM1....",
     "trees.json": b'{"learner":{}}',
-    "trees.txt": b"tree\nversion=v4\n",
+    "trees.txt": b"tree\nversion=v4\n\nend of trees\n",
     "trees.ubj": b"{L\x00",
-    "net.onnx": b"\x08\x0a\x12\x07pytorch",
-    "net.safetensors": (2).to_bytes(8, "little") + b"{}",
+    # The format's version, who made it, and a graph of two bytes.
+    "net.onnx": b"\x08\x0a\x12\x07pytorch\x3a\x02\x12\x00",
+    "net.safetensors": (53).to_bytes(8, "little") + b'{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}}abc',
 }
 
 
@@ -43,6 +44,32 @@ def test_a_pickle_is_refused_whatever_it_is_called(folder: Path, name: str, prot
     (folder / "model" / name).write_bytes(pickle.dumps({"a": 1}, protocol))
     with pytest.raises(ArtifactError, match=rf"{name}: found .*, expected one of \.cbm"):
         check_formats(folder)
+
+
+@pytest.mark.parametrize("name", ["net.onnx", "net.safetensors", "trees.txt"])
+def test_a_file_that_was_cut_off_is_refused(folder: Path, name: str) -> None:
+    """At whatever byte: these formats say where they end."""
+    path = folder / "model" / name
+    for length in range(1, len(GOOD[name].rstrip())):
+        path.write_bytes(GOOD[name][:length])
+        with pytest.raises(ArtifactError, match=rf"{name}: found content or suffix .*, or a file that is cut off"):
+            check_file(path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x08\x0a", b"\x08\x0a\x3b", b"\x08\x0a\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"]
+)
+def test_a_message_without_a_graph_is_no_network(folder: Path, content: bytes) -> None:
+    """The first byte alone makes no ONNX file, and a length beyond every file is no length."""
+    (folder / "model" / "net.onnx").write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"net\.onnx: found content or suffix"):
+        check_formats(folder)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """The error says why it cannot be read."""
+    with pytest.raises(ArtifactError, match=r"no\.onnx: found no file to read \(No such file or directory\)"):
+        check_file(tmp_path / "no.onnx")
 
 
 def test_a_pickle_is_refused_anywhere(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """`shipway release`, `promote` and `rollback` as a person meets them."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,16 +11,21 @@ from shipway.bundle.manifest import Manifest, covered_files
 from shipway.bundle.store import ArtifactStore
 from shipway.cli.main import main
 from shipway.contract.errors import Retryable
+from shipway.contract.evidence import Judgement
 from shipway.contract.metrics import Slot
 from shipway.contract.model import load_model
-from shipway.contract.record import load_record
+from shipway.contract.record import BundleRecord, load_record
 from shipway.contract.release import Release, load_release, save_release
 from shipway.contract.route import RolloutState
 from shipway.delivery.ledger import Ledger
+from shipway.loadtest.results import FolderResults, ObjectResults
+from shipway.objects.storage import ObjectStorage
 from shipway.training.registry import Registry
 from tests.components.conftest import REPOSITORY
 from tests.shipway.cli.project import run, serve
 from tests.shipway.delivery.stack import ENVIRONMENT, Stack
+from tests.shipway.loadtest.results_of import result
+from tests.standins.object_store import ObjectStore
 
 
 def bundle(stack: Stack, content: str, model: str = "digits") -> str:
@@ -185,6 +191,7 @@ def test_a_release_on_a_cluster_names_the_image_and_leaves_a_record(
     monkeypatch.setattr("shipway.cli.release.reach", lambda *_: way)
     monkeypatch.setattr("shipway.images.find.image_for_release", lambda *_: image)
     spec = load_model(project.root / "services" / "digits" / "model.yaml")
+    FolderResults(project.layout.loadtests).put(result(digest=digest, started_at=datetime.now(UTC)))
     arguments = ["release", "digits", digest, "--reason", "start", "--from", ENVIRONMENT, "--env", "onprem"]
 
     def release(*more: str) -> int:
@@ -208,6 +215,55 @@ def test_a_release_on_a_cluster_names_the_image_and_leaves_a_record(
     record = load_record(project.root / "services" / "digits", digest)
     assert (record.data_version, dict(record.metrics), record.owner) == ("d1", {"accuracy": 0.9}, "vision")
     assert (record.submitted_by, record.approved_by, record.files) == ("ada", "grace", ("model.json",))
+    # What it has passed is in git too: the next environment goes by it.
+    assert [(test.profile, test.digest, test.stages) for test in record.load_tests] == [("load", digest, ())]
+
+
+def test_a_release_on_a_cluster_demands_a_load_test_of_the_very_version(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], store: ObjectStore
+) -> None:
+    """None, another version's, a failed one: each is named with the command; one in the bucket is as good as a file."""
+    digest, other = bundle(project, "one"), bundle(project, "two")
+    document = (REPOSITORY / "stacks" / "Pulumi.onprem.yaml").read_text()
+    (project.root / "stacks" / "Pulumi.onprem.yaml").write_text(document)
+    way = SimpleNamespace(served=dict, problems=dict[str, str], declared=dict)
+    monkeypatch.setattr("shipway.cli.release.reach", lambda *_: way)
+    monkeypatch.setattr("shipway.images.find.image_for_release", lambda *_: "sha256:" + "e" * 64)
+    in_bucket = ObjectResults(ObjectStorage("s3://bucket/records/loadtests"))
+    monkeypatch.setattr("shipway.cli.gate.bucket_results", lambda *_: in_bucket)
+    record = BundleRecord(
+        digest=digest, files=("x",), data_version="d1", metrics={"auc": 1}, owner="vision", submitted_by="ada"
+    )
+    monkeypatch.setattr("shipway.training.records.record_of", lambda *_, **__: record)
+    now, kept = datetime.now(UTC), FolderResults(project.layout.loadtests)
+    path = release_file(project).with_name("onprem.yaml")
+
+    def release() -> tuple[int, str]:
+        words = ["release", "digits", digest, "--reason", "start", "--from", ENVIRONMENT, "--env", "onprem"]
+        monkeypatch.setattr("sys.argv", ["shipway", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), capsys.readouterr().err
+
+    command = f"`shipway loadtest digits --digest {digest} --profile load --env {ENVIRONMENT}`"
+    refusal = f"error: {digest[7:19]} may not go to onprem yet: load test load: "
+    assert release() == (1, f"{refusal}there is none; {command}\n")
+    kept.put(result(digest=other, started_at=now))
+    assert release() == (1, f"{refusal}there is none of {digest[7:19]}, only of {other[7:19]}; {command}\n")
+    kept.put(result(digest=digest, started_at=now - timedelta(hours=2), judgement=Judgement.FAIL, sentence="too slow"))
+    assert release() == (1, f"{refusal}the last one says fail: too slow; {command}\n")
+    assert not path.exists()
+    store.answers = False
+    code, said = release()
+    assert code == 1
+    assert "the bucket of onprem could not be asked: " in said
+    store.answers = True
+    in_bucket.put(result(digest=digest, started_at=now - timedelta(hours=1)))
+    assert release()[0] == 0
+    assert load_release(path).blue == digest
+    # What is released already needs no other test.
+    in_bucket.put(result(digest=digest, started_at=now, judgement=Judgement.FAIL))
+    assert release()[0] == 0
 
 
 def test_a_route_that_cannot_be_read_stops_a_release(

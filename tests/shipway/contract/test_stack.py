@@ -57,6 +57,10 @@ def test_models_of_their_own_stack_take_the_environment_of_their_platform(tmp_pa
             {"layers": ["models"], "platform": "prod", "environment": True},
             "expected none: it is the one of prod",
         ),
+        (
+            {"environment": True, "provisioned_elsewhere": True},
+            "expected provisioned_elsewhere with layers [platform] alone, not with platform, models",
+        ),
     ],
 )
 def test_a_stack_whose_layers_do_not_fit_is_refused(tmp_path: Path, config: dict[str, Any], message: str) -> None:
@@ -67,3 +71,13 @@ def test_a_stack_whose_layers_do_not_fit_is_refused(tmp_path: Path, config: dict
     with pytest.raises(SpecError) as caught:
         load_stack(tmp_path, "models")
     assert message in str(caught.value)
+
+
+def test_a_platform_of_another_repository_is_known_and_not_ours(tmp_path: Path) -> None:
+    """Models may stand on it; whether it is ours to deploy is said by its own file."""
+    write(tmp_path, "prod", environment=True, layers=["platform"], provisioned_elsewhere=True)
+    write(tmp_path, "prod-models", layers=["models"], platform="shipway/prod")
+    platform, models = load_stack(tmp_path, "prod"), load_stack(tmp_path, "prod-models")
+    assert (platform.elsewhere, platform.platform_project) == (True, "")
+    assert (models.elsewhere, models.platform_project) == (False, "shipway")
+    assert models.environment == platform.environment

@@ -33,30 +33,37 @@ def test_distinct_values_fill_all_bins_evenly() -> None:
 
 
 def test_each_kind_of_field_has_its_own_reference() -> None:
-    """Numbers and features get bins, categories counts; texts, times, vectors and what is personal nothing."""
+    """Numbers and features get bins, categories counts, texts their measures; what is personal gets nothing."""
     schema = Schema(
         fields=(
             FieldSpec(name="n", kind=FieldKind.NUMBER),
             FieldSpec(name="c", kind=FieldKind.CATEGORY, nullable=True),
-            FieldSpec(name="t", kind=FieldKind.TEXT),
+            FieldSpec(name="t", kind=FieldKind.TEXT, measures=("words",)),
+            FieldSpec(name="u", kind=FieldKind.TEXT),
             FieldSpec(name="v", kind=FieldKind.VECTOR, length=1),
             FieldSpec(name="p", kind=FieldKind.CATEGORY, personal=True),
             FieldSpec(name="q", kind=FieldKind.NUMBER, personal=True),
+            FieldSpec(name="s", kind=FieldKind.TEXT, personal=True),
         )
     )
     rows = pd.DataFrame(
         {
             "n": [1.0, 2.0],
             "c": ["a", None],
-            "t": ["x", "y"],
+            "t": ["x", "two words"],
+            "u": ["x", "y"],
             "v": [[1.0], [2.0]],
             "p": ["somebody", "nobody"],
             "q": [17.0, 99.0],
+            "s": ["a secret", "another"],
             "view:f": [np.nan, 4.0],
         }
     )
     reference = build_reference(rows, np.array([0.1, 0.9]), schema)
-    assert set(reference.fields) == {"n", "c", "view:f"}
+    assert set(reference.fields) == {"n", "c", "t.words", "view:f"}
+    words = reference.fields["t.words"]
+    assert isinstance(words, Histogram)
+    assert (words.minimum, words.maximum, words.mean) == (1, 2, 1.5)
     assert reference.fields["c"] == Categories(counts={"a": 1}, other=0, nulls=1)
     feature = reference.fields["view:f"]
     assert isinstance(feature, Histogram)

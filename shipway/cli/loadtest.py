@@ -1,0 +1,185 @@
+"""`shipway loadtest`: what one version stands, measured on it alone and kept under its digest."""
+
+import json
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from shipway.cli.context import emit, progress, project, service, table
+from shipway.cli.gate import bucket_results
+from shipway.contract.environment import EnvironmentSpec, Target, load_environment
+from shipway.contract.errors import ShipwayError, SpecError
+from shipway.contract.evidence import Judgement
+from shipway.contract.layout import LocalLayout
+from shipway.contract.loadtest import LatencySeconds, LoadTestResult, Profile
+from shipway.contract.model import ModelSpec
+from shipway.contract.release import check_digest, short_digest
+
+if TYPE_CHECKING:
+    from shipway.loadtest.running import Order
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the group's verbs to `app`."""
+    app.command(epilog="Example: shipway loadtest flight-delay --profile stress --json")(loadtest)
+
+
+def loadtest(
+    model: Annotated[str, typer.Argument(help="the model's name, such as flight-delay")],
+    profile: Annotated[str, typer.Option(help=f"the question: {', '.join(Profile)}")] = Profile.LOAD.value,
+    digest: Annotated[str | None, typer.Option(help="the bundle; by default the newest that was trained")] = None,
+    env: Annotated[str, typer.Option(help="the environment that the result is for")] = "local",
+    source: Annotated[
+        str | None, typer.Option("--from", help="on a cluster: which environment keeps the bundle; local")
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="send to this address, which must answer as that version, instead of a slot of its own"),
+    ] = None,
+    duration_seconds: Annotated[
+        float | None, typer.Option(min=1, help="how long all stages take together; a shorter test is no evidence")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, help="requests a second that it has to stand; by default model.yaml's")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="the same seed, the same requests at the same moments")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as one line of JSON")] = False,
+) -> None:
+    """Send a version requests that arrive whether it answers or not, and say whether it meets its objective."""
+    from shipway.loadtest.running import Order, run
+
+    root, asked = project(), _profile(profile)
+    folder, spec = service(root, model)
+    environment = load_environment(root, env)
+    on_cluster = environment.target is not Target.LOCAL
+    if source and not on_cluster:
+        raise SpecError("the command line", "--from", source, f"no such option: {env} runs on no cluster")
+    layout = LocalLayout(root, (source or "local") if on_cluster else env)
+    address = None
+    if url is not None:
+        from shipway.loadtest.address import checked_address
+
+        address = checked_address(url, environment)
+    order = Order(
+        spec=spec,
+        digest=check_digest(digest, "the command line", "--digest") if digest else _newest(layout, spec),
+        artifacts=layout.artifacts,
+        features=_features(layout, folder, spec),
+        logged=_logged(layout, spec),
+        profile=asked,
+        environment=env,
+        seed=seed,
+        requests_per_second=rate,
+        duration_seconds=duration_seconds,
+        address=address,
+    )
+    progress(f"load test {order.profile} of {model} {short_digest(order.digest)} for {order.rate:g} requests/s")
+    # A build server that gives up says SIGTERM: what was started must end with it.
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        result = run(order, progress, lambda: datetime.now(UTC))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    _keep(root, environment, layout, result) if result.whole else progress(_not_whole(order))
+    emit(json.loads(result.model_dump_json()), _shown(result), as_json=as_json)
+    if result.judgement is not Judgement.PASS:
+        raise typer.Exit(1)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _profile(name: str) -> Profile:
+    if name not in set(Profile):
+        raise SpecError("the command line", "--profile", name, f"one of {', '.join(Profile)}")
+    return Profile(name)
+
+
+def _newest(layout: LocalLayout, spec: ModelSpec) -> str:
+    from shipway.bundle.store import ArtifactStore
+    from shipway.training.registry import Registry
+
+    found = None
+    if layout.registry.exists():
+        found = Registry(layout.registry).newest_usable(spec.name, ArtifactStore(layout.artifacts))
+    if found is None:
+        raise ShipwayError(f"no version of {spec.name} in {layout.environment}; `shipway train {spec.name}` makes one")
+    return found.digest
+
+
+def _features(layout: LocalLayout, folder: Path, spec: ModelSpec) -> Path | None:
+    """Returns the environment's feature store where it has what the model reads, else None."""
+    if not spec.features.reads:
+        return None
+    from shipway.features.repository import check
+
+    problems = check(folder, layout.features)
+    if problems:
+        progress(f"no feature store of {layout.environment} is used: {problems[0]}; every value is missing")
+    return None if problems else layout.features
+
+
+def _logged(layout: LocalLayout, spec: ModelSpec) -> list[dict[str, Any]]:
+    folder = layout.predictions / spec.name
+    if spec.loadtest.logged_ratio == 0 or not folder.is_dir():
+        return []
+    from shipway.loadtest.logged import logged_rows
+    from shipway.logs.sources import LocalSource
+
+    return logged_rows(LocalSource(folder, progress))
+
+
+def _keep(root: Path, environment: EnvironmentSpec, layout: LocalLayout, result: LoadTestResult) -> None:
+    from shipway.loadtest.results import FolderResults
+
+    where = FolderResults(layout.loadtests).put(result)
+    progress(f"kept in {Path(where).relative_to(root)}")
+    if environment.target is Target.LOCAL:
+        return
+    try:
+        progress(f"kept in {bucket_results(root, environment).put(result)}")
+    except (OSError, ShipwayError) as error:
+        # The file above is evidence enough for whoever releases from here.
+        progress(f"not kept in the bucket of {environment.name}: {error}")
+
+
+def _not_whole(order: "Order") -> str:
+    if order.rate < order.expected_rate:
+        return f"not kept: it was made for {order.rate:g} requests/s, and model.yaml demands {order.expected_rate:g}"
+    return f"not kept: it was shortened to {order.duration_seconds:g} s"
+
+
+def _shown(result: LoadTestResult) -> str:
+    rows = [
+        (
+            f"{stage.requests_per_second:.4g}",
+            f"{stage.seconds:.3g}",
+            f"{stage.requests:,}",
+            f"{stage.failures:,}",
+            *_percentiles_ms(stage.latency),
+            _met(stage.objective_met) if stage.judged else "not judged",
+        )
+        for stage in result.stages
+    ]
+    head = ("REQUESTS/S", "SECONDS", "REQUESTS", "FAILED", "P50 MS", "P95 MS", "P99 MS", "OBJECTIVE")
+    failed = ", ".join(f"{count:,} {why}" for why, count in sorted(result.failed_by.items()))
+    lines = [table(head, rows), *([f"failed: {failed}"] if failed else [])]
+    return "\n".join([*lines, f"{result.judgement.upper()}: {result.model} {result.sentence}"])
+
+
+def _percentiles_ms(latency: LatencySeconds | None) -> tuple[str, str, str]:
+    if latency is None:
+        return "-", "-", "-"
+    return f"{latency.p50 * 1000:.1f}", f"{latency.p95 * 1000:.1f}", f"{latency.p99 * 1000:.1f}"
+
+
+def _met(said: bool | None) -> str:
+    return "says nothing" if said is None else "met" if said else "missed"

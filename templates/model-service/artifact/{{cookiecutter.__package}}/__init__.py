@@ -1,0 +1,1 @@
+{% include "base/__init__.py" -%}

@@ -1,0 +1,1 @@
+{% include "base/tests/test_service.py" -%}

@@ -1,0 +1,5 @@
+"""What the tests of load tests share."""
+
+from tests.shipway.logs.conftest import logs
+
+__all__ = ["logs"]
