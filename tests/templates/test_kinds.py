@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from shipway.bundle.loaders import every_loader, loaders_of
 from shipway.cli.app import app
 from shipway.contract.layout import LocalLayout
 from shipway.scaffold.rendering import kinds, render, template_folder
@@ -118,6 +119,14 @@ def test_a_slot_answers_what_is_right_and_refuses_what_is_wrong(
             wrong = client.post("/predict", json={"rows": [{**sample["rows"][0], field: {"not": "a value"}}]})
             assert wrong.status_code == 400, wrong.text
             assert [(one["row"], one["field"]) for one in wrong.json()["violations"]] == [(0, field)]
+
+
+def test_a_bundle_pins_what_opens_its_model(bundles: dict[str, Path]) -> None:
+    """The artifact's package, and what decodes pictures, and neither where it is not used: bases are compared with it."""
+    for bundle in bundles.values():
+        lines = (bundle / "bento" / "env" / "python" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        assert loaders_of(bundle / "files") == {line.partition("==")[0] for line in lines} & every_loader()
+    assert {"onnxruntime", "pillow"} <= {one for bundle in bundles.values() for one in loaders_of(bundle / "files")}
 
 
 def test_every_kind_is_in_the_wheel() -> None:

@@ -59,7 +59,9 @@ def test_a_rendered_service_is_clean_source(rendered: dict[str, Path], project: 
     assert load_model(folder / "model.yaml").name == name
     for path in folder.rglob("*"):
         if path.is_file():
-            assert not any(mark in path.read_text(encoding="utf-8", errors="replace") for mark in ("cookiecutter", "{{", "{%")), path
+            assert not any(
+                mark in path.read_text(encoding="utf-8", errors="replace") for mark in ("cookiecutter", "{{", "{%")
+            ), path
     for path in folder.rglob("*.py"):
         ast.parse(path.read_text(encoding="utf-8"))
     source = f"src = [{json.dumps(str(ROOT))}, {json.dumps(str(folder.parent))}]"
