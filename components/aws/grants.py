@@ -74,6 +74,32 @@ _PLATFORM = (
     Grant("labels", ("s3:ListBucket",), ("arn:aws:s3:::{predictions}",), "what is new in the logs is found"),
     Grant("labels", ("kms:Decrypt",), ("{data_key}",), "the logs are encrypted"),
     Grant(
+        "drift",
+        ("s3:GetObject",),
+        ("arn:aws:s3:::{predictions}/*", "arn:aws:s3:::{ledger}/ledger/*"),
+        "predictions and labels are counted, and what is live is known",
+    ),
+    Grant(
+        "drift",
+        ("s3:ListBucket",),
+        ("arn:aws:s3:::{predictions}", "arn:aws:s3:::{ledger}"),
+        "what is new in logs and ledger is found",
+    ),
+    Grant(
+        "drift",
+        ("s3:GetObject", "s3:PutObject"),
+        ("arn:aws:s3:::{artifacts}/workers/drift/*",),
+        "counts and verdicts outlive the pod",
+    ),
+    Grant(
+        "drift",
+        ("s3:ListBucket",),
+        ("arn:aws:s3:::{artifacts}",),
+        "whether there are any is known",
+        {"StringLike": {"s3:prefix": "workers/drift/*"}},
+    ),
+    Grant("drift", ("kms:Decrypt", "kms:GenerateDataKey"), ("{data_key}",), "logs and counts are encrypted"),
+    Grant(
         "materialise",
         ("s3:GetObject",),
         ("arn:aws:s3:::{artifacts}/features/*",),

@@ -12,8 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from components.local.providers.rpc import wait_until
-from shipway.drift.rounds import verdict_file
-from shipway.drift.verdicts import VerdictFile
+from shipway.drift.places import LocalKeeper
 from tests.e2e.machine import free_base
 from tests.shipway.drift.toy import NAME, Toy
 
@@ -63,7 +62,7 @@ def status(port: int, feature: str) -> float | None:
 def days(toy: Toy) -> list[str]:
     return [
         f"{one.window.start[8:10]} {one.status}"
-        for one in VerdictFile(verdict_file(toy.layout, NAME)).read()
+        for one in LocalKeeper(toy.layout.drift).verdicts(NAME)
         if (one.feature, one.segment, one.window.name) == ("x", "", "day")
     ]
 
