@@ -122,7 +122,7 @@ def test_a_slot_answers_what_is_right_and_refuses_what_is_wrong(
 
 
 def test_a_bundle_pins_what_opens_its_model(bundles: dict[str, Path]) -> None:
-    """The artifact's package, and what decodes pictures, and neither where it is not used: bases are compared with it."""
+    """The artifact's package, and what decodes pictures, and neither where it is not used: a base must hold it."""
     for bundle in bundles.values():
         lines = (bundle / "bento" / "env" / "python" / "requirements.txt").read_text(encoding="utf-8").splitlines()
         assert loaders_of(bundle / "files") == {line.partition("==")[0] for line in lines} & every_loader()
