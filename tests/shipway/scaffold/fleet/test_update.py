@@ -12,7 +12,7 @@ from shipway.contract.errors import ShipwayError, SpecError
 from shipway.scaffold.fleet.pristine import current_template
 from shipway.scaffold.fleet.repository import open_repository
 from shipway.scaffold.fleet.update import Options, State, Update, update_service
-from shipway.scaffold.fleet.verifying import Tests
+from shipway.scaffold.fleet.verifying import Outcome
 from tests.shipway.scaffold.fleet.conftest import KIND, Project
 
 QUICK = Options(tests=False)
@@ -76,12 +76,12 @@ def test_the_services_own_tests_run_on_its_branch(project: Project) -> None:
     options = Options(tests_limit_seconds=60)
     made = {name: update(project, options, name) for name in ("churn", "fraud", "spam")}
     assert {name: (one.state, one.tests) for name, one in made.items()} == {
-        "churn": (State.UPDATED, Tests.PASSED),
-        "fraud": (State.TESTS_FAILED, Tests.FAILED),
-        "spam": (State.UNTESTED, Tests.NONE),
+        "churn": (State.UPDATED, Outcome.PASSED),
+        "fraud": (State.TESTS_FAILED, Outcome.FAILED),
+        "spam": (State.UNTESTED, Outcome.NONE),
     }
     assert "assert '# new' not in text" in made["fraud"].tail
-    assert "Shipway-Tests: failed" in project.git("log", "-1", "--format=%B", made["fraud"].branch)
+    assert "Shipway-Outcome: failed" in project.git("log", "-1", "--format=%B", made["fraud"].branch)
     assert update(project, options, "fraud").state is State.TESTS_FAILED
     assert project.seen() == seen
 
