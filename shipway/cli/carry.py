@@ -1,13 +1,18 @@
 """`shipway carry`: the same bundle and the same image, in the next environment's release file."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from shipway.cli.context import actor, emit, project, service
+from shipway.cli.gate import bucket_results
 from shipway.contract.environment import EnvironmentSpec, Target, environment_path, load_environment
-from shipway.contract.errors import ArtifactError, SpecError
+from shipway.contract.errors import ArtifactError, ShipwayError, SpecError
+from shipway.contract.layout import LocalLayout
+from shipway.contract.loadtest import missing_load_tests
 from shipway.contract.model import ModelSpec
 from shipway.contract.record import BundleRecord, load_record, save_record
 from shipway.contract.release import check_digest, load_release, release_path, save_release, short_digest
@@ -43,8 +48,7 @@ def carry(
     """Copy a version from one environment's release file into the next one's; nothing is trained and nothing built."""
     root = project()
     folder, spec = service(root, model)
-    there = _on_cluster(root, target, "--to")
-    _on_cluster(root, source, "--from")
+    there, first = _on_cluster(root, target, "--to"), _on_cluster(root, source, "--from")
     if source == target:
         raise SpecError("the command line", "--to", target, f"another environment than --from {source}")
     if digest:
@@ -61,6 +65,8 @@ def carry(
     placed = place(load_release(path), state, found.digest, submitted_by=actor(), reason=reason.strip())
     if isinstance(placed, Refusal):
         raise Refused(f"{path.relative_to(root)}: {placed.sentence}")
+    if placed.changed:
+        _refuse_untested(root, spec, found.digest, there, () if offline else (first, there))
     save_record(folder, record)
     if placed.changed:
         save_release(path, placed.release.with_image(found.digest, image))
@@ -85,6 +91,26 @@ def _on_cluster(root: Path, env: str, option: str) -> EnvironmentSpec:
         path, expected = environment_path(root, env), f"{option} an environment on a cluster; here `shipway release`"
         raise SpecError(path, "target", str(environment.target), expected)
     return environment
+
+
+def _refuse_untested(
+    root: Path, spec: ModelSpec, digest: str, there: EnvironmentSpec, asked: Sequence[EnvironmentSpec]
+) -> None:
+    """Refuses a version without the load tests that model.yaml demands there; those of the first environment count."""
+    if not spec.loadtest.profiles(there.tier):
+        return
+    from shipway.loadtest.results import FolderResults
+
+    results, silent = FolderResults(LocalLayout(root, "local").loadtests).of(spec.name), list[str]()
+    for environment in asked:
+        try:
+            results += bucket_results(root, environment).of(spec.name)
+        except (OSError, ShipwayError) as error:
+            silent.append(f"the bucket of {environment.name} could not be asked: {error}")
+    rate = spec.loadtest.rate(spec.resources.requests_per_second)
+    lacking = missing_load_tests(spec.loadtest, there.tier, spec.name, digest, rate, results, datetime.now(UTC))
+    if lacking:
+        raise Refused(f"{short_digest(digest)} may not go to {there.name} yet: {'; '.join([*lacking, *silent])}")
 
 
 def _state(root: Path, env: str, model: str, offline: bool) -> RolloutState | None:

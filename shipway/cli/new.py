@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +43,6 @@ def new(
 ) -> None:
     """Make a new model service in services/ from the template, or a repository around one: at most seven questions."""
     from shipway.scaffold.codeowners import write_codeowners
-    from shipway.scaffold.naming import check_new_name
     from shipway.scaffold.rendering import find_kind, kinds, questions, render, template_folder
 
     root = project()
@@ -69,36 +69,47 @@ def new(
         kind = typer.prompt("Kind of model", default=known[0].name, err=True)
     chosen = find_kind(template, kind or "")
     if not no_input:
-        for key, text, default in questions(chosen):
-            if key not in answers:
-                # A default that refers to an earlier answer is the template's to fill in.
-                answer = typer.prompt(text, default="" if "{{" in default else default, err=True)
-                answers |= {key: answer} if answer else {}
-            if key == "name" and (problem := check_new_name(answers["name"], root / "services")):
-                raise SpecError("shipway new", "name", answers["name"], problem)
+        answers |= _ask(questions(chosen), answers, root / "services")
     if standalone is not None:
         repository = platform_repository or _origin(root)
-        folder = render_standalone(root, standalone, answers, repository=repository, kind=chosen.name)
-        root = standalone
+        _told(render_standalone(root, standalone, answers, repository=repository, kind=chosen.name), root, as_json)
     else:
         folder = render(root, answers, kind=chosen.name)
         write_codeowners(root)
-    model = folder.name.replace("_", "-")
-    where, shown = str(folder.relative_to(root)), str(folder if standalone is not None else folder.relative_to(root))
+        _told(folder, root, as_json)
+
+
+def _ask(asked: Sequence[tuple[str, str, str]], given: Mapping[str, str], services: Path) -> dict[str, str]:
+    """Returns the answers to what is not given; a name that cannot be is refused before the next question."""
+    from shipway.scaffold.naming import check_new_name
+
+    answers = dict(given)
+    for key, text, default in asked:
+        if key not in answers:
+            # A default that refers to an earlier answer is the template's to fill in.
+            answer = typer.prompt(text, default="" if "{{" in default else default, err=True)
+            answers |= {key: answer} if answer else {}
+        if key == "name" and (problem := check_new_name(answers["name"], services)):
+            raise SpecError("shipway new", "name", answers["name"], problem)
+    return answers
+
+
+def _told(folder: Path, root: Path, as_json: bool) -> None:
+    """Says where the service is and what comes next; a repository of its own is entered first."""
+    inside = folder.is_relative_to(root)
+    home = root if inside else folder.parents[1]
+    model, where = folder.name.replace("_", "-"), str(folder.relative_to(home))
+    shown = where if inside else str(folder)
     next_commands = [
-        *([f"cd {shlex.quote(str(root))}", "make setup", ". .shipway/env"] if standalone is not None else []),
+        *([] if inside else [f"cd {shlex.quote(str(home))}", "make setup", ". .shipway/env"]),
         f"pytest {where}",
         f"shipway train {model}",
         f'shipway release {model} DIGEST --env local --reason "first version"',
         "pulumi up -s local",
     ]
-    progress(f"made {where}; put your data into {where}/train.py and your fields into {where}/schema.py")
+    progress(f"made {shown}; put your data into {where}/train.py and your fields into {where}/schema.py")
     text = "\n".join([shown, "", "next:", *(f"  {command}" for command in next_commands)])
-    emit(
-        {"model": model, "folder": shown, "next": next_commands},
-        text,
-        as_json=as_json,
-    )
+    emit({"model": model, "folder": shown, "next": next_commands}, text, as_json=as_json)
 
 
 def _origin(root: Path) -> str:

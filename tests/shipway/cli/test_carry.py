@@ -24,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "Pulumi.yaml").write_text("name: shipway\n")
     service = tmp_path / "services" / "digits"
     service.mkdir(parents=True)
-    (service / "model.yaml").write_text(MODEL)
+    (service / "model.yaml").write_text(MODEL + "loadtest: {required: {}}\n")
     save_release(release_path(service, "staging"), Release(green=NEW, live=Slot.GREEN, images={NEW: IMAGE}))
     record = BundleRecord(
         digest=NEW, files=("a",), data_version="1", metrics={"accuracy": 0.9}, owner="vision", submitted_by="ada"
@@ -115,4 +115,16 @@ def test_without_a_cluster_nothing_is_taken_for_proved(
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     assert carry(monkeypatch, "--from", "staging", "--to", "prod") == 2
     assert "a kubeconfig: there is none" in capsys.readouterr().err
+    assert not release_path(folder, "prod").exists()
+
+
+def test_a_version_that_nobody_load_tested_is_not_carried(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a release there would demand, its promotion demands too, and names the command."""
+    (folder / "model.yaml").write_text(MODEL)
+    assert carry(monkeypatch, "--from", "staging", "--to", "prod", "--offline") == 1
+    error = capsys.readouterr().err
+    assert "bbbbbbbbbbbb may not go to prod yet: load test load: " in error
+    assert f"shipway loadtest digits --digest {NEW} --profile load" in error
     assert not release_path(folder, "prod").exists()
