@@ -1,4 +1,4 @@
-"""`shipway doctor`: whether the machine and the local stack are in order, and what to do where they are not."""
+"""`shipway doctor`: whether machine and local stack are in order, or how mature a model's path is; what to do next."""
 
 import importlib
 import os
@@ -10,23 +10,41 @@ from typing import Annotated, Any
 
 import typer
 
-from shipway.cli.context import emit, local, progress, project, table
+from shipway.cli.context import emit, local, progress, project, service, table
+from shipway.contract.errors import SpecError
+from shipway.contract.layout import services
 from shipway.delivery.checkup import Finding, check_stack
 
 __all__ = ["register"]
 
+_EXAMPLE = """Example: shipway doctor --env local --json
+
+Example: shipway doctor --maturity flight-delay"""
+
 
 def register(app: typer.Typer) -> None:
     """Adds the group's verb to `app`."""
-    app.command(epilog="Example: shipway doctor --env local --json")(doctor)
+    app.command(epilog=_EXAMPLE)(doctor)
 
 
 def doctor(
+    model: Annotated[str | None, typer.Argument(help="with --maturity: the model; by default every one")] = None,
+    maturity: Annotated[
+        bool, typer.Option("--maturity", help="judge how far a model's path is automated, level 0 to 2")
+    ] = False,
     env: Annotated[str, typer.Option(help="the environment")] = "local",
     as_json: Annotated[bool, typer.Option("--json", help="print the result as one line of JSON")] = False,
 ) -> None:
-    """Check tools, ports, disk, processes, locks, delivery and the ledger; exit code 1 when something is wrong."""
+    """Check tools, ports, disk, processes, locks, delivery and the ledger; exit code 1 when something is wrong.
+
+    With --maturity, judge how far models' paths are automated instead, and say what comes next.
+    """
     root = project()
+    if maturity:
+        _maturity(root, model, env, as_json=as_json)
+        return
+    if model is not None:
+        raise SpecError("shipway doctor", "MODEL", model, "--maturity beside it")
     layout, ports = local(root, env)
     progress("asking each tool for its version")
     found = [*tools(root), *check_stack(layout, ports)]
@@ -39,6 +57,55 @@ def doctor(
     emit(result, "\n".join(lines), as_json=as_json)
     if problems:
         raise typer.Exit(1)
+
+
+def _maturity(root: Path, model: str | None, env: str, *, as_json: bool) -> None:
+    from shipway.maturity.criteria import LEVELS, Maturity, judge
+    from shipway.maturity.gathering import gather
+
+    def level(one: Maturity) -> str:
+        return "none" if one.level is None else str(one.level)
+
+    layout, _ = local(root, env)
+    folders = services(root) if model is None else [service(root, model)[0]]
+    found = [judge(gather(root, folder, layout)) for folder in folders]
+    if model is None:
+        rows = [
+            (
+                one.model,
+                level(one),
+                f"{sum(each.state != 'missing' for each in one.judged)} of {len(one.judged)}",
+                one.following,
+            )
+            for one in found
+        ]
+        lines = [table(("MODEL", "LEVEL", "HELD", "NEXT"), rows)]
+    else:
+        rows = [(str(one.criterion.level), one.criterion.name, one.state, one.evidence) for one in found[0].judged]
+        lines = [table(("LEVEL", "CRITERION", "STATE", "EVIDENCE"), rows)]
+        reached = found[0].level
+        lines.append(f"{model}: level {level(found[0])}{'' if reached is None else f', {LEVELS[reached]}'}")
+        lines += [f"next: {found[0].following}"] if found[0].following else []
+    result = [
+        {
+            "model": one.model,
+            "level": one.level,
+            "next": one.following,
+            "criteria": [
+                {
+                    "name": each.criterion.name,
+                    "level": each.criterion.level,
+                    "demands": each.criterion.demands,
+                    "state": each.state,
+                    "evidence": each.evidence,
+                    "next": each.remedy,
+                }
+                for each in one.judged
+            ],
+        }
+        for one in found
+    ]
+    emit(result, "\n".join(lines), as_json=as_json)
 
 
 def tools(root: Path) -> list[Finding]:
