@@ -106,7 +106,7 @@ def make_origin(
         before: an earlier origin, of which keys of other programs and skipped paths are kept.
     """
     kept = ("_template_version", "_contract_version")
-    answers = {key: value for key, value in context.items() if not key.startswith("_") or key in kept}
+    answers = {key: value for key, value in sorted(context.items()) if not key.startswith("_") or key in kept}
     former = dict(before.document) if before else {}
     skip = list(dict.fromkeys([RECORD, *(before.skip if before else ())]))
     document = former | {
