@@ -81,7 +81,7 @@ def test_the_services_own_tests_run_on_its_branch(project: Project) -> None:
         "spam": (State.UNTESTED, Outcome.NONE),
     }
     assert "assert '# new' not in text" in made["fraud"].tail
-    assert "Shipway-Outcome: failed" in project.git("log", "-1", "--format=%B", made["fraud"].branch)
+    assert "Shipway-Tests: failed" in project.git("log", "-1", "--format=%B", made["fraud"].branch)
     assert update(project, options, "fraud").state is State.TESTS_FAILED
     assert project.seen() == seen
 
