@@ -16,6 +16,7 @@ from shipway.contract.serving import CircuitSpec, FeatureRead, FeaturesSpec, Ser
 from shipway.drift.statistics import STATISTICS
 from tools.alerts_page import alert_page
 from tools.keys import key_table, keys_page
+from tools.kinds_page import kinds_page
 from tools.reference import cli_page, errors_page, metrics_page
 
 __all__ = [
@@ -181,6 +182,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "docs/cli.md": cli_page,
     "docs/environment-keys.md": environment_keys,
     "docs/errors.md": errors_page,
+    "docs/kinds.md": kinds_page,
     "docs/metrics.md": metrics_page,
     "docs/model-keys.md": model_keys,
     "docs/contract.md": contract_table,
