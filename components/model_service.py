@@ -90,7 +90,8 @@ def _drift(service: Service, environment: EnvironmentSpec) -> dict[str, Any]:
 def _bundles(service: Service) -> dict[str, Any]:
     digests = {slot: digest for slot in Slot if (digest := service.release.digest(slot))}
     return {
-        str(slot): load_record(service.folder, digest).model_dump(mode="json")
+        # What a load test measured changes nothing that is deployed.
+        str(slot): load_record(service.folder, digest).model_dump(mode="json", exclude={"load_tests"})
         for slot, digest in digests.items()
         if record_path(service.folder, digest).exists()
     }

@@ -1,13 +1,16 @@
 """`shipway carry`: the same bundle and the same image, in the next environment's release file."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from shipway.cli.context import actor, emit, project, service
+from shipway.cli.gate import require_load_tests
 from shipway.contract.environment import EnvironmentSpec, Target, environment_path, load_environment
 from shipway.contract.errors import ArtifactError, SpecError
+from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
 from shipway.contract.record import BundleRecord, load_record, save_record
 from shipway.contract.release import check_digest, load_release, release_path, save_release, short_digest
@@ -61,6 +64,10 @@ def carry(
     placed = place(load_release(path), state, found.digest, submitted_by=actor(), reason=reason.strip())
     if isinstance(placed, Refusal):
         raise Refused(f"{path.relative_to(root)}: {placed.sentence}")
+    if placed.changed:
+        kept, now = LocalLayout(root, "local"), datetime.now(UTC)
+        passed = require_load_tests(root, there, kept, (folder, spec), found.digest, now, offline=offline)
+        record = record.model_copy(update={"load_tests": passed or record.load_tests})
     save_record(folder, record)
     if placed.changed:
         save_release(path, placed.release.with_image(found.digest, image))

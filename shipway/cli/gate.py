@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from shipway.contract.environment import EnvironmentSpec, Target
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
-from shipway.contract.loadtest import missing_load_tests
+from shipway.contract.loadtest import LoadTestResult, missing_load_tests, passed_load_tests
 from shipway.contract.model import ModelSpec
+from shipway.contract.record import load_record, record_path
+from shipway.contract.release import short_digest
+from shipway.delivery.controller import Refused
 
 if TYPE_CHECKING:
     from shipway.loadtest.results import Results
 
-__all__ = ["bucket_results", "lacking_load_tests"]
+__all__ = ["bucket_results", "require_load_tests"]
 
 
 def bucket_results(root: Path, environment: EnvironmentSpec) -> "Results":
@@ -30,28 +33,42 @@ def bucket_results(root: Path, environment: EnvironmentSpec) -> "Results":
     return ObjectResults(ObjectStorage(f"{way.settings.records}/{FOLDER}", endpoint_url=way.endpoint_url))
 
 
-def lacking_load_tests(
-    root: Path, environment: EnvironmentSpec, kept: LocalLayout, spec: ModelSpec, digest: str, now: datetime
-) -> list[str]:
-    """Returns one sentence for each load test that `digest` lacks to be released; empty when it may go.
+def require_load_tests(
+    root: Path,
+    environment: EnvironmentSpec,
+    kept: LocalLayout,
+    service: tuple[Path, ModelSpec],
+    digest: str,
+    now: datetime,
+    *,
+    offline: bool = False,
+) -> tuple[LoadTestResult, ...]:
+    """Returns the load tests that `digest` has passed, when they are all that model.yaml demands for a release.
 
-    The files of the environment that keeps the bundle are looked at first, and the bucket only where they do not do.
+    Looked at are the files of the environment that keeps the bundle, what its record in git says, and only where those
+    do not do, the bucket of the environment.
 
     Args:
         root: of the project.
         environment: where it is to be released.
         kept: the environment that keeps the bundle.
-        spec, digest: the version.
+        service: the model's folder and its model.yaml.
+        digest: the version.
         now: with a time zone.
+        offline: ask no bucket.
 
     Raises:
         SpecError: when a result cannot be read.
+        Refused: naming every test that is missing, and the command that makes up for it.
     """
+    folder, spec = service
     if not spec.loadtest.profiles(environment.tier):
-        return []
+        return ()
     from shipway.loadtest.results import FolderResults
 
     found = FolderResults(kept.loadtests).of(spec.name)
+    if record_path(folder, digest).exists():
+        found += load_record(folder, digest).load_tests
 
     def lacking() -> list[str]:
         rate = spec.loadtest.rate(spec.resources.requests_per_second)
@@ -59,10 +76,12 @@ def lacking_load_tests(
         return missing_load_tests(spec.loadtest, environment.tier, spec.name, digest, rate, found, now, name)
 
     missing = lacking()
-    if not missing or environment.target is Target.LOCAL:
-        return missing
-    try:
-        found += bucket_results(root, environment).of(spec.name)
-    except (OSError, ShipwayError) as error:
-        return [*missing, f"the bucket of {environment.name} could not be asked: {error}"]
-    return lacking()
+    if missing and environment.target is not Target.LOCAL and not offline:
+        try:
+            found += bucket_results(root, environment).of(spec.name)
+            missing = lacking()
+        except (OSError, ShipwayError) as error:
+            missing.append(f"the bucket of {environment.name} could not be asked: {error}")
+    if missing:
+        raise Refused(f"{short_digest(digest)} may not go to {environment.name} yet: {'; '.join(missing)}")
+    return passed_load_tests(digest, found)

@@ -1,9 +1,12 @@
 """`shipway loadtest`: what one version stands, measured on it alone and kept under its digest."""
 
 import json
+import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -78,14 +81,20 @@ def loadtest(
         address=address,
     )
     progress(f"load test {order.profile} of {model} {short_digest(order.digest)} for {order.rate:g} requests/s")
-    result = run(order, progress, lambda: datetime.now(UTC))
-    if result.whole:
-        _keep(root, environment, layout, result)
-    else:
-        progress(_not_whole(order))
+    # A build server that gives up says SIGTERM: what was started must end with it.
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        result = run(order, progress, lambda: datetime.now(UTC))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    _keep(root, environment, layout, result) if result.whole else progress(_not_whole(order))
     emit(json.loads(result.model_dump_json()), _shown(result), as_json=as_json)
     if result.judgement is not Judgement.PASS:
         raise typer.Exit(1)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
 
 
 def _profile(name: str) -> Profile:

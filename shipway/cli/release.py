@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from shipway.cli.context import actor, emit, progress, project, service
-from shipway.cli.gate import lacking_load_tests
+from shipway.cli.gate import require_load_tests
 from shipway.contract.environment import EnvironmentSpec, Target, load_environment
 from shipway.contract.errors import ArtifactError, DeliveryError, Retryable, SpecError
 from shipway.contract.layout import LocalLayout
+from shipway.contract.loadtest import LoadTestResult
 from shipway.contract.metrics import Slot
 from shipway.contract.model import ModelSpec
 from shipway.contract.record import save_record
@@ -81,10 +82,10 @@ def release(
     placed = place(before, state, digest, submitted_by=actor(), reason=reason, supersede=supersede)
     if isinstance(placed, Refusal):
         raise Refused(f"{path.relative_to(root)}: {placed.sentence}")
-    _refuse_untested(placed, root, environment, kept, spec, digest)
+    passed = _passed(placed, root, environment, kept, (folder, spec), digest)
     if retry and not rejected:
         progress(f"{short_digest(digest)} was never rolled back; --retry changes nothing")
-    save = _saving(environment, kept, folder, spec, bundle, approved_by.strip()) if on_cluster else None
+    save = _saving(environment, kept, folder, spec, bundle, approved_by.strip(), passed) if on_cluster else None
     said = [placed.sentence]
     if rejected:
         command = Command(verb="retry", model=model, actor=actor(), reason=reason, digest=digest)
@@ -183,14 +184,18 @@ def _patiently(ask: Callable[[], dict[str, Any]], wait_seconds: float) -> dict[s
             time.sleep(error.after_seconds)
 
 
-def _refuse_untested(
-    placed: Placement, root: Path, environment: EnvironmentSpec, kept: LocalLayout, spec: ModelSpec, digest: str
-) -> None:
-    """Refuses what would change a slot without the load tests that model.yaml demands of the environment's tier."""
+def _passed(
+    placed: Placement,
+    root: Path,
+    environment: EnvironmentSpec,
+    kept: LocalLayout,
+    of: tuple[Path, ModelSpec],
+    digest: str,
+) -> tuple[LoadTestResult, ...]:
+    """Returns the load tests that the version has passed; without those it needs, no slot is changed."""
     if not placed.changed:
-        return
-    if lacking := lacking_load_tests(root, environment, kept, spec, digest, datetime.now(UTC)):
-        raise Refused(f"{short_digest(digest)} may not go to {environment.name} yet: {'; '.join(lacking)}")
+        return ()
+    return require_load_tests(root, environment, kept, of, digest, datetime.now(UTC))
 
 
 def _without_options(env: str, source: str | None, approved_by: str) -> str:
@@ -221,7 +226,13 @@ def _bundle(layout: LocalLayout, model: str, digest: str) -> "Manifest":
 
 
 def _saving(
-    environment: EnvironmentSpec, kept: LocalLayout, folder: Path, spec: ModelSpec, bundle: "Manifest", approved_by: str
+    environment: EnvironmentSpec,
+    kept: LocalLayout,
+    folder: Path,
+    spec: ModelSpec,
+    bundle: "Manifest",
+    approved_by: str,
+    passed: tuple[LoadTestResult, ...],
 ) -> Callable[[Release], None]:
     """Returns what writes a release on a cluster, with the image and the record of its bundle; both are known then."""
     from shipway.images.find import image_for_release
@@ -232,7 +243,7 @@ def _saving(
 
     def save(release: Release) -> None:
         # Git says who and why, and the next deployment applies it; delivery enters what it then does with it.
-        save_record(folder, record)
+        save_record(folder, record.model_copy(update={"load_tests": passed or record.load_tests}))
         save_release(release_path(folder, environment.name), release.with_image(bundle.digest, image))
 
     return save

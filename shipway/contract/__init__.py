@@ -6,6 +6,7 @@ __all__ = [
     "changes",
     "check",
     "cluster",
+    "compatibility",
     "derived",
     "documents",
     "drift",
@@ -33,5 +34,6 @@ __all__ = [
     "schema",
     "serving",
     "tier",
+    "worker_settings",
     "workers",
 ]

@@ -27,6 +27,7 @@ __all__ = [
     "Stage",
     "StageResult",
     "missing_load_tests",
+    "passed_load_tests",
     "read_result",
     "result_name",
 ]
@@ -42,6 +43,8 @@ RESULT_VERSION = 1
 
 # What a replica has to stand where model.yaml names no rate: more than a model behind one web page is asked.
 DEFAULT_REQUESTS_PER_SECOND = 20.0
+
+_NONE = "there is none"
 
 # A result of a clock that runs ahead is not fresh for ever.
 _CLOCK_SKEW = timedelta(minutes=5)
@@ -137,6 +140,10 @@ PROFILES: Mapping[Profile, LoadProfile] = {
         search_seconds=10,
     ),
 }
+
+
+# What answers a lesser question as well: who stands the whole rate for a minute stands half of it for a moment.
+_ANSWERED_BY: Mapping[Profile, tuple[Profile, ...]] = {Profile.SMOKE: (Profile.LOAD,)}
 
 
 class LoadTestSpec(Spec):
@@ -346,24 +353,45 @@ def missing_load_tests(
     known = [result for result in results if result.model == model]
     missing: list[str] = []
     for profile in spec.profiles(tier):
-        fitting = [result for result in known if result.profile is profile]
-        own = [result for result in fitting if result.digest == digest]
-        newest = max(own, key=lambda result: result.started_at, default=None)
-        problem = _problem(newest, spec, rate_per_second, now)
-        if newest is None and fitting:
-            others = ", ".join(sorted({short_digest(result.digest) for result in fitting}))
-            problem = f"there is none of {short_digest(digest)}, only of {others}"
-        if problem:
-            where = "" if kept_in == "local" else f" --env {kept_in}"
-            command = f"shipway loadtest {model} --digest {digest} --profile {profile}{where}"
-            missing.append(f"load test {profile}: {problem}; `{command}`")
+        problems = [
+            _problem(_newest(known, one, digest), spec, rate_per_second, now)
+            for one in (profile, *_ANSWERED_BY.get(profile, ()))
+        ]
+        if "" in problems:
+            continue
+        others = {short_digest(one.digest) for one in known if one.profile is profile and one.digest != digest}
+        problem = problems[0]
+        if problem == _NONE and others:
+            problem = f"there is none of {short_digest(digest)}, only of {', '.join(sorted(others))}"
+        where = "" if kept_in == "local" else f" --env {kept_in}"
+        command = f"shipway loadtest {model} --digest {digest} --profile {profile}{where}"
+        missing.append(f"load test {profile}: {problem}; `{command}`")
     return missing
+
+
+def passed_load_tests(digest: str, results: Iterable[LoadTestResult]) -> tuple[LoadTestResult, ...]:
+    """Returns the newest result of each profile of a version, of those whole and passed, without its stages.
+
+    They are what a release leaves in git beside the bundle's other evidence.
+    """
+    known = list(results)
+    newest = (_newest(known, profile, digest) for profile in Profile)
+    return tuple(
+        one.model_copy(update={"stages": ()})
+        for one in newest
+        if one is not None and one.whole and one.judgement is Judgement.PASS
+    )
+
+
+def _newest(results: Iterable[LoadTestResult], profile: Profile, digest: str) -> LoadTestResult | None:
+    own = (one for one in results if one.profile is profile and one.digest == digest)
+    return max(own, key=lambda one: one.started_at, default=None)
 
 
 def _problem(result: LoadTestResult | None, spec: LoadTestSpec, rate_per_second: float, now: datetime) -> str:
     """Returns why `result` is no evidence, empty when it is."""
     if result is None:
-        return "there is none"
+        return _NONE
     if result.judgement is not Judgement.PASS:
         return f"the last one says {result.judgement}: {result.sentence}"
     if not result.whole:

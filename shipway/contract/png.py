@@ -10,7 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-__all__ = ["Shape", "blank_png", "critical_chunks", "is_png", "most_characters"]
+__all__ = ["Shape", "blank_png", "critical_chunks", "is_png", "most_characters", "png_of"]
 
 # Height, width, channels: 1 for grey, 3 for red, green and blue.
 Shape = tuple[int, int, int]
@@ -82,8 +82,21 @@ def most_characters(shape: Shape) -> int:
 def blank_png(shape: Shape) -> str:
     """Returns a black picture of `shape` in base64."""
     height, width, channels = shape
+    return png_of(bytes(height * width * channels), shape)
+
+
+def png_of(samples: bytes, shape: Shape) -> str:
+    """Returns a picture in base64.
+
+    Args:
+        samples: of all channels of all pixels, row by row from the top left.
+        shape: of the picture.
+    """
+    height, width, channels = shape
     header = struct.pack(">IIBBBBB", width, height, _BIT_DEPTH, _COLOUR_TYPES[channels], 0, 0, 0)
-    lines = zlib.compress(bytes(height * (1 + width * channels)))
+    row = width * channels
+    # Each line begins with the number of its filter, 0 for none.
+    lines = zlib.compress(b"".join(b"\0" + samples[at : at + row] for at in range(0, height * row, row)))
     chunks = (_chunk(b"IHDR", header), _chunk(b"IDAT", lines), _chunk(b"IEND", b""))
     return base64.b64encode(_SIGNATURE + b"".join(chunks)).decode("ascii")
 

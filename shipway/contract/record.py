@@ -8,14 +8,17 @@ from pydantic import Field
 
 from shipway.contract.documents import Spec, parse, read_yaml, write_atomic
 from shipway.contract.errors import SpecError
+from shipway.contract.loadtest import LoadTestResult
 from shipway.contract.release import Digest, short_digest
 
-__all__ = ["REFERENCE_FILE", "BundleRecord", "load_record", "record_path", "save_record"]
+__all__ = ["MANIFEST_FILE", "REFERENCE_FILE", "BundleRecord", "load_record", "record_path", "save_record"]
 
 Text = Annotated[str, Field(min_length=1)]
 
 # Inside every bundle: how the validation set was distributed, which drift is measured against.
 REFERENCE_FILE = "reference.json"
+# Of a bundle, the file that its digest is the sha256 of.
+MANIFEST_FILE = "manifest.json"
 
 
 class BundleRecord(Spec):
@@ -29,6 +32,7 @@ class BundleRecord(Spec):
         owner: the team that answers for it.
         submitted_by: who made it.
         approved_by: who agreed to its release, another person; empty while nobody has.
+        load_tests: those that it had passed when it was last released or carried, without their stages.
     """
 
     digest: Digest
@@ -38,6 +42,7 @@ class BundleRecord(Spec):
     owner: Text
     submitted_by: Text
     approved_by: str = ""
+    load_tests: tuple[LoadTestResult, ...] = ()
 
 
 def record_path(service: Path, digest: str) -> Path:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from shipway.contract.errors import ShipwayError
 from shipway.contract.loadtest import LoadTestSpec
+from shipway.contract.png import Shape, blank_png, png_of
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
 
 __all__ = ["fitting", "generated_row", "rows"]
@@ -19,6 +20,7 @@ Row = dict[str, Any]
 _SPREAD = 0.5
 _UNBOUNDED = 100.0
 _LONGEST_TEXT = 40
+_SQUARE = 4
 _TIME_SPREAD = timedelta(days=180)
 _ANY_TIME = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -82,9 +84,8 @@ def _value(field: FieldSpec, spec: LoadTestSpec, rng: random.Random) -> Any:
             found = _time(field, rng)
         case FieldKind.CATEGORY | FieldKind.TEXT:
             found = _text(field, rng, edge=edge)
-        # A kind of field whose values nobody can make up, such as a picture.
-        case _:  # pyright: ignore[reportUnnecessaryComparison]
-            found = None
+        case FieldKind.IMAGE:
+            found = _image(field.shape or (1, 1, 1), rng, edge=edge)
     if found is not None and field.check(found) is None:
         return found
     if field.example is not None and field.check(field.example) is None:
@@ -138,11 +139,15 @@ def _time(field: FieldSpec, rng: random.Random) -> str:
 def _text(field: FieldSpec, rng: random.Random, *, edge: bool) -> str:
     if field.values:
         return rng.choice(field.values)
-    longest = min(field.length or _LONGEST_TEXT, _LONGEST_TEXT)
-    # Most callers send what the example looks like: its own length, its own signs.
-    model = str(field.example)[:longest] if field.example else "example"[:longest]
+    longest = field.length or _LONGEST_TEXT
     if edge:
-        return "x" * (field.length or _LONGEST_TEXT)
+        return "x" * longest
+    model = str(field.example or "example")[:longest]
+    words = model.split()
+    if len(words) > 1:
+        # Free text: the example's own words, some of them, in another order.
+        return " ".join(rng.choices(words, k=rng.randint(1, 2 * len(words))))[:longest]
+    # A code or a name: what callers send looks like the example, with its length and its signs.
     return "".join(_like(sign, rng) for sign in model)
 
 
@@ -151,3 +156,16 @@ def _like(sign: str, rng: random.Random) -> str:
         if sign in signs:
             return rng.choice(signs)
     return sign
+
+
+def _image(shape: Shape, rng: random.Random, *, edge: bool) -> str:
+    """Returns a picture of coloured squares, which takes about the room of a photograph; at the edge a black one."""
+    if edge:
+        return blank_png(shape)
+    height, width, channels = shape
+    rows: list[bytes] = []
+    for _ in range(0, height, _SQUARE):
+        colours = [rng.randbytes(channels) for _ in range(0, width, _SQUARE)]
+        row = b"".join(colour * _SQUARE for colour in colours)[: width * channels]
+        rows += [row] * _SQUARE
+    return png_of(b"".join(rows[:height]), shape)

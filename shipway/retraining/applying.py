@@ -21,7 +21,7 @@ from shipway.contract.environment import EnvironmentSpec, Target
 from shipway.contract.errors import ShipwayError
 from shipway.contract.evidence import Judgement
 from shipway.contract.layout import LocalLayout
-from shipway.contract.loadtest import missing_load_tests
+from shipway.contract.loadtest import missing_load_tests, passed_load_tests
 from shipway.contract.model import ModelSpec
 from shipway.contract.record import record_path
 from shipway.contract.release import load_release, release_path, short_digest
@@ -155,6 +155,8 @@ def _propose_on_cluster(release: Release, rule: ReleaseRule) -> Applied:
     make_image(Order(release.environment, release.spec, release.digest, variant, store, blobs, os.environ), push=True)
     image = image_for_release(release.environment, release.spec, release.digest)
     record = record_of(release.layout, release.service, release.spec, bundle, submitted_by=ACTOR, approved_by="")
+    results = FolderResults(release.layout.loadtests).of(release.spec.name)
+    record = record.model_copy(update={"load_tests": passed_load_tests(release.digest, results)})
     path = release_path(release.service, name)
     placed = place(load_release(path), release.state, release.digest, submitted_by=ACTOR, reason=release.reason)
     if isinstance(placed, Refusal):

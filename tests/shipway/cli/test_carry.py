@@ -2,19 +2,34 @@
 
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from shipway.cli.main import main
+from shipway.contract.layout import LocalLayout
+from shipway.contract.loadtest import LoadTestResult
 from shipway.contract.metrics import Slot
 from shipway.contract.record import BundleRecord, load_record, save_record
 from shipway.contract.release import Release, load_release, release_path, save_release
+from shipway.loadtest.results import FolderResults
 from tests.components.conftest import REPOSITORY
 from tests.shipway.cli.project import MODEL
+from tests.shipway.loadtest.results_of import result
 
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 IMAGE = "sha256:" + "1" * 64
+
+
+RECORD = BundleRecord(
+    digest=NEW, files=("a",), data_version="1", metrics={"accuracy": 0.9}, owner="vision", submitted_by="ada"
+)
+
+
+def passed(days_ago: float = 1) -> LoadTestResult:
+    """Returns what a release leaves in git of a load test."""
+    return result(digest=NEW, started_at=datetime.now(UTC) - timedelta(days=days_ago), stages=())
 
 
 @pytest.fixture
@@ -26,10 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     service.mkdir(parents=True)
     (service / "model.yaml").write_text(MODEL)
     save_release(release_path(service, "staging"), Release(green=NEW, live=Slot.GREEN, images={NEW: IMAGE}))
-    record = BundleRecord(
-        digest=NEW, files=("a",), data_version="1", metrics={"accuracy": 0.9}, owner="vision", submitted_by="ada"
-    )
-    save_record(service, record)
+    save_record(service, RECORD.model_copy(update={"load_tests": (passed(),)}))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SHIPWAY_ACTOR", "grace")
     return service
@@ -63,6 +75,24 @@ def test_the_digest_is_copied_and_nothing_else(
     assert json.loads(capsys.readouterr().out)["changed"] is False
     assert release_path(folder, "prod").read_bytes() == written
     assert release_path(folder, "staging").read_bytes() == before
+
+
+def test_a_version_is_carried_with_its_load_test_or_not_at_all(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What git says of it is enough while it is fresh; a new test, kept here, is written into git with it."""
+    options = ["--from", "staging", "--to", "prod", "--offline"]
+    command = f"`shipway loadtest digits --digest {NEW} --profile load`"
+    for tests, why in (((), "there is none"), ((passed(31),), "the last one is 31.0 days old, expected at most 30")):
+        save_record(folder, RECORD.model_copy(update={"load_tests": tests}))
+        assert carry(monkeypatch, *options) == 1
+        expected = f"error: {NEW[7:19]} may not go to prod yet: load test load: {why}; {command}\n"
+        assert capsys.readouterr().err == expected
+        assert not release_path(folder, "prod").exists()
+    FolderResults(LocalLayout(folder.parents[1], "local").loadtests).put(passed())
+    assert carry(monkeypatch, *options) == 0
+    [kept] = load_record(folder, NEW).load_tests
+    assert (kept.digest, kept.stages) == (NEW, ())
 
 
 @pytest.mark.parametrize(

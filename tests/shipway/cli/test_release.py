@@ -215,6 +215,8 @@ def test_a_release_on_a_cluster_names_the_image_and_leaves_a_record(
     record = load_record(project.root / "services" / "digits", digest)
     assert (record.data_version, dict(record.metrics), record.owner) == ("d1", {"accuracy": 0.9}, "vision")
     assert (record.submitted_by, record.approved_by, record.files) == ("ada", "grace", ("model.json",))
+    # What it has passed is in git too: the next environment goes by it.
+    assert [(test.profile, test.digest, test.stages) for test in record.load_tests] == [("load", digest, ())]
 
 
 def test_a_release_on_a_cluster_demands_a_load_test_of_the_very_version(

@@ -16,6 +16,7 @@ from shipway.contract.loadtest import (
     Profile,
     StageResult,
     missing_load_tests,
+    passed_load_tests,
     read_result,
     result_name,
 )
@@ -34,7 +35,7 @@ def test_a_fresh_pass_of_the_very_version_is_enough() -> None:
     """By default nonprod wants smoke, prod wants load, and local wants nothing."""
     assert missing(result()) == []
     assert missing(tier=Tier.LOCAL) == []
-    assert missing(result(), tier=Tier.NONPROD)[0].startswith("load test smoke: there is none; `shipway loadtest")
+    assert missing(tier=Tier.NONPROD)[0].startswith("load test smoke: there is none; `shipway loadtest")
     assert missing(spec=LoadTestSpec(required={})) == []
 
 
@@ -58,6 +59,23 @@ def test_a_fresh_pass_of_the_very_version_is_enough() -> None:
 def test_everything_else_is_named_with_the_command_that_helps(changes: dict[str, Any], why: str) -> None:
     """Another version's, a failed, a shortened, a slower, an old one: none is evidence."""
     assert missing(result(**changes)) == [f"load test load: {why}; {COMMAND}"]
+
+
+def test_the_whole_rate_answers_for_half_of_it() -> None:
+    """A pass of `load` is as good as one of `smoke`; the other way round it is not, and a failed one is neither."""
+    assert missing(result(), tier=Tier.NONPROD) == []
+    assert missing(result(profile=Profile.SMOKE)) != []
+    failed = result(judgement=Judgement.FAIL, sentence="too slow")
+    assert missing(failed, tier=Tier.NONPROD)[0].startswith("load test smoke: there is none;")
+
+
+def test_git_keeps_the_newest_passes_without_their_stages() -> None:
+    """A pass that a failure followed is none any more."""
+    soak = result(profile=Profile.SOAK)
+    later = result(profile=Profile.SOAK, started_at=LATER, judgement=Judgement.FAIL)
+    found = [result(seed=1), result(seed=2, started_at=LATER), soak, later, result(digest=OTHER), result(whole=False)]
+    [kept] = passed_load_tests(DIGEST, found)
+    assert (kept.profile, kept.seed, kept.stages) == (Profile.LOAD, 2, ())
 
 
 def test_the_command_names_the_environment_that_keeps_the_bundle() -> None:

@@ -29,6 +29,7 @@ SCHEMA = Schema(
 def fields(draw: st.DrawFn) -> FieldSpec:
     kind = draw(st.sampled_from(list(FieldKind)))
     bounds = sorted(draw(st.lists(st.integers(-1000, 1000), min_size=2, max_size=2)))
+    plain = kind not in (FieldKind.IMAGE, FieldKind.VECTOR)
     numeric = kind in (FieldKind.NUMBER, FieldKind.INTEGER, FieldKind.VECTOR)
     values = draw(st.sampled_from([(), ("a", "b")])) if kind is FieldKind.CATEGORY else ()
     return FieldSpec(
@@ -39,9 +40,13 @@ def fields(draw: st.DrawFn) -> FieldSpec:
         values=values,
         # A time in few characters is none.
         length=draw(st.integers(32 if kind is FieldKind.TIMESTAMP else 1, 50))
-        if kind is FieldKind.VECTOR or (not numeric and draw(st.booleans()))
+        if kind is FieldKind.VECTOR or (plain and not numeric and draw(st.booleans()))
+        else None,
+        shape=draw(st.tuples(st.integers(1, 20), st.integers(1, 20), st.sampled_from([1, 3])))
+        if kind is FieldKind.IMAGE
         else None,
         nullable=draw(st.booleans()),
+        example=draw(st.sampled_from([None, "one two three"])) if kind is FieldKind.TEXT else None,
     )
 
 
