@@ -89,11 +89,7 @@ def test_the_service_says_whence_it_is(project: Path, tmp_path: Path) -> None:
     said = "".join(
         path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in (".md", ".py", ".yaml")
     )
-    assert not [
-        word
-        for word in ("breast", "cancer", "your own data", "your own into")
-        if word in said
-    ]
+    assert not [word for word in ("breast", "cancer", "your own data", "your own into") if word in said]
 
 
 @pytest.mark.usefixtures("unmeasured")
