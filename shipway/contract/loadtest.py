@@ -109,7 +109,7 @@ PROFILES: Mapping[Profile, LoadProfile] = {
         stages=(_WARM_UP, Stage(rate_factor=1, seconds=60)),
     ),
     Profile.STRESS: LoadProfile(
-        asks="at which rate does it miss its objective, and does it still answer when the load is gone",
+        asks="does it meet its objective at the rate it has to stand, and at which rate does it miss it",
         stages=(_WARM_UP, Stage(rate_factor=1, seconds=10)),
         search_seconds=10,
     ),
