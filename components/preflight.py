@@ -5,11 +5,18 @@ from pathlib import Path
 
 from components.services import Service
 from components.target import Unasked, target_of
+from shipway.contract.compatibility import compatibility
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.release import refuse_live_change
 
-__all__ = ["live_changes", "preflight"]
+__all__ = ["behind", "live_changes", "preflight"]
+
+
+def behind(services: Sequence[Service]) -> list[str]:
+    """Returns one sentence for each service of an older contract that still deploys."""
+    found = [(one.spec.name, compatibility(one.spec.name, one.spec.contract_version)) for one in services]
+    return [f"{name}: {each.sentence}" for name, each in found if each.sentence]
 
 
 def live_changes(root: Path, environment: EnvironmentSpec, services: Sequence[Service]) -> list[str]:
@@ -25,7 +32,7 @@ def live_changes(root: Path, environment: EnvironmentSpec, services: Sequence[Se
 
 
 def preflight(root: Path, environment: EnvironmentSpec, services: Sequence[Service], *, dry_run: bool) -> list[str]:
-    """Returns the warnings of a preview: what could not be decided now and is refused at `up`.
+    """Returns the warnings: services that are behind, and of a preview what is not decidable and refused at `up`.
 
     Raises:
         ShipwayError: for anything that must not be applied.
@@ -35,13 +42,13 @@ def preflight(root: Path, environment: EnvironmentSpec, services: Sequence[Servi
     except Unasked as error:
         if not dry_run:
             raise
-        return [f"whether the cluster is fit is not decidable, and `up` will refuse: {error}"]
+        return [*behind(services), f"whether the cluster is fit is not decidable, and `up` will refuse: {error}"]
     try:
         refused = live_changes(root, environment, services)
     except SpecError as error:
         if not dry_run:
             raise
-        return [f"whether a live slot would change is not decidable, and `up` will refuse: {error}"]
+        return [*behind(services), f"whether a live slot would change is not decidable, and `up` will refuse: {error}"]
     if refused:
         raise ShipwayError("; ".join(refused))
-    return []
+    return behind(services)

@@ -7,7 +7,7 @@ from pathlib import Path
 from shipway.contract.errors import SpecError
 from shipway.contract.layout import services
 from shipway.contract.metrics import Slot
-from shipway.contract.model import ModelSpec, load_model
+from shipway.contract.model import ModelSpec, load_model, refuse_incompatible
 from shipway.contract.record import load_record
 from shipway.contract.release import Release, load_release, release_path, short_digest
 from shipway.contract.workers import DescribedModel
@@ -62,12 +62,13 @@ def load_services(root: Path, environment: str) -> tuple[Service, ...]:
     """Returns every service of the project at `root` with its release to `environment`, sorted by folder.
 
     Raises:
-        SpecError: when a document is wrong, a folder is not called after its model (so no name is taken twice), or
-            a model reads features and declares none.
+        SpecError: when a document is wrong or of a contract that does not deploy, a folder is not called after its
+            model (so no name is taken twice), or a model reads features and declares none.
     """
     found: list[Service] = []
     for folder in services(root):
         spec = load_model(folder / "model.yaml")
+        refuse_incompatible(spec.contract_version, folder / "model.yaml")
         if folder.name != spec.package:
             raise SpecError(
                 folder / "model.yaml", "name", spec.name, f"{folder.name.replace('_', '-')!r}, after its folder"

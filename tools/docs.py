@@ -7,6 +7,7 @@ from pathlib import Path
 from policies.pack import all_rules
 from shipway.checks.registry import CHECKS
 from shipway.contract.check import LATENCY_BUDGETS
+from shipway.contract.compatibility import CONTRACT_VERSION, VERSIONS, Standing, compatibility
 from shipway.contract.documents import Spec, write_atomic
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate
@@ -16,11 +17,13 @@ from shipway.contract.serving import CircuitSpec, FeatureRead, FeaturesSpec, Ser
 from shipway.drift.statistics import STATISTICS
 from tools.alerts_page import alert_page
 from tools.keys import key_table, keys_page
+from tools.kinds_page import kinds_page
 from tools.reference import cli_page, errors_page, metrics_page
 
 __all__ = [
     "TABLES",
     "checks_table",
+    "contract_table",
     "environment_keys",
     "load_profiles_table",
     "main",
@@ -32,6 +35,29 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def contract_table() -> str:
+    """Returns the page that lists every version of the contract between services and platform."""
+    lines = [
+        "# Contract versions",
+        "",
+        "Made from `shipway/contract/compatibility.py`. The contract is what a service's folder and the platform",
+        "promise each other; `contract_version` in `model.yaml` says which one a service was made for.",
+        "The same version deploys, one minor version behind deploys and says so, anything else is refused. What brings",
+        "a service up to date is in [fleet.md](fleet.md).",
+        "",
+        f"This platform's contract is {CONTRACT_VERSION}.",
+        "",
+        "| contract | templates | what it changed | a service of it |",
+        "|---|---|---|---|",
+    ]
+    for one in reversed(VERSIONS):
+        found = compatibility("MODEL", one.version)
+        does = "deploys" if found.deploys else "is refused"
+        said = does if found.standing is Standing.CURRENT else f"{does}: {found.standing}"
+        lines.append(f"| {one.version} | from {one.template} | {one.changed} | {said} |")
+    return "\n".join(lines) + "\n"
 
 
 def policy_table() -> str:
@@ -157,8 +183,8 @@ def load_profiles_table() -> str:
     lines = [
         "# Profiles of load tests",
         "",
-        "Made from `shipway/contract/loadtest.py`. Rates are multiples of what one replica has to stand; what is in brackets",
-        "is not judged. How a test is made is in [loadtest.md](loadtest.md).",
+        "Made from `shipway/contract/loadtest.py`. Rates are multiples of what one replica has to stand; what is in",
+        "brackets is not judged. How a test is made is in [loadtest.md](loadtest.md).",
         "",
         "| profile | what it asks | stages | seconds |",
         "|---|---|---|---|",
@@ -181,8 +207,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "docs/environment-keys.md": environment_keys,
     "docs/errors.md": errors_page,
     "docs/load-profiles.md": load_profiles_table,
+    "docs/kinds.md": kinds_page,
     "docs/metrics.md": metrics_page,
     "docs/model-keys.md": model_keys,
+    "docs/contract.md": contract_table,
     "docs/policies.md": policy_table,
     "docs/rollout.md": rollout_table,
     "docs/serving-keys.md": serving_table,

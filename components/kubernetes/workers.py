@@ -33,13 +33,14 @@ from components.kubernetes.pods import config_files, pod_template, resources, sc
 from components.kubernetes.scraping import MOST_SAMPLES, own_heartbeats, without_own
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
-from shipway.contract.workers import WORKERS, Worker, WorkerSettings
+from shipway.contract.worker_settings import worker_settings
+from shipway.contract.workers import WORKERS, Worker
 from shipway.observability.rendering import seconds
 
 __all__ = ["Workers"]
 
 _CONFIGURATION = "/etc/shipway/worker"
-_OUTPUT, _OUTPUT_MIB = "/var/lib/shipway/output", 256
+_OUTPUT = "/var/lib/shipway/output"
 # The first round of a worker reads all that lies there.
 _FIRST_ROUND_PROBES = 120
 
@@ -79,13 +80,11 @@ class Workers(pulumi.ComponentResource):
             metadata,
             selector,
             ingress=[edges.from_peer(watchers, WORKER_METRICS_PORT)],
-            # The logs.
+            # The logs, and what is kept of them.
             egress=[edges.name_service(), *object_storage_edges(self._cluster)],
             opts=self._child,
         )
-        settings = WorkerSettings(
-            environment=self._environment.name, predictions=self._cluster.object_storage.predictions
-        )
+        settings = worker_settings(self._environment, self._cluster.object_storage)
         config = ConfigMap(
             f"{job}-config",
             metadata=metadata,
@@ -163,7 +162,7 @@ def _pod(
         variables=object_storage_environment(cluster),
         mounts=[
             config_files(worker.job, _CONFIGURATION),
-            scratch("output", _OUTPUT, _OUTPUT_MIB),
+            scratch("output", _OUTPUT, worker.scratch_mib),
             *object_storage_files(cluster),
         ],
     )

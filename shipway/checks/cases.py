@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shipway.contract.png import blank_png
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
 
 __all__ = ["Case", "cases"]
@@ -80,8 +81,8 @@ def _values(field: FieldSpec, now: Any) -> Iterator[tuple[str, str, str]]:
             yield from _of_text(field)
         case FieldKind.TIMESTAMP:
             yield from _of_time()
-        case _:
-            yield "wrong types", "an object", "{}"
+        case FieldKind.IMAGE:
+            yield from _of_image(field)
 
 
 def _of_number(field: FieldSpec) -> Iterator[tuple[str, str, str]]:
@@ -126,6 +127,20 @@ def _of_text(field: FieldSpec) -> Iterator[tuple[str, str, str]]:
         yield "text", "too long", json.dumps("x" * (field.length + 1))
     yield "wrong types", "a number", "7"
     yield "wrong types", "a list", '["x"]'
+
+
+def _of_image(field: FieldSpec) -> Iterator[tuple[str, str, str]]:
+    height, width, channels = field.shape or (1, 1, 1)
+    black = blank_png((height, width, channels))
+    yield "extremes", "a black picture", json.dumps(black)
+    yield "pictures", "one pixel higher", json.dumps(blank_png((height + 1, width, channels)))
+    yield "pictures", "with other channels", json.dumps(blank_png((height, width, 4 - channels)))
+    yield "pictures", "cut in half", json.dumps(black[: len(black) // 8 * 4])
+    yield "pictures", "no base64", json.dumps("no picture")
+    yield "pictures", "no PNG", json.dumps("R0lGODlhAQABAAAAACw=")
+    yield "pictures", "empty", '""'
+    yield "wrong types", "a number", "7"
+    yield "wrong types", "an object", "{}"
 
 
 def _of_time() -> Iterator[tuple[str, str, str]]:

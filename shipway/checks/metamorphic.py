@@ -15,6 +15,7 @@ from shipway.checks.finding import Finding, Status
 from shipway.checks.relations import Relation
 from shipway.contract.check import Behaviour, CheckName, RelationSpec
 from shipway.contract.errors import SpecError
+from shipway.contract.png import blank_png
 from shipway.contract.schema import FieldKind, FieldSpec
 
 __all__ = ["check_metamorphic"]
@@ -119,6 +120,8 @@ def _of_schema(field: FieldSpec) -> list[Any]:
             return [[bound] * (field.length or 1) for bound in bounds]
         case FieldKind.CATEGORY:
             return list(field.values[:_OTHERS])
+        case FieldKind.IMAGE if field.shape is not None:
+            return [blank_png(field.shape)]
         case _:
             return []
 

@@ -7,6 +7,7 @@ __all__ = [
     "context",
     "doctor",
     "explain",
+    "fleet",
     "labels",
     "main",
     "new",

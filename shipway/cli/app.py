@@ -12,6 +12,7 @@ from shipway.cli import (
     doctor,
     drift,
     explain,
+    fleet,
     labels,
     loadtest,
     new,
@@ -53,5 +54,6 @@ for group in (
     labels,
     parity,
     dead_letters,
+    fleet,
 ):
     group.register(app)

@@ -1,11 +1,14 @@
 """`shipway dead-letters`: the requests that nobody could answer."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from shipway.cli.context import emit, local, project, service, table
-from shipway.serving.dead_letters import read_dead_letters
+from shipway.cli.context import emit, local, progress, project, service, table
+from shipway.contract.environment import EnvironmentSpec, Target, load_environment
+from shipway.contract.kubeconfig import cluster_of
+from shipway.serving.dead_letters import read_dead_letters, read_stored_dead_letters
 
 __all__ = ["register"]
 
@@ -18,14 +21,13 @@ def register(app: typer.Typer) -> None:
 def dead_letters(
     model: Annotated[str, typer.Argument(help="the model's name, such as flight-delay")],
     last: Annotated[int, typer.Option(min=1, help="how many, the newest")] = 20,
-    env: Annotated[str, typer.Option(help="the environment, on this machine")] = "local",
+    env: Annotated[str, typer.Option(help="the environment")] = "local",
     as_json: Annotated[bool, typer.Option("--json", help="print them whole, as one line of JSON")] = False,
 ) -> None:
     """Show the requests that neither the model nor its fallback chain could answer, the newest last."""
     root = project()
     _, spec = service(root, model)
-    layout, _ = local(root, env)
-    letters, torn = read_dead_letters(layout.predictions / spec.name)
+    letters, torn = _read(root, load_environment(root, env), spec.name)
     shown = letters[-last:]
     text = table(
         ("TIME", "SLOT", "VERSION", "ROWS", "REQUEST", "CAUSE"),
@@ -46,3 +48,15 @@ def dead_letters(
         notes.append(f"left out, cut off when a process was killed: {torn}")
     result: dict[str, Any] = {"model": model, "count": len(letters), "torn": torn, "dead_letters": shown}
     emit(result, "\n".join([*([text] if shown else []), *notes]), as_json=as_json)
+
+
+def _read(root: Path, environment: EnvironmentSpec, model: str) -> tuple[list[dict[str, Any]], int]:
+    """Returns a model's dead letters, and how many lines were torn."""
+    if environment.target is Target.LOCAL:
+        layout, _ = local(root, environment.name)
+        return read_dead_letters(layout.predictions / model)
+    from shipway.objects.storage import ObjectStorage
+
+    storage = cluster_of(root, environment).object_storage
+    progress(f"reading the dead letters of {model} in {storage.predictions} ...")
+    return read_stored_dead_letters(ObjectStorage(f"{storage.predictions}/{model}", endpoint_url=storage.endpoint_url))

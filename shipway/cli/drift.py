@@ -1,17 +1,24 @@
 """`shipway drift`: how far inputs, predictions and labels of a model have moved from what it was trained on."""
 
 import socket
+import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shipway.cli.context import emit, local, progress, project, service, table
 from shipway.contract.drift import ALL_ROWS, WindowName
-from shipway.contract.environment import load_environment
+from shipway.contract.environment import EnvironmentSpec, Target, load_environment
 from shipway.contract.errors import SpecError
+from shipway.contract.kubeconfig import cluster_of
 from shipway.contract.metrics import DRIFT_JOB
+from shipway.contract.worker_settings import worker_settings
+
+if TYPE_CHECKING:
+    from shipway.drift.places import Keeper, Place
 
 __all__ = ["register"]
 
@@ -50,15 +57,16 @@ def drift(
 
     root = project()
     _, spec = service(root, model)
-    layout, ports = local(root, env)
+    environment = load_environment(root, env)
     asked = Asked(window, segment, _date(since))
     if plot is not None and plot.suffix not in SUFFIXES:
         raise SpecError("the command line", "--plot", str(plot), "a name that ends in .svg or .png")
-    running = _listens(ports.worker_metrics(DRIFT_JOB))
-    if not running:
+    place, keeper = _found(root, environment)
+    running = _running(environment)
+    if running is False:
         progress(f"the drift worker of {env} does not run: what it has not counted is counted now, from the logs")
-    tier, calibration = load_environment(root, env).tier, Calibration(np.random.default_rng(0))
-    report = examine(layout, tier, spec, asked, datetime.now(UTC), calibration, progress)
+    calibration = Calibration(np.random.default_rng(0))
+    report = examine(place, keeper, environment.tier, spec, asked, datetime.now(UTC), calibration)
     lines = [heading(report), table(HEAD, [cells(row) for row in report.rows])]
     if verdicts := dated(report.verdicts, every=since is not None):
         lines += [f"verdicts by {window}:", *(f"  {line}" for line in verdicts)]
@@ -82,9 +90,28 @@ def _date(text: str | None) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _listens(port: int) -> bool:
+def _found(root: Path, environment: EnvironmentSpec) -> "tuple[Place, Keeper]":
+    """Returns where the environment's logs are, and what keeps what its worker made of them."""
+    if environment.target is Target.LOCAL:
+        from shipway.drift.places import LocalKeeper, LocalPlace
+
+        layout, _ = local(root, environment.name)
+        return LocalPlace(layout, progress), LocalKeeper(layout.drift)
+    from shipway.drift.process import stored
+
+    storage = cluster_of(root, environment).object_storage
+    progress(f"reading the counts and the logs of {environment.name} in {storage.predictions} ...")
+    settings = worker_settings(environment, storage)
+    return stored(settings, Path(tempfile.gettempdir()), progress, time.time, storage.endpoint_url)
+
+
+def _running(environment: EnvironmentSpec) -> bool | None:
+    """Returns whether the worker runs; None where only its metrics say so."""
+    if environment.ports is None:
+        return None
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=_CONNECT_SECONDS):
+        address = ("127.0.0.1", environment.ports.worker_metrics(DRIFT_JOB))
+        with socket.create_connection(address, timeout=_CONNECT_SECONDS):
             return True
     except OSError:
         return False

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from shipway.cli.context import emit, local, progress, project, service, table
-from shipway.contract.documents import read_json
+from shipway.contract.documents import parse_json
+from shipway.contract.environment import EnvironmentSpec, Target, load_environment
 from shipway.contract.errors import ShipwayError, SpecError
+from shipway.contract.kubeconfig import cluster_of
 from shipway.contract.layout import services
+from shipway.contract.metrics import LABELS_JOB
 from shipway.contract.model import ModelSpec, load_model
 
 __all__ = ["register"]
@@ -89,16 +92,30 @@ def _hashed(folder: Path) -> Callable[[str], str]:
 
 
 def _show(root: Path, model: str, env: str, *, as_json: bool) -> None:
-    layout, _ = local(root, env)
     service(root, model)
-    path = layout.labels / model / "quality.json"
-    if not path.exists():
+    where, text = _quality(root, load_environment(root, env), model)
+    if not text:
         raise ShipwayError(
-            f"{path}: no such file: nothing is known of the labels of {model} yet; the labels process writes it a few "
+            f"{where}: no such file: nothing is known of the labels of {model} yet; the labels process writes it a few "
             f"seconds after the first prediction (`shipway status --env {env}` says whether it runs)"
         )
-    found = read_json(path)
+    found: dict[str, Any] = parse_json(text, where)
     emit(found, _text(found), as_json=as_json)
+
+
+def _quality(root: Path, environment: EnvironmentSpec, model: str) -> tuple[str, bytes]:
+    """Returns where the worker puts what the labels of a model say, and what lies there; nothing before the first."""
+    if environment.target is Target.LOCAL:
+        layout, _ = local(root, environment.name)
+        path = layout.labels / model / "quality.json"
+        return str(path), path.read_bytes() if path.exists() else b""
+    from shipway.labels.output import QUALITY
+    from shipway.objects.storage import ObjectStorage
+
+    storage = cluster_of(root, environment).object_storage
+    progress(f"reading what the labels of {model} say in {storage.state} ...")
+    kept, name = ObjectStorage(f"{storage.state}/{LABELS_JOB}", endpoint_url=storage.endpoint_url), f"{model}/{QUALITY}"
+    return kept.where(name), kept.read(name) if name in {one.name for one in kept.entries(name)} else b""
 
 
 def _text(found: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ __all__ = [
     "changes",
     "check",
     "cluster",
+    "compatibility",
     "derived",
     "documents",
     "drift",
@@ -15,6 +16,7 @@ __all__ = [
     "kubernetes",
     "layout",
     "ledger",
+    "load_evidence",
     "loadtest",
     "machines",
     "metrics",
@@ -33,5 +35,6 @@ __all__ = [
     "schema",
     "serving",
     "tier",
+    "worker_settings",
     "workers",
 ]

@@ -217,6 +217,11 @@ class ObjectStorageSpec(Spec):
         """The folder that every model's slots write their logs below, each in one of its own."""
         return self.predictions_url or f"{self.url}/predictions"
 
+    @property
+    def state(self) -> str:
+        """The folder in which every worker keeps, below its own name, what has to outlive its pod."""
+        return f"{self.url}/workers"
+
 
 class InstalledGateway(Spec):
     """A gateway class that is there already.

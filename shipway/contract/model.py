@@ -8,8 +8,10 @@ from typing import Annotated, Literal, Self, cast
 from pydantic import Field, field_validator, model_validator
 
 from shipway.contract.check import Application, ChecksSpec
+from shipway.contract.compatibility import CONTRACT_VERSION, FIRST_VERSION, compatibility, parse_version
 from shipway.contract.documents import Spec, parse, read_yaml, refuse_credentials
 from shipway.contract.drift import DriftSpec
+from shipway.contract.errors import SpecError
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate, GateAction
 from shipway.contract.loadtest import LoadTestSpec
 from shipway.contract.naming import check_model_name
@@ -29,6 +31,7 @@ __all__ = [
     "RolloutSpec",
     "SloSpec",
     "load_model",
+    "refuse_incompatible",
 ]
 
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -245,6 +248,7 @@ class ModelSpec(Spec):
 
     Args:
         name: of the model; its service lies in the folder of that name, hyphens as underscores.
+        contract_version: the version of the contract it was written for, in quotes; the first where it does not say.
         description: what it predicts, in one sentence.
         owner: who answers for it.
         risk: low or high; a high one waits for a person before half of the traffic.
@@ -266,6 +270,7 @@ class ModelSpec(Spec):
     """
 
     name: Text
+    contract_version: str = FIRST_VERSION
     description: Text
     owner: OwnerSpec
     risk: Risk = Risk.LOW
@@ -284,6 +289,15 @@ class ModelSpec(Spec):
     retraining: RetrainingSpec = RetrainingSpec()
     loadtest: LoadTestSpec = LoadTestSpec()
     evaluation: EvaluationSpec
+
+    @field_validator("contract_version", mode="before")
+    @classmethod
+    def _is_a_version(cls, value: object) -> object:
+        # Without quotes YAML reads 1.10 as the number 1.1.
+        if not isinstance(value, str):
+            raise ValueError(f'a version in quotes, such as "{CONTRACT_VERSION}"')
+        parse_version(value)
+        return value
 
     @model_validator(mode="after")
     def _named_well(self) -> Self:
@@ -312,4 +326,27 @@ def load_model(path: Path) -> ModelSpec:
     """
     document = read_yaml(path)
     refuse_credentials(document, path)
-    return parse(ModelSpec, document, path)
+    try:
+        return parse(ModelSpec, document, path)
+    except SpecError:
+        # A document that was written for another contract is explained by that, not by the first key that is wrong.
+        refuse_incompatible(document.get("contract_version", FIRST_VERSION), path)
+        raise
+
+
+def refuse_incompatible(version: object, path: Path) -> None:
+    """Does nothing for a model.yaml of a contract `version` that this platform deploys, or of no version at all.
+
+    Args:
+        version: as the document at `path` says it.
+        path: the model.yaml, in the service's folder.
+
+    Raises:
+        SpecError: for one it does not deploy, with the next step.
+    """
+    try:
+        found = compatibility(path.parent.name.replace("_", "-"), str(version))
+    except ValueError:
+        return
+    if not found.deploys:
+        raise SpecError(path, "contract_version", version, f"one that this platform deploys: {found.sentence}")

@@ -11,12 +11,14 @@ from shipway.contract.errors import SpecError
 from shipway.contract.loadtest import LoadTestResult
 from shipway.contract.release import Digest, short_digest
 
-__all__ = ["REFERENCE_FILE", "BundleRecord", "load_record", "record_path", "save_record"]
+__all__ = ["MANIFEST_FILE", "REFERENCE_FILE", "BundleRecord", "load_record", "record_path", "save_record"]
 
 Text = Annotated[str, Field(min_length=1)]
 
 # Inside every bundle: how the validation set was distributed, which drift is measured against.
 REFERENCE_FILE = "reference.json"
+# Of a bundle, the file that its digest is the sha256 of.
+MANIFEST_FILE = "manifest.json"
 
 
 class BundleRecord(Spec):

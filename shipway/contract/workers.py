@@ -9,10 +9,15 @@ from shipway.contract.documents import Spec
 from shipway.contract.metrics import DRIFT_JOB, LABELS_JOB, PARITY_JOB, RETRAINING_JOB
 from shipway.contract.model import ModelSpec
 
-__all__ = ["DESCRIBED", "WORKERS", "DescribedModel", "Worker", "WorkerSettings"]
+__all__ = ["DESCRIBED", "WORKERS", "DescribedModel", "Worker", "described_bundle"]
 
 # On a cluster, what is put beside a model's logs for those who judge them.
 DESCRIBED = "described.json"
+
+
+def described_bundle(version: str, name: str) -> str:
+    """Returns where a file of the bundle of `version` (short digest) lies beside the logs of its model."""
+    return f"bundles/{version}/{name}"
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,8 @@ class Worker:
         job: its name: of the process, of the scrape job and of its heartbeat.
         package: below `shipway`, where its `serve` is.
         port_offset: of its metrics, from the base of a local stack's ports.
-        cpu_millicores, memory_mib: what it is given on a cluster.
+        cpu_millicores, memory_mib, scratch_mib: what it is given on a cluster; the last for files that live as long as
+            its pod.
         does: what it does, in one sentence.
         on_cluster: whether it is a process there too: its `serve` then takes the file of its settings in place of the
             project's folder. Otherwise something else does its work there, as a CronJob may.
@@ -34,20 +40,9 @@ class Worker:
     port_offset: int
     cpu_millicores: int
     memory_mib: int
+    scratch_mib: int
     does: str
     on_cluster: bool = False
-
-
-class WorkerSettings(Spec):
-    """The file that tells a worker on a cluster what it needs.
-
-    Args:
-        environment: its name.
-        predictions: the folder of the object store with a folder of logs for each model, such as s3://bucket/logs.
-    """
-
-    environment: str
-    predictions: str
 
 
 class DescribedModel(Spec):
@@ -63,10 +58,21 @@ class DescribedModel(Spec):
 
 
 _ROWS = (
-    Worker(LABELS_JOB, "labels", 6, 250, 512, "joins late labels to predictions and counts them", on_cluster=True),
-    Worker(DRIFT_JOB, "drift", 7, 250, 768, "counts what is asked, answered and true, and judges it against training"),
-    Worker(PARITY_JOB, "parity", 8, 500, 1024, "compares a sample of served features with the offline join"),
-    Worker(RETRAINING_JOB, "retraining", 9, 250, 512, "starts trainings by schedule and on verdicts, one at a time"),
+    Worker(LABELS_JOB, "labels", 6, 250, 512, 256, "joins late labels to predictions and counts them", on_cluster=True),
+    Worker(
+        DRIFT_JOB,
+        "drift",
+        7,
+        250,
+        768,
+        2048,
+        "counts what is asked, answered and true, and judges it against training",
+        on_cluster=True,
+    ),
+    Worker(PARITY_JOB, "parity", 8, 500, 1024, 1024, "compares a sample of served features with the offline join"),
+    Worker(
+        RETRAINING_JOB, "retraining", 9, 250, 512, 256, "starts trainings by schedule and on verdicts, one at a time"
+    ),
 )
 
 WORKERS: Mapping[str, Worker] = {one.job: one for one in _ROWS}

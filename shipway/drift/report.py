@@ -1,7 +1,7 @@
 """How one model stands: a window of it field by field, ranked, and the verdicts of the windows before."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -11,21 +11,18 @@ import numpy as np
 from shipway.contract.drift import ALL_ROWS, RELATION, DriftVerdict, WindowName
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ShipwayError
-from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
 from shipway.drift.against import LABEL_REST, Shape
 from shipway.drift.calibration import Calibration
 from shipway.drift.detector import Detector, Seen, decisive, moment_of
 from shipway.drift.intake import NEWEST, Intake
+from shipway.drift.places import Keeper, Place
 from shipway.drift.ranking import Ranked, effect, ranked
 from shipway.drift.result import DriftResult, Status
-from shipway.drift.rounds import counts_file, event_clock, live_versions, verdict_file
+from shipway.drift.rounds import event_clock, live_versions
 from shipway.drift.statistics import STATISTICS
 from shipway.drift.store import Store
-from shipway.drift.verdicts import VerdictFile
-from shipway.drift.watches import Watches
 from shipway.drift.windows import Length, Span, span
-from shipway.logs.sources import LocalSource
 
 __all__ = ["Asked", "Report", "Row", "examine", "sentence"]
 
@@ -134,13 +131,10 @@ class Report:
 class _Look:
     """A look at a model that changes nothing: the store is copied, and what the worker has not counted yet is added."""
 
-    def __init__(
-        self, layout: LocalLayout, spec: ModelSpec, calibration: Calibration, say: Callable[[str], None]
-    ) -> None:
-        self.store = Store.copy(counts_file(layout, spec.name))
-        self.watches = Watches(layout.artifacts, say)
-        self.detector = Detector(spec, self.store, self.watches.get, calibration)
-        self._source = LocalSource(layout.predictions / spec.name, say)
+    def __init__(self, place: Place, keeper: Keeper, spec: ModelSpec, calibration: Calibration) -> None:
+        self.store, self.watch = keeper.copy(spec.name), place.watch(spec.name)
+        self.detector = Detector(spec, self.store, self.watch, calibration)
+        self._source = place.source(spec.name)
 
     def __enter__(self) -> Self:
         return self
@@ -150,45 +144,47 @@ class _Look:
 
     def newest(self) -> datetime | None:
         """Returns the newest event time, after counting what is new."""
-        Intake(self._source, self.store, self.watches.get).take()
+        Intake(self._source, self.store, self.watch).take()
         known = self.store.fact(NEWEST)
         return moment_of(int(known)) if known else None
 
 
 def examine(
-    layout: LocalLayout,
+    place: Place,
+    keeper: Keeper,
     tier: Tier,
     spec: ModelSpec,
     asked: Asked,
     wall: datetime,
     calibration: Calibration,
-    say: Callable[[str], None],
 ) -> Report:
-    """Returns how a model stands, from the files: the worker's counts, and what the logs hold beyond them.
+    """Returns how a model stands: by the counts that the worker kept, and what the logs hold beyond them.
 
     The window that runs is shown when it has rows enough, else the newest that closed.
 
     Args:
-        layout: the stack.
+        place: where the model's logs are.
+        keeper: what keeps the worker's counts and verdicts.
         tier: decides what time it is for windows, see `rounds.event_clock`.
         spec: the model.
         asked: what somebody wants to know.
         wall: the time on the wall.
         calibration: one for the process.
-        say: called with one sentence for each thing that is passed over.
 
     Raises:
+        OSError: when what was kept cannot be read.
         ShipwayError: when nothing was ever predicted, or the segment is none of the version's.
     """
-    with _Look(layout, spec, calibration, say) as look:
+    with _Look(place, keeper, spec, calibration) as look:
         now = event_clock(tier, look.newest(), wall)
-        live = live_versions(look.store, spec.name, layout.served_routes, now)
+        live = live_versions(look.store, place.live(spec.name), now)
         versions = look.store.versions()
         if now is None or not (versions or live):
-            where = layout.predictions / spec.name
-            raise ShipwayError(f"{where}: no prediction of {spec.name} was logged yet, so there is nothing to judge")
+            raise ShipwayError(
+                f"{place.where(spec.name)}: no prediction of {spec.name} was logged yet, so there is nothing to judge"
+            )
         version = next(iter(live), "") or max(versions, key=lambda one: look.store.extent(one) or (0, 0))
-        watch = look.watches.get(version)
+        watch = look.watch(version)
         if watch is None:
             raise ShipwayError(f"{spec.name}: the drift of version {version} is not watched")
         known = sorted(watch.reference.segments)
@@ -196,7 +192,7 @@ def examine(
             expected = ", ".join(known) or "none: model.yaml names no segments"
             raise ShipwayError(f"{spec.name} has no segment {asked.segment!r}; known: {expected}")
         look.detector.close(now, live)
-        verdicts = [*VerdictFile(verdict_file(layout, spec.name)).read(), *_new(look.store)]
+        verdicts = [*keeper.verdicts(spec.name), *_new(look.store)]
         seen, closed = _window(look.detector, version, asked, now)
         importances = watch.reference.importances
         results = [result for one in seen for result in decisive(one.results)]

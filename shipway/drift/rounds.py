@@ -1,31 +1,26 @@
 """One round after the other over the logs of all models: count what is new, judge what closed, show how it stands."""
 
+import functools
 import json
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 from shipway.contract.drift import DriftStatus
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ShipwayError
-from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
-from shipway.contract.release import short_digest
-from shipway.contract.route import read_rollout_states, served
 from shipway.drift.calibration import Calibration
 from shipway.drift.detector import Detector, Seen, hour_of, moment_of, silent_since
 from shipway.drift.intake import NEWEST, Intake
 from shipway.drift.measures import Reading, Score, State, shown
+from shipway.drift.places import Keeper, Place
 from shipway.drift.store import Store
-from shipway.drift.verdicts import VerdictFile
-from shipway.drift.watches import Watches
 from shipway.drift.windows import Length, span
-from shipway.logs.sources import LocalSource
 
-__all__ = ["Rounds", "counts_file", "event_clock", "live_versions", "verdict_file"]
+__all__ = ["Rounds", "event_clock", "live_versions"]
 
 # What runs is looked at this often.
 LOOK_SECONDS = 60.0
@@ -51,26 +46,16 @@ def event_clock(tier: Tier, newest: datetime | None, wall: datetime) -> datetime
     return newest if tier is Tier.LOCAL else wall
 
 
-def counts_file(layout: LocalLayout, model: str) -> Path:
-    """Returns where the counts of `model` are kept."""
-    return layout.drift / model / "counts.sqlite"
+def live_versions(store: Store, version: str, now: datetime | None) -> dict[str, datetime]:
+    """Returns the live version (or none) and since when, by event time; the store remembers it.
 
-
-def verdict_file(layout: LocalLayout, model: str) -> Path:
-    """Returns where the verdicts on `model` are written."""
-    return layout.drift / model / "verdicts.jsonl"
-
-
-def live_versions(store: Store, model: str, routes: Path, now: datetime | None) -> dict[str, datetime]:
-    """Returns the live version of `model` (or none) and since when, by event time; the store remembers it.
-
-    Raises:
-        SpecError: when the served routes cannot be read.
+    Args:
+        store: the model's counts.
+        version: the live one's short digest, empty for none.
+        now: the event time; None before the first event.
     """
-    slot_and_digest = served(read_rollout_states(routes)).get(model)
-    if slot_and_digest is None or now is None:
+    if not version or now is None:
         return {}
-    version = short_digest(slot_and_digest[1])
     known: dict[str, str] = json.loads(store.fact(_LIVE) or "{}")
     if version not in known:
         with store.change():
@@ -87,7 +72,6 @@ class _Watched:
     store: Store
     intake: Intake
     detector: Detector
-    file: VerdictFile
     clock: deque[tuple[float, datetime]] = field(default_factory=deque[tuple[float, datetime]])
     looked_seconds: float = float("-inf")
     scores: list[Score] = field(default_factory=list[Score])
@@ -95,12 +79,12 @@ class _Watched:
 
 
 class Rounds:
-    """Counts and judges the models of a local stack.
+    """Counts and judges the models of one place.
 
     Args:
-        layout: the stack.
+        place: what is judged.
+        keeper: where counts and verdicts are kept.
         tier: decides what time it is, see `event_clock`.
-        models: returns the specs of all models.
         say: called with one sentence for each thing that is passed over.
         now: seconds since the epoch.
         calibration: one for the process.
@@ -109,15 +93,15 @@ class Rounds:
 
     def __init__(
         self,
-        layout: LocalLayout,
+        place: Place,
+        keeper: Keeper,
         tier: Tier,
-        models: Callable[[], Mapping[str, ModelSpec]],
         say: Callable[[str], None],
         now: Callable[[], float],
         calibration: Calibration,
         settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
-        self._layout, self._tier, self._models, self._say, self._now = layout, tier, models, say, now
+        self._place, self._keeper, self._tier, self._say, self._now = place, keeper, tier, say, now
         self._calibration, self._settle_seconds = calibration, settle_seconds
         self._watched: dict[str, _Watched] = {}
         self._counted: Counter[tuple[str, str]] = Counter()
@@ -128,24 +112,12 @@ class Rounds:
 
     def round(self) -> Reading:
         """Returns what is known after looking at every model; only then the round has worked."""
-        specs = {name: spec for name, spec in self._models().items() if spec.drift.enabled}
+        specs = {name: spec for name, spec in self._place.models().items() if spec.drift.enabled}
         for gone in self._watched.keys() - specs.keys():
-            self._watched.pop(gone).store.close()
-        whole = True
-        for name, spec in sorted(specs.items()):
-            try:
-                self._look_at(spec)
-                self._failed.pop(name, None)
-            except (ShipwayError, OSError, sqlite3.Error) as error:
-                # One model's trouble is not the others': the heartbeat stops, and that is the alarm.
-                whole = False
-                if self._failed.get(name) != str(error):
-                    self._failed[name] = str(error)
-                    self._say(f"{name}: its drift cannot be judged ({error})")
-                if name in self._watched:
-                    # What was read and not kept is read again from where the store stands.
-                    self._watched.pop(name).store.close()
-        if whole:
+            self._attempt(gone, functools.partial(self._let_go, gone))
+        # Of each model, whatever becomes of the others.
+        worked = [self._attempt(name, functools.partial(self._look_at, spec)) for name, spec in sorted(specs.items())]
+        if all(worked):
             self._worked_seconds = self._now()
         return Reading(
             worked_seconds=self._worked_seconds,
@@ -157,10 +129,31 @@ class Rounds:
         )
 
     def close(self) -> None:
-        """Lets go of all stores."""
-        for watched in self._watched.values():
-            watched.store.close()
-        self._watched.clear()
+        """Keeps what is not kept yet, and lets go of all stores."""
+        for name in list(self._watched):
+            self._attempt(name, functools.partial(self._let_go, name))
+
+    def _attempt(self, name: str, work: Callable[[], None]) -> bool:
+        """Returns whether `work` on a model was done; one model's trouble is not the others'.
+
+        The heartbeat stops then, and that is the alarm.
+        """
+        try:
+            work()
+        except (ShipwayError, OSError, sqlite3.Error) as error:
+            if self._failed.get(name) != str(error):
+                self._failed[name] = str(error)
+                self._say(f"{name}: its drift cannot be judged ({error})")
+            if name in self._watched:
+                # What was read and not kept is read again from where the keeper stands.
+                self._watched.pop(name).store.close()
+            return False
+        self._failed.pop(name, None)
+        return True
+
+    def _let_go(self, name: str) -> None:
+        self._keeper.keep(name, self._watched[name].store, last=True)
+        self._watched.pop(name).store.close()
 
     def _look_at(self, spec: ModelSpec) -> None:
         watched = self._watched.get(spec.name)
@@ -173,27 +166,24 @@ class Rounds:
         self._counted[spec.name, "labels"] += taken.labels
         self._unknown[spec.name] += taken.unknown
         now = self._clock(watched)
-        live = live_versions(watched.store, spec.name, self._layout.served_routes, now)
+        live = live_versions(watched.store, self._place.live(spec.name), now)
         settled = self._settled(watched, now)
         closed = watched.detector.close(settled, live) if settled is not None else 0
-        watched.file.follow(watched.store)
         if now is not None and (closed or self._now() - watched.looked_seconds >= LOOK_SECONDS):
             watched.looked_seconds = self._now()
             self._show(watched, now, live)
             with watched.store.change():
                 self._forgotten[spec.name] += watched.store.prune(hour_of(now))
                 watched.intake.forget_gone()
+        self._keeper.keep(spec.name, watched.store)
 
     def _open(self, spec: ModelSpec) -> _Watched:
-        store = Store.open(counts_file(self._layout, spec.name))
-        watches = Watches(self._layout.artifacts, lambda sentence: self._say(f"{spec.name}: {sentence}"))
-        source = LocalSource(self._layout.predictions / spec.name, self._say, lambda: int(self._now() * 1e9))
+        store, watch = self._keeper.open(spec.name), self._place.watch(spec.name)
         return _Watched(
             spec=spec,
             store=store,
-            intake=Intake(source, store, watches.get),
-            detector=Detector(spec, store, watches.get, self._calibration),
-            file=VerdictFile(verdict_file(self._layout, spec.name)),
+            intake=Intake(self._place.source(spec.name), store, watch),
+            detector=Detector(spec, store, watch, self._calibration),
         )
 
     def _clock(self, watched: _Watched) -> datetime | None:
@@ -203,6 +193,8 @@ class Rounds:
 
     def _settled(self, watched: _Watched, now: datetime | None) -> datetime | None:
         """Returns the event time of `settle_seconds` ago; None while that is not known."""
+        if self._tier is not Tier.LOCAL:
+            return now - timedelta(seconds=self._settle_seconds) if now is not None else None
         clock, wall = watched.clock, self._now()
         if now is not None and (not clock or clock[-1][1] < now):
             clock.append((wall, now))

@@ -5,6 +5,7 @@ that dies anywhere goes on where it stood, and counts nothing twice and nothing 
 """
 
 import sqlite3
+import tempfile
 import zlib
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -85,6 +86,18 @@ class Store:
                 source.close()
         connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_FORMAT};")
         return cls(connection)
+
+    @property
+    def changes(self) -> int:
+        """How many rows were changed since it was opened."""
+        return self._connection.total_changes
+
+    def serialized(self) -> bytes:
+        """Returns the content of a file that `open` takes, as small as it gets."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "copy"
+            self._connection.execute("VACUUM INTO ?", (str(path),))
+            return path.read_bytes()
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -232,8 +245,13 @@ class Store:
     def verdicts(self, after: int) -> list[tuple[int, str]]:
         """Returns number and line of the verdicts after number `after`."""
         return self._connection.execute(
-            "SELECT sequence, line FROM verdicts WHERE sequence > ? ORDER BY sequence", (after,)
+            "SELECT sequence, line FROM verdicts WHERE sequence > ? AND line != '' ORDER BY sequence", (after,)
         ).fetchall()
+
+    def number_after(self, sequence: int) -> None:
+        """Numbers the verdicts of a store that has counted nothing yet after those that the file holds."""
+        if sequence and not self.places():
+            self._connection.execute("INSERT OR IGNORE INTO verdicts VALUES (?, '')", (sequence,))
 
     def written(self, upto: int) -> None:
         """Forgets the verdicts that the file holds, but the last: their numbers go on."""

@@ -1,14 +1,14 @@
 """The file of a model's verdicts: one line each, written once and in order, bounded."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from shipway.contract.documents import parse, parse_json
 from shipway.contract.drift import DriftVerdict
 from shipway.drift.store import Store
 
-__all__ = ["LARGEST_BYTES", "VerdictFile"]
+__all__ = ["LARGEST_BYTES", "VerdictFile", "parse_lines"]
 
 # Some fifty thousand lines: years of one model.
 LARGEST_BYTES = 16 * 1024 * 1024
@@ -29,7 +29,7 @@ class VerdictFile:
 
     def follow(self, store: Store) -> int:
         """Appends what the store has and the file lacks, and returns how many lines; a torn last line is cut off."""
-        last = self._mend()
+        last = self.last()
         new = store.verdicts(last)
         if not new:
             return 0
@@ -43,21 +43,8 @@ class VerdictFile:
         self._bound()
         return len(new)
 
-    def read(self) -> Iterator[DriftVerdict]:
-        """Yields the verdicts in order; none where there is no file.
-
-        Raises:
-            SpecError: for a line that is none.
-        """
-        if not self._path.exists():
-            return
-        with self._path.open(encoding="utf-8") as stream:
-            for line in stream:
-                if line.endswith("\n"):
-                    yield parse(DriftVerdict, parse_json(line, self._path), self._path)
-
-    def _mend(self) -> int:
-        """Cuts off a line that was not written whole, and returns the number of the last one."""
+    def last(self) -> int:
+        """Returns the number of the last verdict, 0 for none; a line that was not written whole is cut off."""
         if not self._path.exists():
             return 0
         size = self._path.stat().st_size
@@ -72,6 +59,17 @@ class VerdictFile:
         line = whole.rpartition(b"\n")[2].decode()
         return parse(DriftVerdict, parse_json(line, self._path), self._path).sequence
 
+    def read(self) -> Iterator[DriftVerdict]:
+        """Yields the verdicts in order; none where there is no file.
+
+        Raises:
+            SpecError: for a line that is none.
+        """
+        if not self._path.exists():
+            return
+        with self._path.open(encoding="utf-8") as stream:
+            yield from parse_lines(stream, self._path)
+
     def _bound(self) -> None:
         if self._path.stat().st_size <= self._largest_bytes:
             return
@@ -80,3 +78,14 @@ class VerdictFile:
         made = self._path.with_name(f".{self._path.name}.tmp")
         made.write_bytes(kept)
         made.replace(self._path)
+
+
+def parse_lines(lines: Iterable[str], where: Path | str) -> Iterator[DriftVerdict]:
+    """Yields the verdicts that `lines` hold; the last one may still be being written.
+
+    Raises:
+        SpecError: for a line that is none.
+    """
+    for line in lines:
+        if line.endswith("\n"):
+            yield parse(DriftVerdict, parse_json(line, where), where)

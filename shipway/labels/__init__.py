@@ -5,6 +5,7 @@ __all__ = [
     "importing",
     "join",
     "measures",
+    "output",
     "process",
     "quality",
     "recent",

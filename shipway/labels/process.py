@@ -5,17 +5,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from shipway.contract.documents import parse, read_json
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import SpecError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import LABELS_JOB
-from shipway.contract.workers import WorkerSettings
+from shipway.contract.worker_settings import WorkerSettings, read_worker_settings
 from shipway.labels.measures import Measures
+from shipway.labels.output import FolderOutput, StoredOutput
 from shipway.labels.rounds import Rounds
 from shipway.labels.stored import StoredLogs
 from shipway.labels.watched import Models
+from shipway.logs.described import DescribedLogs
 from shipway.logs.sources import LocalSource
+from shipway.objects.storage import ObjectStorage
 from shipway.observability.worker import EVERYWHERE, run_rounds
 
 __all__ = ["LocalLogs", "rounds_of", "serve", "serve_cluster", "stored_rounds"]
@@ -55,20 +57,21 @@ def rounds_of(layout: LocalLayout, say: Callable[[str], None], now: Callable[[],
         now: seconds since the epoch.
     """
     logs, models = LocalLogs(layout.predictions, now), Models(layout.root, say)
-    return Rounds(logs, layout.labels, models.refresh, say, now)
+    return Rounds(logs, FolderOutput(layout.labels), models.refresh, say, now)
 
 
 def stored_rounds(
-    settings: WorkerSettings, output: Path, say: Callable[[str], None], now: Callable[[], float]
+    settings: WorkerSettings, scratch: Path, say: Callable[[str], None], now: Callable[[], float]
 ) -> Rounds:
     """Returns the rounds over the logs in an object store.
 
     Args:
-        settings: where they are.
-        output: the folder for what is said of each model.
+        settings: where they are, and what is said of them.
+        scratch: a folder for files that nobody needs again.
         say, now: see `rounds_of`.
     """
-    logs = StoredLogs(settings.predictions, say, now)
+    logs = StoredLogs(DescribedLogs(settings.predictions, say, now))
+    output = StoredOutput(ObjectStorage(f"{settings.state}/{LABELS_JOB}"), scratch)
     return Rounds(logs, output, logs.watched, say, now)
 
 
@@ -92,13 +95,13 @@ def serve_cluster(config: Path, metrics_port: int, output: Path) -> None:
     Args:
         config: the file of its settings.
         metrics_port: where it shows its metrics.
-        output: the folder for what is said of each model; it lives as long as the pod.
+        output: a folder that lives as long as the pod.
 
     Raises:
         SpecError: for settings that are wrong.
         Fatal: when the port of its metrics is taken.
     """
-    settings = parse(WorkerSettings, read_json(config), config)
+    settings = read_worker_settings(config)
     rounds = stored_rounds(settings, output, _say, time.time)
     run_rounds(Measures(), rounds.round, CLUSTER_POLL_SECONDS, metrics_port, EVERYWHERE)
 

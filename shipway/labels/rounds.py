@@ -5,10 +5,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Protocol, cast
 
-from shipway.contract.documents import write_atomic
 from shipway.labels import records
 from shipway.labels.join import Join, Label, Prediction
 from shipway.labels.measures import Reading
@@ -19,7 +17,7 @@ from shipway.labels.watched import Watched
 from shipway.logs.sources import Source
 from shipway.logs.tail import Tail
 
-__all__ = ["ASSESS_SECONDS", "Logs", "Rounds"]
+__all__ = ["ASSESS_SECONDS", "Logs", "Output", "Rounds"]
 
 # A model with new labels is judged this often: its intervals take milliseconds for each version and segment.
 ASSESS_SECONDS = 10.0
@@ -41,6 +39,27 @@ class Logs(Protocol):
         ...
 
 
+class Output(Protocol):
+    """Keeps what is said of each model; of two processes that keep the same, the second notices."""
+
+    def verdicts(self, model: str) -> Verdicts:
+        """Returns the verdicts that are kept, to be added to; raises OSError when they cannot be had now."""
+        ...
+
+    def keep(self, model: str, quality: str) -> None:
+        """Keeps what was added, and what the labels say as of now.
+
+        Raises:
+            FileExistsError: when another process has added to the verdicts since they were read.
+            OSError: when it cannot be kept now.
+        """
+        ...
+
+    def where(self, model: str) -> str:
+        """Returns what to call the place in a sentence."""
+        ...
+
+
 @dataclass
 class _Judged:
     """One model: what is remembered of it, and what was said of it last."""
@@ -59,7 +78,7 @@ class Rounds:
 
     Args:
         logs: where predictions and labels are.
-        output: the folder for what is said of each model.
+        output: keeps what is said of each model.
         watched: returns model -> what its labels are judged by.
         say: called with one sentence for each thing that is passed over.
         now: seconds since the epoch.
@@ -68,7 +87,7 @@ class Rounds:
     def __init__(
         self,
         logs: Logs,
-        output: Path,
+        output: Output,
         watched: Callable[[], Mapping[str, Watched]],
         say: Callable[[str], None],
         now: Callable[[], float],
@@ -105,10 +124,15 @@ class Rounds:
     def _take(self, model: Watched) -> None:
         judged = self._judged.get(model.name)
         if judged is None or judged.model.segments != model.segments:
+            try:
+                verdicts = self._output.verdicts(model.name)
+            except OSError as error:
+                # Not known yet what was said before: the records wait.
+                self._say(f"{self._output.where(model.name)}: cannot read what the labels said ({error})")
+                return
             # Segments are read from the requests, so that others mean reading them all again; the join knows them.
             source = self._logs.source(model.name, self._skip)
             tail, sample = Tail(source, records.columns(model.segments)), Sample(model.segments, model.days_kept)
-            verdicts = Verdicts(self._output / model.name / "quality.jsonl")
             judged = self._judged[model.name] = _Judged(model, tail, sample, verdicts)
         judged.changed |= judged.model != model
         judged.model = model
@@ -129,13 +153,14 @@ class Rounds:
         now = datetime.fromtimestamp(self._now(), UTC).isoformat(timespec="seconds")
         try:
             judged.verdicts.add(judged.model, assessment, now)
-            write_atomic(
-                self._output / judged.model.name / "quality.json", json.dumps(shown(judged.model, assessment, now))
-            )
+            self._output.keep(judged.model.name, json.dumps(shown(judged.model, assessment, now)))
         except OSError as error:
             # A full disk is no reason to stop counting: the next assessment writes what this one could not.
             judged.changed = True
-            self._say(f"{self._output / judged.model.name}: cannot write what the labels say ({error})")
+            self._say(f"{self._output.where(judged.model.name)}: cannot write what the labels say ({error})")
+            if isinstance(error, FileExistsError):
+                # Theirs is what counts: this process begins again after it.
+                del self._judged[judged.model.name]
 
     def _skip(self, sentence: str) -> None:
         self._skipped_files += 1

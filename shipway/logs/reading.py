@@ -19,7 +19,9 @@ __all__ = ["batches", "records", "refusal"]
 _TIME = "event_time"
 
 
-def batches(source: Source, kind: Kind, start: datetime, end: datetime, columns: Sequence[str]) -> Iterator[pa.Table]:
+def batches(
+    source: Source, kind: Kind, start: datetime, end: datetime, columns: Sequence[str], *, refresh: bool = True
+) -> Iterator[pa.Table]:
     """Yields the records with start <= event time < end, by hour and by segment, a few thousand at once.
 
     A torn or foreign file is told to the source's `skipped` and passed over; one that retention removes meanwhile is
@@ -30,6 +32,7 @@ def batches(source: Source, kind: Kind, start: datetime, end: datetime, columns:
         kind: which log; a label's event time is the one that came with it, not that of its prediction.
         start, end: aware.
         columns: what is read; a column that is not asked for costs nothing.
+        refresh: whether to look again for what there is; who asks hour by hour does that once.
 
     Raises:
         ValueError: for a time without an offset.
@@ -40,7 +43,8 @@ def batches(source: Source, kind: Kind, start: datetime, end: datetime, columns:
             raise ValueError(f"{name}: {moment.isoformat()} has no offset, expected an aware time")
     wanted, schema = list(columns), chosen(kind, list(dict.fromkeys([*columns, _TIME])))
     first, last = start.astimezone(UTC).strftime(HOUR_FORMAT), end.astimezone(UTC).strftime(HOUR_FORMAT)
-    source.refresh()
+    if refresh:
+        source.refresh()
     for hour in sorted(hour for hour in source.hours(kind) if first <= hour <= last):
         for name in sorted(source.segments(kind, hour)):
             try:
@@ -57,10 +61,12 @@ def batches(source: Source, kind: Kind, start: datetime, end: datetime, columns:
                 source.skipped(refusal(source.where(kind, hour, name), kind, error))
 
 
-def records(source: Source, kind: Kind, start: datetime, end: datetime, columns: Sequence[str]) -> pa.Table:
+def records(
+    source: Source, kind: Kind, start: datetime, end: datetime, columns: Sequence[str], *, refresh: bool = True
+) -> pa.Table:
     """Returns the records with start <= event time < end as one table, which has to fit into memory; see `batches`."""
     schema = chosen(kind, columns)
-    return pa.concat_tables([schema.empty_table(), *batches(source, kind, start, end, columns)])
+    return pa.concat_tables([schema.empty_table(), *batches(source, kind, start, end, columns, refresh=refresh)])
 
 
 def refusal(where: str, kind: Kind, error: Exception) -> str:

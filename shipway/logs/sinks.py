@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from shipway.logs.schemas import Kind
 from shipway.objects.storage import ObjectStorage
 
-__all__ = ["FolderSink", "ObjectSink", "Sink"]
+__all__ = ["FolderSink", "ObjectSink", "Sink", "send"]
 
 _COMPRESSION = "zstd"
 # A store that refuses now may take it in a moment; what waits meanwhile is bounded by the log's queue.
@@ -73,15 +73,24 @@ class ObjectSink:
         content = pa.BufferOutputStream()
         pq.write_table(table, content, compression=_COMPRESSION)
         body: bytes = content.getvalue().to_pybytes()
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                self._storage.write(f"{self._kind}/{hour}/{name}", body)
-            except OSError:
-                if attempt == _ATTEMPTS:
-                    raise
-                self._pause(_PAUSE_SECONDS * attempt)
-            else:
-                return
+        send(self._storage, f"{self._kind}/{hour}/{name}", body, self._pause)
 
     def where(self, hour: str) -> str:
         return self._storage.where(f"{self._kind}/{hour}")
+
+
+def send(storage: ObjectStorage, name: str, content: bytes, pause: Callable[[float], None] = time.sleep) -> None:
+    """Writes an object, three times if the store refuses.
+
+    Raises:
+        OSError: when it refused the last time too.
+    """
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            storage.write(name, content)
+        except OSError:
+            if attempt == _ATTEMPTS:
+                raise
+            pause(_PAUSE_SECONDS * attempt)
+        else:
+            return

@@ -1,3 +1,3 @@
 """An object store that speaks S3, as the ledger and the logs of a cluster use it."""
 
-__all__ = ["storage"]
+__all__ = ["kept", "live", "storage"]

@@ -1,6 +1,7 @@
 """Objects below a folder of a bucket in a store that speaks S3.
 
-Records are written once, under their own name, by whoever comes first; segments of logs are written again as they grow.
+Records are written once, under their own name, by whoever comes first; segments of logs are written again as they grow;
+what a process remembers is written over what it read or wrote last, and over nothing else.
 """
 
 from collections.abc import Iterator
@@ -76,6 +77,25 @@ class ObjectStorage:
         """Returns an object's bytes."""
         return cast(bytes, self._ask("get_object", name, reads=True)["Body"])
 
+    def read_entry(self, name: str) -> tuple[bytes, Entry]:
+        """Returns an object's bytes, and what `replace` takes to write over these and no others."""
+        answer = self._ask("get_object", name, reads=True)
+        return cast(bytes, answer["Body"]), Entry(name, str(answer["ETag"]))
+
+    def replace(self, entry: Entry, content: bytes) -> Entry:
+        """Writes an object over what `entry` says, and returns what it is then.
+
+        Args:
+            entry: as it was read or written last; without a tag, there must be no object of that name.
+            content: its new bytes.
+
+        Raises:
+            FileExistsError: when somebody else has written it since.
+        """
+        condition = {"IfMatch": entry.tag} if entry.tag else {"IfNoneMatch": "*"}
+        answer = self._ask("put_object", entry.name, Body=content, **condition)
+        return Entry(entry.name, str(answer["ETag"]))
+
     def create(self, name: str, content: bytes) -> bool:
         """Writes an object, if there is none of that name."""
         try:
@@ -98,6 +118,20 @@ class ObjectStorage:
         self.create(_PROBE, b"")
         if self.create(_PROBE, b""):
             raise Fatal(f"{self.where('')}: the object store ignores If-None-Match, so entries could be overwritten")
+
+    def check_replacing(self) -> None:
+        """Makes sure that the store refuses to write over what somebody else has written.
+
+        Raises:
+            Fatal: when it does not, so that two writers could lose each other's work.
+            OSError: when it does not answer.
+        """
+        self.write(_PROBE, b"")
+        try:
+            self.replace(Entry(_PROBE, '"of nothing"'), b"")
+        except FileExistsError:
+            return
+        raise Fatal(f"{self.where('')}: the object store ignores If-Match, so what one process kept another could lose")
 
     @property
     def _folder(self) -> str:

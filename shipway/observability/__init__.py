@@ -7,6 +7,7 @@ __all__ = [
     "alertmanager",
     "answers",
     "burns",
+    "command",
     "dashboards",
     "grafana",
     "panels",

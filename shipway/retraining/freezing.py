@@ -9,7 +9,7 @@ from shipway.bundle.source import import_from
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
-from shipway.logs.sources import LocalSource
+from shipway.logs.places import log_of
 from shipway.retraining.run import service_of
 from shipway.retraining.traffic import labelled_traffic
 from shipway.training.regression import freeze, load_regression_set
@@ -30,11 +30,11 @@ def freeze_recent(root: Path, env: str, model: str, as_of: datetime, say: Callab
         ShipwayError: when fewer rows are there than a comparison needs, or the schema has personal fields.
     """
     service, spec = service_of(root, model)
-    load_environment(root, env)
+    environment = load_environment(root, env)
     schema = import_from(service.parent, service.name, "schema").SCHEMA
     frozen = load_regression_set(service)
     known = frozen.units if frozen is not None else frozenset[str]()
-    source = LocalSource(LocalLayout(root, env).predictions / model, say)
+    source = log_of(LocalLayout(root, env), environment, model, say)
     recent = labelled_traffic(source, schema, spec, as_of, known, spec.retraining.recent_rows)
     if len(recent.rows) < spec.retraining.minimum_rows:
         raise ShipwayError(

@@ -17,7 +17,7 @@ from shipway.contract.release import short_digest
 from shipway.contract.retraining import ReleaseRule
 from shipway.contract.route import RolloutState
 from shipway.delivery.reach import reach
-from shipway.logs.sources import LocalSource
+from shipway.logs.places import log_of
 from shipway.retraining.applying import Applied, Release, apply
 from shipway.retraining.limits import Limits
 from shipway.retraining.outcome import RUN_FORMAT, Outcome, Status, one_line, outcome_path, save_outcome
@@ -118,7 +118,7 @@ class _Run:
 
     def carry_out(self) -> Outcome:
         started = self.now()
-        source = LocalSource(self.layout.predictions / self.job.model, self.say)
+        source = log_of(self.layout, self.environment, self.job.model, self.say)
         as_of = (self.job.as_of or newest_hour(source) or started).astimezone(UTC)
         base = Outcome(
             run=self.job.run or started.astimezone(UTC).strftime(RUN_FORMAT),

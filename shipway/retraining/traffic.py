@@ -76,9 +76,9 @@ def labelled_traffic(
     hours = {_time(hour) for kind in ("predictions", "labels") for hour in source.hours(kind)}
     for hour in sorted((hour for hour in hours if hour < as_of), reverse=True):
         until = min(hour + _HOUR, as_of)
-        known = records(source, "labels", hour, until, _LABEL_COLUMNS)
+        known = records(source, "labels", hour, until, _LABEL_COLUMNS, refresh=False)
         labels.update(zip(known["prediction_id"].to_pylist(), known["label"].to_pylist(), strict=True))
-        for table in batches(source, "predictions", hour, until, _PREDICTION_COLUMNS):
+        for table in batches(source, "predictions", hour, until, _PREDICTION_COLUMNS, refresh=False):
             ids = pa.array([one for one in table["prediction_id"].to_pylist() if one in labels], pa.string())
             for record in table.filter(pc.is_in(table["prediction_id"], ids)).to_pylist():
                 label, row = labels.pop(record["prediction_id"]), _row(record, schema, spec)

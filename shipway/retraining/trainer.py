@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import Field
 
 from shipway.contract.documents import Spec, parse, read_json, write_atomic
+from shipway.contract.environment import load_environment
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.model import load_model
@@ -106,12 +107,13 @@ def train_here(order: Order, result: Path, memory_mib: int, parent: int) -> int:
     bind_to_parent(parent)
     limit_data(memory_mib)
     # Imported when the limit holds.
-    from shipway.logs.sources import LocalSource
+    from shipway.logs.places import log_of
     from shipway.retraining.examination import Examination
     from shipway.training.pipeline import Candidate, Training, train
 
     spec = load_model(order.service / "model.yaml")
-    source = LocalSource(order.layout.predictions / spec.name, _say)
+    environment = load_environment(order.layout.root, order.layout.environment)
+    source = log_of(order.layout, environment, spec.name, _say)
     examination = Examination(order.service, spec, source, order.as_of, _say, [])
 
     def examine(candidate: Candidate) -> None:

@@ -12,8 +12,19 @@ from typing import Any
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.scaffold.answers import check_answers
 from shipway.scaffold.naming import check_new_name
+from shipway.scaffold.origin import RECORD, write_origin
 
-__all__ = ["Kind", "Question", "find_kind", "kinds", "questions", "render", "run_cookiecutter", "template_folder"]
+__all__ = [
+    "Kind",
+    "Question",
+    "find_kind",
+    "kinds",
+    "questions",
+    "render",
+    "render_kind",
+    "run_cookiecutter",
+    "template_folder",
+]
 
 Question = tuple[str, str, str]
 
@@ -130,10 +141,30 @@ def render(
     services.mkdir(exist_ok=True)
     # Beside its place, so that it takes it in one rename.
     with tempfile.TemporaryDirectory(prefix=".new-", dir=services) as scratch:
-        made = run_cookiecutter(chosen.folder, answers, Path(scratch))
+        made, context = render_kind(chosen, answers, Path(scratch))
+        if not (made / RECORD).exists():
+            # A template without the hook that does it for plain cookiecutter.
+            write_origin(made, context)
         if fill:
             fill(made)
         return made.rename(services / made.name)
+
+
+def render_kind(kind: Kind, answers: Mapping[str, str], scratch: Path) -> tuple[Path, dict[str, Any]]:
+    """Returns the folder of a service rendered below `scratch`, and cookiecutter's context: every answer, defaults too.
+
+    Args:
+        kind: what to render.
+        answers: question -> answer, checked before.
+        scratch: an empty folder.
+
+    Raises:
+        ShipwayError: when the template cannot be rendered.
+    """
+    made = run_cookiecutter(kind.folder, answers, scratch)
+    # Cookiecutter keeps the last answers for `--replay`, here in the scratch folder.
+    (replay,) = scratch.glob("*.json")
+    return made, json.loads(replay.read_text(encoding="utf-8"))["cookiecutter"]
 
 
 def run_cookiecutter(template: Path, answers: Mapping[str, str], scratch: Path) -> Path:

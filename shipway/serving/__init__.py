@@ -17,6 +17,7 @@ __all__ = [
     "inputs",
     "last_answers",
     "launch",
+    "letter_sinks",
     "measures",
     "model_files",
     "open_api",

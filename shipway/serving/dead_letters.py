@@ -1,24 +1,31 @@
 """Requests that nobody could answer, kept beside the prediction log: what was asked, when, and why there was nothing.
 
-One JSON object a line in `<folder>/dead-letters/<slot>.jsonl`, and in `<slot>.1.jsonl` what came before it. Personal
-values are hashed as in the prediction log. Both files together stay below the size that model.yaml allows.
+One JSON object a line: on disk in `<folder>/dead-letters/<slot>.jsonl`, and in `<slot>.1.jsonl` what came before it; in
+an object store in the objects of each process below `dead-letters/`. Personal values are hashed as in the prediction
+log. What one writer keeps stays below the size that model.yaml allows.
 """
 
+import contextlib
 import json
 import logging
+import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 from shipway.contract.schema import Schema
+from shipway.objects.storage import ObjectStorage
 from shipway.serving.features import ServedFeature
+from shipway.serving.letter_sinks import LetterFile, LetterSink, StoredLetters
 from shipway.serving.personal import Redaction, hash_key
+from shipway.serving.segments import writer_name
 
-__all__ = ["FOLDER", "DeadLetter", "DeadLetterLog", "read_dead_letters"]
+__all__ = ["FOLDER", "DeadLetter", "DeadLetterLog", "read_dead_letters", "read_stored_dead_letters"]
 
 _LOGGER = logging.getLogger("shipway.serving")
 
@@ -61,8 +68,10 @@ class DeadLetterLog:
         folder: the model's folder of predictions.
         schema: says what is personal.
         version, slot: who did not answer.
-        most_bytes: how large both files may be together.
+        most_bytes: how large all that is kept may be.
         count: called with (written, dropped) after each letter.
+        store: the model's folder in an object store, where the letters go instead; `folder` then holds the secret of
+            the hash alone.
     """
 
     def __init__(
@@ -73,11 +82,15 @@ class DeadLetterLog:
         slot: str,
         most_bytes: int,
         count: Callable[[int, int], None],
+        store: ObjectStorage | None = None,
     ) -> None:
         self._redaction = Redaction(schema, hash_key(folder))
         self._version, self._slot, self._count = version, slot, count
-        self._path = folder / FOLDER / f"{slot}.jsonl"
-        self._most_bytes = most_bytes // 2
+        self._sink: LetterSink = (
+            LetterFile(folder / FOLDER / f"{slot}.jsonl", most_bytes)
+            if store is None
+            else StoredLetters(store, f"{FOLDER}/{writer_name(version, slot, os.getpid())}", most_bytes)
+        )
         self._queue: queue.Queue[DeadLetter | None] = queue.Queue()
         self._waiting_rows = 0
         self._closed = False
@@ -105,38 +118,38 @@ class DeadLetterLog:
         self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
-        while (letter := self._queue.get()) is not None:
+        while letters := self._gathered():
             try:
-                self._write(letter)
-                self._count(1, 0)
+                self._sink.write([self._line(letter) for letter in letters])
+                written = True
             except OSError as error:
-                _LOGGER.error("%s: a dead letter is lost (%s)", self._path, error.strerror)
-                self._count(0, 1)
-            with self._lock:
-                self._waiting_rows -= len(letter.rows)
+                _LOGGER.error("%s: a dead letter is lost (%s)", self._sink.where, error.strerror)
+                written = False
+            for letter in letters:
+                self._count(*((1, 0) if written else (0, 1)))
+                with self._lock:
+                    self._waiting_rows -= len(letter.rows)
 
-    def _write(self, letter: DeadLetter) -> None:
-        line = self._line(letter)
-        if len(line) > self._most_bytes:
-            line = self._line(letter, without_rows=True)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as stream:
-            there = stream.tell()
-        if there + len(line) + 1 > self._most_bytes:
-            self._path.replace(self._path.with_name(f"{self._slot}.1.jsonl"))
-            there = 0
-        torn = there > 0 and not self._ends_a_line()
-        with self._path.open("ab", buffering=0) as stream:
-            # In one piece: whoever reads meanwhile sees the letter whole or not at all.
-            stream.write(b"\n" + line if torn else line)
+    def _gathered(self) -> list[DeadLetter]:
+        """Waits for a letter, and returns it with those that come soon after; none once the log is closed."""
+        first = self._queue.get()
+        if first is None:
+            return []
+        found, end = [first], time.monotonic() + self._sink.gather_seconds
+        with contextlib.suppress(queue.Empty):
+            while (left := end - time.monotonic()) > 0:
+                if (letter := self._queue.get(timeout=left)) is None:
+                    # The next call is to meet the end again.
+                    self._queue.put(None)
+                    break
+                found.append(letter)
+        return found
 
-    def _ends_a_line(self) -> bool:
-        # A process that was killed may have left half a letter.
-        with self._path.open("rb") as stream:
-            stream.seek(-1, 2)
-            return stream.read(1) == b"\n"
+    def _line(self, letter: DeadLetter) -> bytes:
+        line = self._encoded(letter, without_rows=False)
+        return line if len(line) <= self._sink.largest_bytes else self._encoded(letter, without_rows=True)
 
-    def _line(self, letter: DeadLetter, *, without_rows: bool = False) -> bytes:
+    def _encoded(self, letter: DeadLetter, *, without_rows: bool) -> bytes:
         redaction = self._redaction
         hashed = [redaction.values(row) for row in letter.rows]
         # A unit id may repeat the personal value of any row.
@@ -163,13 +176,22 @@ def read_dead_letters(folder: Path) -> tuple[list[dict[str, Any]], int]:
     """Returns the dead letters of all slots below a model's folder of predictions in the order of their time, and how
     many lines were torn by a process that was killed.
     """
+    return _letters(line for path in sorted((folder / FOLDER).glob("*.jsonl")) for line in _lines(path))
+
+
+def read_stored_dead_letters(storage: ObjectStorage) -> tuple[list[dict[str, Any]], int]:
+    """Returns what `read_dead_letters` does of a model's folder in an object store; raises OSError when it is down."""
+    names = [entry.name for entry in storage.entries(f"{FOLDER}/")]
+    return _letters(line for name in names for line in storage.read(name).splitlines())
+
+
+def _letters(lines: Iterable[bytes]) -> tuple[list[dict[str, Any]], int]:
     letters, torn = list[dict[str, Any]](), 0
-    for path in sorted((folder / FOLDER).glob("*.jsonl")):
-        for line in _lines(path):
-            try:
-                letters.append(cast(dict[str, Any], json.loads(line)))
-            except ValueError:
-                torn += 1
+    for line in lines:
+        try:
+            letters.append(cast(dict[str, Any], json.loads(line)))
+        except ValueError:
+            torn += 1
     return sorted(letters, key=lambda letter: str(letter["time"])), torn
 
 

@@ -6,7 +6,7 @@ from shipway.contract.metrics import UNIT_HEADER
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
 from shipway.contract.serving import FallbackSource
 from shipway.serving.feedback import MAX_LABELS
-from shipway.serving.requests import MAX_ROWS, MAX_UNIT_ID_CHARACTERS
+from shipway.serving.requests import MAX_UNIT_ID_CHARACTERS, most_rows
 
 __all__ = ["open_api"]
 
@@ -141,7 +141,8 @@ def _schemas(schema: Schema) -> dict[str, Any]:
     return {
         "Row": _object({field.name: _field(field) for field in schema.fields}),
         "Rows": _object(
-            {"rows": {"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": _ref("Row")}}, {"unit_id": unit}
+            {"rows": {"type": "array", "minItems": 1, "maxItems": most_rows(schema), "items": _ref("Row")}},
+            {"unit_id": unit},
         ),
         "Predictions": _object(
             {

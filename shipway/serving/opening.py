@@ -82,6 +82,7 @@ def open_runtime(model: Model, configuration: SlotConfiguration) -> Runtime:
             *who[:2],
             served.serving.dead_letter_max_mib << 20,
             lambda written, dropped: measures.logged("dead_letters", written, dropped),
+            store,
         ),
         predictions=PredictionLog(folder, model.schema, *who, _counted(measures, "predictions"), store, beside),
         labels=LabelLog(folder, *who, _counted(measures, "labels"), store),

@@ -1,6 +1,7 @@
 """From bytes to rows: strict JSON, every violation found, nothing that crashes."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ from shipway.serving.units import RolloutStep
 __all__ = [
     "BODY",
     "MAX_ROWS",
+    "MAX_SAMPLES",
     "MAX_UNIT_ID_CHARACTERS",
     "MAX_VIOLATIONS",
     "Asked",
     "Rejected",
     "check_rows",
     "kind_of",
+    "most_rows",
     "parse_json",
     "parse_object",
     "parse_time",
@@ -30,6 +33,10 @@ BODY = -1
 
 # A request's rows share one timeout and one place in the bulkhead; larger jobs belong into several requests.
 MAX_ROWS = 1000
+
+# A picture may unpack to a thousand times what came: the pictures of one request hold so many samples together, which
+# is 128 MiB as the floats that a model reads.
+MAX_SAMPLES = 2**24
 
 # An answer lists this many violations; the rest is a number, or a hostile body could ask for an answer many times its
 # own size.
@@ -144,9 +151,10 @@ def check_rows(
     Raises:
         Rejected: with every violation.
     """
-    found = _check_envelope(document, headers)
+    limit = most_rows(schema)
+    found = _check_envelope(document, headers, limit)
     rows = document.get("rows")
-    if isinstance(rows, list) and 0 < len(cast(list[Any], rows)) <= MAX_ROWS:
+    if isinstance(rows, list) and 0 < len(cast(list[Any], rows)) <= limit:
         found.extend(schema.check(cast(list[Any], rows)))
         for number, row in enumerate(cast(list[Any], rows)):
             found.extend(_doubles(row, number))
@@ -184,17 +192,27 @@ def parse_time(text: str) -> datetime:
         raise ValueError(f"{text} is outside the calendar") from None
 
 
-def _check_envelope(document: dict[str, Any], headers: Mapping[str, str]) -> list[Violation]:
+def most_rows(schema: Schema) -> int:
+    """Returns how many rows a request may have: fewer than others where large pictures are in them.
+
+    Args:
+        schema: the rows' schema.
+    """
+    samples = sum(math.prod(field.shape) for field in schema.fields if field.shape is not None)
+    return min(MAX_ROWS, max(1, MAX_SAMPLES // samples)) if samples else MAX_ROWS
+
+
+def _check_envelope(document: dict[str, Any], headers: Mapping[str, str], limit: int) -> list[Violation]:
     found = _doubles(document, BODY)
     for key in sorted(set(document) - {"rows", "unit_id"})[:MAX_VIOLATIONS]:
         found.append(_body(key[:100], "unknown", "an extra key", "only rows and unit_id"))
     rows = document.get("rows")
     if "rows" not in document:
-        found.append(_body("rows", "missing", "nothing", f"a list of 1 to {MAX_ROWS} rows"))
+        found.append(_body("rows", "missing", "nothing", f"a list of 1 to {limit} rows"))
     elif not isinstance(rows, list):
-        found.append(_body("rows", "type", f"a JSON {kind_of(rows)}", f"a list of 1 to {MAX_ROWS} rows"))
-    elif not 0 < len(cast(list[Any], rows)) <= MAX_ROWS:
-        found.append(_body("rows", "length", f"{len(cast(list[Any], rows))} rows", f"1 to {MAX_ROWS} rows"))
+        found.append(_body("rows", "type", f"a JSON {kind_of(rows)}", f"a list of 1 to {limit} rows"))
+    elif not 0 < len(cast(list[Any], rows)) <= limit:
+        found.append(_body("rows", "length", f"{len(cast(list[Any], rows))} rows", f"1 to {limit} rows"))
     for where, unit_id in (("unit_id", document.get("unit_id")), (UNIT_HEADER, headers.get(UNIT_HEADER))):
         if unit_id is not None and not _is_unit_id(unit_id):
             expected = f"1 to {MAX_UNIT_ID_CHARACTERS} printable characters"

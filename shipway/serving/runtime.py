@@ -31,7 +31,7 @@ from shipway.serving.model_files import ModelFiles
 from shipway.serving.outputs import checked, example_row
 from shipway.serving.predictions import LabelLog, Logged, PredictionLog
 from shipway.serving.references import LiveEdges
-from shipway.serving.requests import Asked
+from shipway.serving.requests import Asked, most_rows
 from shipway.serving.units import Units
 
 __all__ = ["Answer", "Model", "Overloaded", "Runtime", "Unanswered"]
@@ -130,7 +130,11 @@ class Runtime:
         self._chain, self._dead_letters = chain, dead_letters
         # A rehearsal fails a share of the calls, so each request needs its own.
         joined_calls = spec.runtime is ServingRuntime.DIRECT and faults is None
-        self._calls = (BatchedCalls if joined_calls else SingleCalls)(self._predict, spec.max_concurrency)
+        self._calls = (
+            BatchedCalls(self._predict, spec.max_concurrency, most_rows(model.schema))
+            if joined_calls
+            else SingleCalls(self._predict, spec.max_concurrency)
+        )
         self._units, self._faults, self._edges = Units(), faults, edges
         self._busy = 0
         self._tasks: list[asyncio.Task[None]] = []

@@ -129,7 +129,11 @@ def build_bento(files: Path, manifest: Manifest, scratch: Path) -> Path:
 
 
 def _packages(files: Path) -> list[str]:
-    """Returns what the process of this bundle's slot imports, pinned to the versions installed here, sorted."""
+    """Returns what the process of this bundle's slot imports, pinned to the versions installed here, sorted.
+
+    Raises:
+        ArtifactError: when a package that opens the model is not installed.
+    """
     names = loaders_of(files)
     for requirement in importlib.metadata.requires("shipway") or []:
         name, _, marker = requirement.partition(";")
@@ -137,4 +141,10 @@ def _packages(files: Path) -> list[str]:
             continue
         if distribution := re.match(r"[\w.-]+", name):
             names.add(distribution[0])
-    return sorted(f"{name}=={importlib.metadata.version(name)}" for name in names)
+    try:
+        return sorted(f"{name}=={importlib.metadata.version(name)}" for name in names)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ArtifactError(
+            f"{files / 'model'}: found no package {error.name} here, expected what a slot opens it with; "
+            "the extra `artifacts` of shipway brings it"
+        ) from None

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from shipway.contract.compatibility import CONTRACT_VERSION
 from shipway.contract.record import BundleRecord, save_record
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 MODEL = """\
 name: {name}
+contract_version: "{contract}"
 description: a model of the tests
 owner: {{team: pricing, contact: a@example.com, escalation: b@example.com, runbook_url: "https://example.com/r"}}
 resources: {{cpu_millicores: {cpu}, memory_mib: 512}}
@@ -47,10 +49,12 @@ class Project:
         shutil.copy(REPOSITORY / "Pulumi.yaml", root)
         shutil.copytree(REPOSITORY / "stacks", root / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
 
-    def add_model(self, name: str, *, cpu: int = 500, folder: str = "", **release: str) -> Path:
+    def add_model(
+        self, name: str, *, cpu: int = 500, folder: str = "", contract: str = CONTRACT_VERSION, **release: str
+    ) -> Path:
         service = self.root / "services" / (folder or name.replace("-", "_"))
         service.mkdir(parents=True)
-        (service / "model.yaml").write_text(MODEL.format(name=name, cpu=cpu))
+        (service / "model.yaml").write_text(MODEL.format(name=name, cpu=cpu, contract=contract))
         if release:
             self.release(service, **release)
         return service

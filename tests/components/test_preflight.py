@@ -12,6 +12,7 @@ from pulumi.runtime.mocks import MockMonitor, Mocks, set_mocks
 from components.deployment import deploy
 from components.preflight import preflight
 from components.services import load_services
+from shipway.contract.compatibility import VERSIONS
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.stack import load_stack
@@ -41,6 +42,32 @@ def test_an_idle_slot_may_change(project: Any) -> None:
     project.add_model("first", blue=DIGEST, green=OTHER)
     _serve(project, "first", "blue", DIGEST)
     assert _check(project) == []
+
+
+def test_a_service_one_minor_version_behind_deploys_and_says_so(project: Any) -> None:
+    """The preview and the deployment warn, and name what brings the service up to date."""
+    before, now = (one.version for one in VERSIONS[-2:])
+    project.add_bundle(DIGEST)
+    project.add_model("first", blue=DIGEST, contract=before)
+    project.add_model("second")
+    (warning,) = _check(project)
+    assert warning.startswith(f"first: made for contract {before}, and this platform's is {now}: it still deploys")
+    assert warning.endswith("`shipway fleet update first`")
+    _serve(project, "first", "blue", DIGEST).write_text("?")
+    assert warning in _check(project, dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("version", "why"), [("0.9", "the oldest that deploys is"), ("9.0", "it needs a newer Shipway")]
+)
+def test_a_service_of_a_contract_that_does_not_deploy_is_refused(project: Any, version: str, why: str) -> None:
+    """Before the first resource, by file and key, with the next step."""
+    project.add_bundle(DIGEST)
+    folder = project.add_model("first", blue=DIGEST, contract=version)
+    with pytest.raises(SpecError) as refused:
+        _check(project)
+    assert str(refused.value).startswith(f"{folder / 'model.yaml'}: contract_version: got '{version}', expected")
+    assert why in str(refused.value)
 
 
 def test_a_live_slot_keeps_its_digest(project: Any) -> None:

@@ -85,7 +85,7 @@ def test_nothing_of_the_platforms_checkout_is_in_reach(repository: Repository) -
     assert all(place.is_relative_to(repository.variables["VIRTUAL_ENV"]) for place in places), places
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 def test_it_is_trained_released_and_deployed_from_there(repository: Repository) -> None:
     """The same verbs; its own local stack is foreseen under the policies, with the first version's slot."""
     trained = json.loads(repository.run("shipway", "train", "churn", "--json"))

@@ -23,7 +23,9 @@ class ObjectStore(http.server.ThreadingHTTPServer):
         page: how many names one answer lists.
         answers: whether it answers with anything but an error of its own.
         silent_seconds: how long every answer takes.
-        conditional: whether it honours If-None-Match.
+        conditional: whether it honours If-None-Match and If-Match.
+        refused: keys of objects that it does not give at the moment.
+        lists: how many pages of names it has given.
     """
 
     daemon_threads = True
@@ -32,6 +34,8 @@ class ObjectStore(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.objects: dict[str, bytes] = {}
         self.page, self.answers, self.silent_seconds, self.conditional = 2, True, 0.0, True
+        self.refused: set[str] = set()
+        self.lists = 0
         self.lock = threading.Lock()
 
     @property
@@ -56,6 +60,8 @@ def object_store() -> Generator[ObjectStore]:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Head and body are sent apart: without it each answer waits for the caller to confirm the head, 40 ms.
+    disable_nagle_algorithm = True
     server: ObjectStore
 
     def do_PUT(self) -> None:
@@ -63,12 +69,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if not self._up():
             return
         with self.server.lock:
-            exclusive = self.headers.get("if-none-match") == "*" and self.server.conditional
-            if exclusive and self._key in self.server.objects:
+            if self.server.conditional and not self._met(self.server.objects.get(self._key)):
                 self._refuse(HTTPStatus.PRECONDITION_FAILED, "PreconditionFailed")
                 return
             self.server.objects[self._key] = body
-        self._answer(HTTPStatus.OK, b"")
+        self._answer(HTTPStatus.OK, b"", body)
 
     def do_GET(self) -> None:
         if not self._up():
@@ -77,10 +82,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if "list-type" in query:
             after = query.get("continuation-token", "") or query.get("start-after", "")
             self._list(query.get("prefix", ""), after, query.get("delimiter", ""))
+        elif self._key in self.server.refused:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown")
         elif self._key in self.server.objects:
-            self._answer(HTTPStatus.OK, self.server.objects[self._key])
+            body = self.server.objects[self._key]
+            self._answer(HTTPStatus.OK, body, body)
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "NoSuchKey")
+
+    def _met(self, there: bytes | None) -> bool:
+        if self.headers.get("if-none-match") == "*":
+            return there is None
+        wanted = self.headers.get("if-match")
+        return wanted is None or (there is not None and wanted.strip('"') == _tag(there))
 
     @property
     def _key(self) -> str:
@@ -95,6 +109,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _list(self, prefix: str, after: str, delimiter: str) -> None:
         with self.server.lock:
+            self.server.lists += 1
             objects = {key: body for key, body in self.server.objects.items() if key.startswith(prefix)}
 
         def shown(key: str) -> str:
@@ -104,7 +119,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         names = sorted({shown(key) for key in objects if shown(key) > after})
         listed, more = names[: self.server.page], len(names) > self.server.page
         contents = "".join(
-            f"<Contents><Key>{escape(name)}</Key><ETag>{hashlib.md5(objects[name]).hexdigest()}</ETag></Contents>"
+            f"<Contents><Key>{escape(name)}</Key><ETag>{_tag(objects[name])}</ETag></Contents>"
             if name in objects
             else f"<CommonPrefixes><Prefix>{escape(name)}</Prefix></CommonPrefixes>"
             for name in listed
@@ -118,8 +133,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _refuse(self, status: HTTPStatus, code: str) -> None:
         self._answer(status, f"<Error><Code>{code}</Code><Message>{code}</Message></Error>".encode())
 
-    def _answer(self, status: HTTPStatus, body: bytes) -> None:
+    def _answer(self, status: HTTPStatus, body: bytes, tagged: bytes | None = None) -> None:
         self.send_response(status)
+        if tagged is not None:
+            self.send_header("etag", f'"{_tag(tagged)}"')
         self.send_header("content-type", "application/xml")
         self.send_header("content-length", str(len(body)))
         self.end_headers()
@@ -127,3 +144,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Keeps the test's output readable."""
+
+
+def _tag(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()

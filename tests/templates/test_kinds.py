@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from shipway.bundle.loaders import every_loader, loaders_of
 from shipway.cli.app import app
 from shipway.contract.layout import LocalLayout
 from shipway.scaffold.rendering import kinds, render, template_folder
 from tests.e2e.slot_process import slot
 
-pytestmark = pytest.mark.e2e
+# Five trainings are set up for one test.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parents[2]
 # What the template says it knows: a kind that is added is tested without a word here.
@@ -31,8 +33,6 @@ TYPES = {
     "pythonVersion": "3.11",
     "typeCheckingMode": "standard",
     "reportUnsupportedDunderAll": False,
-    # Libraries by their own types or stubs: to infer them from their source takes a minute.
-    "useLibraryCodeForTypes": False,
 }
 
 
@@ -81,7 +81,13 @@ def test_their_own_tests_pass_as_rendered(project: Project) -> None:
     """Each trains, reproducibly, and serves, before a line is filled in."""
     done = run("pytest", "-q", "services", cwd=project.root)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert f"{7 * len(KINDS)} passed" in done.stdout
+    assert f"{sum(map(tests_in, project.services.values()))} passed" in done.stdout
+
+
+def tests_in(service: Path) -> int:
+    files = list((service / "tests").glob("test_*.py"))
+    assert files, f"{service.name} has no test of its own"
+    return sum(path.read_text(encoding="utf-8").count("\ndef test_") for path in files)
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +119,14 @@ def test_a_slot_answers_what_is_right_and_refuses_what_is_wrong(
             wrong = client.post("/predict", json={"rows": [{**sample["rows"][0], field: {"not": "a value"}}]})
             assert wrong.status_code == 400, wrong.text
             assert [(one["row"], one["field"]) for one in wrong.json()["violations"]] == [(0, field)]
+
+
+def test_a_bundle_pins_what_opens_its_model(bundles: dict[str, Path]) -> None:
+    """The artifact's package, and what decodes pictures, and neither where it is not used: a base must hold it."""
+    for bundle in bundles.values():
+        lines = (bundle / "bento" / "env" / "python" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+        assert loaders_of(bundle / "files") == {line.partition("==")[0] for line in lines} & every_loader()
+    assert {"onnxruntime", "pillow"} <= {one for bundle in bundles.values() for one in loaders_of(bundle / "files")}
 
 
 def test_every_kind_is_in_the_wheel() -> None:

@@ -59,21 +59,15 @@ def test_a_rendered_service_is_clean_source(rendered: dict[str, Path], project: 
     assert load_model(folder / "model.yaml").name == name
     for path in folder.rglob("*"):
         if path.is_file():
-            assert not any(mark in path.read_text(encoding="utf-8") for mark in ("cookiecutter", "{{", "{%")), path
+            assert not any(
+                mark in path.read_text(encoding="utf-8", errors="replace") for mark in ("cookiecutter", "{{", "{%")
+            ), path
     for path in folder.rglob("*.py"):
         ast.parse(path.read_text(encoding="utf-8"))
     source = f"src = [{json.dumps(str(ROOT))}, {json.dumps(str(folder.parent))}]"
     for check in (["check"], ["format", "--check"]):
         done = run(sys.executable, "-m", "ruff", *check, "--no-cache", "--config", source, folder, cwd=project)
         assert done.returncode == 0, done.stdout
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_rendered_services_own_tests_pass_as_rendered(rendered: dict[str, Path], project: Path, kind: str) -> None:
-    """It trains, reproducibly, and serves, before a line is filled in."""
-    done = run(sys.executable, "-m", "pytest", "-q", rendered[f"a-{kind}"], cwd=project)
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert "8 passed" in done.stdout
 
 
 def cookiecutter(

@@ -7,11 +7,12 @@ from pydantic import Field
 
 from shipway.contract.alerts import PLATFORM_RUNBOOK
 from shipway.contract.documents import Spec, parse, read_json
+from shipway.contract.worker_settings import LEDGER
 
 __all__ = ["HISTORY", "LEDGER", "SETTINGS_FILE", "DeliverySettings", "LeaseSettings", "read_settings"]
 
-# Where records lie below the folder that an environment has in the object store.
-LEDGER, HISTORY = "ledger", "history"
+# Where records lie below the folder that an environment has in the object store, beside LEDGER.
+HISTORY = "history"
 # The key of the ConfigMap, and the file that the process finds.
 SETTINGS_FILE = "delivery.json"
 

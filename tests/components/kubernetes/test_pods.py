@@ -11,7 +11,8 @@ from components.kubernetes.pods import resources
 from tests.components.kubernetes.cluster import Cluster
 
 PODS = ["flight-delay-blue", "flight-delay-green", "digits-blue"]
-PODS += ["registry-mlflow", "delivery-deployment", "feature-store-materialise", "labels-deployment"]
+PODS += ["registry-mlflow", "delivery-deployment", "feature-store-materialise"]
+PODS += ["labels-deployment", "drift-deployment"]
 
 # What the restricted standard allows, and of that what this platform uses.
 VOLUMES = {"name", "configMap", "emptyDir", "secret"}

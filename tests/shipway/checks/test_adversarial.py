@@ -27,6 +27,7 @@ KINDS = Schema(
         FieldSpec(name="count", kind=FieldKind.INTEGER),
         FieldSpec(name="open", kind=FieldKind.CATEGORY, example="x"),
         FieldSpec(name="at", kind=FieldKind.TIMESTAMP),
+        FieldSpec(name="picture", kind=FieldKind.IMAGE, shape=(4, 5, 3)),
         FieldSpec(name="pixels", kind=FieldKind.VECTOR, length=3, minimum=0, maximum=16),
     )
 )

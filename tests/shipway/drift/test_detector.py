@@ -18,7 +18,7 @@ from shipway.drift.calibration import Calibration
 from shipway.drift.detector import Detector, decisive, hour_of, moved_on, silent_since
 from shipway.drift.intake import Intake
 from shipway.drift.store import Store
-from shipway.drift.watches import Watches
+from shipway.drift.watches import FolderReferences, Watches
 from shipway.drift.windows import Span
 from shipway.logs.sources import LocalSource
 from tests.shipway.drift.toy import START, Toy
@@ -39,7 +39,7 @@ class Judged:
 
     def __init__(self, toy: Toy, path: Path, **drift: object) -> None:
         self.toy, self.store = toy, Store.open(path)
-        watches = Watches(toy.layout.artifacts, lambda _: None)
+        watches = Watches(FolderReferences(toy.layout.artifacts), lambda _: None)
         self.intake = Intake(LocalSource(toy.logs, lambda _: None), self.store, watches.get)
         self.detector = Detector(spec_of(toy, **drift), self.store, watches.get, CALIBRATION)
 

@@ -12,7 +12,7 @@ from shipway.drift import store as storing
 from shipway.drift.intake import Intake
 from shipway.drift.store import Store
 from shipway.drift.tally import Watch
-from shipway.drift.watches import Watches
+from shipway.drift.watches import FolderReferences, Watches
 from shipway.logs.sources import LocalSource
 from tests.shipway.drift.toy import START, Toy, label, record
 
@@ -21,13 +21,13 @@ ALL = (0, 2**31)
 
 
 def watch_of(toy: Toy) -> Watch:
-    found = Watches(toy.layout.artifacts, lambda _: None).get(toy.version)
+    found = Watches(FolderReferences(toy.layout.artifacts), lambda _: None).get(toy.version)
     assert found is not None
     return found
 
 
 def intake(toy: Toy, store: Store) -> Intake:
-    watches = Watches(toy.layout.artifacts, lambda _: None)
+    watches = Watches(FolderReferences(toy.layout.artifacts), lambda _: None)
     return Intake(LocalSource(toy.logs, lambda _: None), store, watches.get)
 
 
@@ -156,7 +156,7 @@ def test_what_retention_removed_is_forgotten(toy: Toy, store: Store) -> None:
 def test_a_bundle_that_is_not_there_is_said_once(toy: Toy, store: Store) -> None:
     """Its records are passed over and counted as unknown; a damaged bundle is as good as none."""
     said: list[str] = []
-    watches = Watches(toy.layout.artifacts, said.append)
+    watches = Watches(FolderReferences(toy.layout.artifacts), said.append)
     taking = Intake(LocalSource(toy.logs, said.append), store, watches.get)
     toy.write("predictions", START, [record("a", START, 0.0, "red", 5.0, 0.5, "f" * 12)])
     assert taking.take().unknown == 1
@@ -166,5 +166,5 @@ def test_a_bundle_that_is_not_there_is_said_once(toy: Toy, store: Store) -> None
         f"version {'f' * 12}: its drift is not watched; 0 bundles of this version are in the store, expected one"
     ]
     (toy.layout.bundle(toy.digest) / "files" / "reference.json").write_text("{}")
-    assert Watches(toy.layout.artifacts, said.append).get(toy.version) is None
+    assert Watches(FolderReferences(toy.layout.artifacts), said.append).get(toy.version) is None
     assert "reference.json: found sha256" in said[-1]

@@ -11,10 +11,11 @@ from shipway.contract.drift import WindowName
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.drift.against import LABEL_REST, LABEL_SHIFT, Shape
+from shipway.drift.places import LocalKeeper, LocalPlace
 from shipway.drift.plot import draw
 from shipway.drift.report import Asked, Report, examine, sentence
 from shipway.drift.result import DriftResult, Status
-from shipway.drift.rounds import Rounds, counts_file
+from shipway.drift.rounds import Rounds
 from shipway.drift.shown import HEAD, cells, dated, heading, summary
 from tests.shipway.drift.test_detector import CALIBRATION, spec_of
 from tests.shipway.drift.toy import NAME, START, Toy
@@ -29,7 +30,8 @@ def look(toy: Toy) -> Look:
 
     def examined(segment: str = "", since: datetime | None = None, window: WindowName = WindowName.DAY) -> Report:
         asked = Asked(window, segment, since)
-        return examine(toy.layout, Tier.LOCAL, spec_of(toy), asked, START, CALIBRATION, lambda _: None)
+        place, keeper = LocalPlace(toy.layout, lambda _: None), LocalKeeper(toy.layout.drift)
+        return examine(place, keeper, Tier.LOCAL, spec_of(toy), asked, START, CALIBRATION)
 
     return examined
 
@@ -45,15 +47,14 @@ def test_a_look_counts_what_the_worker_has_not_and_changes_nothing(toy: Toy, loo
     for number in range(3):
         toy.day(number, shift=0.6)
     alone = look()
-    assert not counts_file(toy.layout, NAME).exists()
-    rounds = Rounds(
-        toy.layout, Tier.LOCAL, lambda: {NAME: spec_of(toy)}, lambda _: None, lambda: 0.0, CALIBRATION, settle_seconds=0
-    )
+    assert not LocalKeeper(toy.layout.drift).counts(NAME).exists()
+    place, keeper = LocalPlace(toy.layout, lambda _: None), LocalKeeper(toy.layout.drift)
+    rounds = Rounds(place, keeper, Tier.LOCAL, lambda _: None, lambda: 0.0, CALIBRATION, settle_seconds=0)
     rounds.round()
     rounds.close()
-    kept = counts_file(toy.layout, NAME).read_bytes()
+    kept = LocalKeeper(toy.layout.drift).counts(NAME).read_bytes()
     assert look().document() == alone.document()
-    assert counts_file(toy.layout, NAME).read_bytes() == kept
+    assert LocalKeeper(toy.layout.drift).counts(NAME).read_bytes() == kept
     toy.day(3, shift=0.6)
     assert look().now > alone.now
 

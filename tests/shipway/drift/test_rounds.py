@@ -12,9 +12,8 @@ from shipway.contract.environment import Tier
 from shipway.contract.metrics import DRIFT_SCORE, DRIFT_STATUS, HEARTBEAT_TIMESTAMP_SECONDS
 from shipway.drift.__main__ import main
 from shipway.drift.measures import Measures, Reading, Score, State
-from shipway.drift.process import Models
-from shipway.drift.rounds import Rounds, event_clock, verdict_file
-from shipway.drift.verdicts import VerdictFile
+from shipway.drift.places import LocalKeeper, LocalPlace, Models
+from shipway.drift.rounds import Rounds, event_clock
 from tests.shipway.drift.test_detector import CALIBRATION, spec_of
 from tests.shipway.drift.toy import NAME, START, Toy
 
@@ -41,7 +40,9 @@ def make(toy: Toy) -> Iterator[Make]:
     def rounds(clock: Clock, said: list[str] | None = None, tier: Tier = Tier.LOCAL, **more: Any) -> Rounds:
         models = more.pop("models", lambda: {NAME: spec_of(toy, windows=(WindowName.DAY,))})
         say = (said if said is not None else []).append
-        made.append(Rounds(toy.layout, tier, models, say, clock, CALIBRATION, **more))
+        place = LocalPlace(toy.layout, say, clock)
+        place.models = models
+        made.append(Rounds(place, LocalKeeper(toy.layout.drift), tier, say, clock, CALIBRATION, **more))
         return made[-1]
 
     yield rounds
@@ -50,7 +51,8 @@ def make(toy: Toy) -> Iterator[Make]:
 
 
 def verdicts(toy: Toy) -> list[str]:
-    return [one.window.start[8:10] for one in VerdictFile(verdict_file(toy.layout, NAME)).read() if one.feature == "x"]
+    kept = LocalKeeper(toy.layout.drift).verdicts(NAME)
+    return [one.window.start[8:10] for one in kept if one.feature == "x"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from shipway.bundle.loaders import every_loader
 from shipway.contract.errors import SpecError
 from shipway.images.packages import fitting, needed, parse_lock, slot_roots
 from tests.shipway.delivery.stack import PROJECT
@@ -65,4 +66,9 @@ def test_a_slot_needs_no_engine_and_no_tests() -> None:
     lock = fitting(parse_lock(path.read_text(), str(path)), "3.11.9", "amd64")
     names = {one.name for one in needed(lock, slot_roots(), str(path))}
     assert {"bentoml", "feast", "scikit-learn", "skops", "uvicorn", "pydantic", "numpy"} <= names
-    assert not {"pulumi", "pulumi-aws", "pytest", "pyright", "mlflow-skinny", "supervisor"} & names
+    # What opens models of other frameworks, and nothing of what only exports them.
+    assert every_loader() <= names
+    assert (
+        not {"onnx", "skl2onnx", "torch", "pulumi", "pulumi-aws", "pytest", "pyright", "mlflow-skinny", "supervisor"}
+        & names
+    )

@@ -1,12 +1,14 @@
 """Labels of models whose logs lie in an object store."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shipway.contract.workers import WorkerSettings
+from shipway.contract.environment import Tier
+from shipway.contract.worker_settings import WorkerSettings
 from shipway.labels.__main__ import main
 from shipway.labels.join import Counts, Series
 from shipway.labels.process import stored_rounds
@@ -14,7 +16,14 @@ from shipway.labels.rounds import Rounds
 from tests.shipway.labels.logs import MODEL, Logs, new_id
 from tests.standins.object_store import ObjectStore
 
-SETTINGS = WorkerSettings(environment="dev", predictions="s3://bucket/logs")
+SETTINGS = WorkerSettings(
+    environment="dev",
+    tier=Tier.NONPROD,
+    predictions="s3://bucket/logs",
+    records="s3://bucket/records",
+    state="s3://bucket/workers",
+)
+VERDICTS, QUALITY = (f"workers/labels/toy-labels/{name}" for name in ("quality.jsonl", "quality.json"))
 # Half an hour after the records of the tests were made.
 NOW = 1_367_379_000.0
 
@@ -27,8 +36,8 @@ def uploaded(store: ObjectStore, logs: Logs, evaluations: dict[str, Any] | None 
     store.objects["logs/toy-labels/described.json"] = json.dumps(described).encode()
 
 
-def rounds(output: Path, said: list[str]) -> Rounds:
-    return stored_rounds(SETTINGS, output, said.append, lambda: NOW)
+def rounds(output: Path, said: list[str], now: Callable[[], float] = lambda: NOW) -> Rounds:
+    return stored_rounds(SETTINGS, output, said.append, now)
 
 
 def test_counts_and_quality_are_those_of_a_laptop(store: ObjectStore, logs: Logs, tmp_path: Path) -> None:
@@ -40,8 +49,47 @@ def test_counts_and_quality_are_those_of_a_laptop(store: ObjectStore, logs: Logs
     reading = rounds(tmp_path / "out", said := []).round()
     assert reading.counts == {Series("toy-labels", "v", 3): Counts(right=300, wrong=100)}
     assert reading.assessed["toy-labels"].drops()["v", "", "accuracy"] > 0.05
-    line = json.loads((tmp_path / "out" / "toy-labels" / "quality.jsonl").read_text().splitlines()[0])
+    line = json.loads(store.objects[VERDICTS].splitlines()[0])
     assert (line["status"], line["reference"], said) == ("dropped", 0.9, [])
+
+
+def test_what_was_said_outlives_the_pod(store: ObjectStore, logs: Logs, tmp_path: Path) -> None:
+    """The next one adds to it and says nothing twice; of two at once the second begins again after the first."""
+    ids = [new_id() for _ in range(400)]
+    logs.predict([(one, 0.9, "v", 3) for one in ids])
+    logs.label([(one, 1.0 if number % 4 else 0.0) for number, one in enumerate(ids)])
+    uploaded(store, logs, {"v": {"accuracy": 0.9}})
+    clock = [NOW]
+    late = rounds(tmp_path / "late", said := [], lambda: clock[0])
+    late.round()
+    before = store.objects[VERDICTS]
+    assert json.loads(store.objects[QUALITY])["model"] == "toy-labels"
+    more = [new_id() for _ in range(400)]
+    logs.predict([(one, 0.9, "w", 4) for one in more], name="more")
+    logs.label([(one, 0.0) for one in more], name="more")
+    uploaded(store, logs, {"v": {"accuracy": 0.9}, "w": {"accuracy": 0.9}})
+    rounds(tmp_path / "next", said).round()
+    both = store.objects[VERDICTS]
+    assert (both.startswith(before), len(both) > len(before), said) == (True, True, [])
+    clock[0] += 60
+    late.round()
+    assert "another process keeps it too" in said[0]
+    late.round()
+    assert store.objects[VERDICTS] == both
+    assert len(said) == 1
+
+
+def test_a_store_that_is_down_at_the_start_is_waited_for(store: ObjectStore, logs: Logs, tmp_path: Path) -> None:
+    """What was said before is not known yet, so nothing is judged; then it is."""
+    logs.predict([("p", 0.9, "v", 3)])
+    uploaded(store, logs)
+    store.objects[VERDICTS] = b'{"version": "u"}\n'
+    store.refused.add(VERDICTS)
+    running = rounds(tmp_path / "out", said := [])
+    assert running.round().counts == {}
+    assert said[0].startswith("s3://bucket/workers/labels/toy-labels: cannot read what the labels said (")
+    store.refused.clear()
+    assert running.round().counts == {Series("toy-labels", "v", 3): Counts()}
 
 
 def test_a_folder_that_nothing_describes_waits(store: ObjectStore, logs: Logs, tmp_path: Path) -> None:
@@ -52,7 +100,7 @@ def test_a_folder_that_nothing_describes_waits(store: ObjectStore, logs: Logs, t
     running = rounds(tmp_path / "out", said := [])
     assert (running.round().counts, running.round().counts) == ({}, {})
     assert len(said) == 1
-    assert said[0] == "s3://bucket/logs/toy-labels/described.json: no such object, so its labels are not counted"
+    assert said[0] == "s3://bucket/logs/toy-labels/described.json: no such object, so nothing is counted of its logs"
     store.objects["logs/toy-labels/described.json"] = described
     assert running.round().counts == {Series("toy-labels", "v", 3): Counts()}
 
@@ -97,4 +145,4 @@ def test_wrong_settings_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     path = tmp_path / "worker.json"
     path.write_text('{"environment": "dev"}')
     assert main(["serve", "--config", str(path), "--metrics-port", "1", "--output", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith(f"error: {path}: predictions: got ")
+    assert capsys.readouterr().err.startswith(f"error: {path}: tier: got ")

@@ -8,18 +8,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from shipway.contract.documents import parse
+from shipway.contract.environment import load_environment
+from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
+from shipway.logs.places import log_of
 from shipway.logs.schemas import HOUR_FORMAT, LABEL_SCHEMA, PREDICTION_SCHEMA
 from shipway.logs.sources import LocalSource
 from shipway.retraining.traffic import Labelled, labelled_traffic, newest_hour
 from tests.shipway.labels.logs import MODEL
+from tests.standins.object_store import ObjectStore
 
+REPOSITORY = Path(__file__).parents[3]
 START = datetime(2013, 2, 1, tzinfo=UTC)
 SCHEMA = Schema(fields=(FieldSpec(name="x", kind=FieldKind.NUMBER),))
 READ = {"name": "view_v1:f", "default": 0.5, "ttl_seconds": 60}
@@ -130,3 +137,26 @@ def test_the_newest_hour_is_known_by_its_folder(log: Log) -> None:
     assert newest_hour(log.source) is None
     log.predict("a", 5.5)
     assert newest_hour(log.source) == START + timedelta(hours=5)
+
+
+def test_on_a_cluster_it_comes_from_the_object_store(log: Log, store: ObjectStore, tmp_path: Path) -> None:
+    """The same rows, with each log listed once however many hours are looked at."""
+    for number in range(6):
+        log.predict(f"unit-{number}", number)
+        log.label(f"unit-{number}", number)
+    for path in log.folder.rglob("*.parquet"):
+        store.objects[f"predictions/toy-labels/{path.relative_to(log.folder)}"] = path.read_bytes()
+    document = yaml.safe_load((REPOSITORY / "stacks" / "Pulumi.onprem.yaml").read_text())
+    # Where it is, the variables say that the job's pod has too.
+    del document["config"]["shipway:environment"]["kubernetes"]["object_storage"]["endpoint_url"]
+    root, store.page = tmp_path / "project", 1000
+    (root / "stacks").mkdir(parents=True)
+    (root / "stacks" / "Pulumi.onprem.yaml").write_text(yaml.safe_dump(document))
+    said: list[str] = []
+    source = log_of(
+        LocalLayout(root, "onprem"), load_environment(root, "onprem"), "toy-labels", said.append, LATER.timestamp
+    )
+    found = labelled_traffic(source, SCHEMA, SPEC, LATER, frozenset(), 100)
+    assert (len(found.rows), store.lists, said) == (6, 2, [])
+    pd.testing.assert_frame_equal(found.rows, log.read().rows)
+    assert newest_hour(source) == START + timedelta(hours=5)

@@ -2,14 +2,24 @@
 
 import json
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shipway.serving.dead_letters import FOLDER, DeadLetter, DeadLetterLog, read_dead_letters
+from shipway.objects.storage import ObjectStorage
+from shipway.serving.dead_letters import (
+    FOLDER,
+    DeadLetter,
+    DeadLetterLog,
+    read_dead_letters,
+    read_stored_dead_letters,
+)
+from shipway.serving.letter_sinks import LetterFile, StoredLetters
 from tests.shipway.serving.doubles import ROW, SCHEMA
+from tests.standins.object_store import ObjectStore
 
 NOW = datetime(2013, 5, 1, 12, tzinfo=UTC)
 
@@ -91,13 +101,13 @@ def test_a_letter_larger_than_the_file_leaves_its_rows_out(tmp_path: Path) -> No
 def test_what_waits_is_bounded_and_the_rest_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that hangs holds up no request."""
     go_on, count = threading.Event(), Counted()
-    write = DeadLetterLog._write  # pyright: ignore[reportPrivateUsage]
+    write = LetterFile.write
 
-    def waits(self: DeadLetterLog, one: DeadLetter) -> None:
+    def waits(self: LetterFile, lines: Sequence[bytes]) -> None:
         go_on.wait(10)
-        write(self, one)
+        write(self, lines)
 
-    monkeypatch.setattr(DeadLetterLog, "_write", waits)
+    monkeypatch.setattr(LetterFile, "write", waits)
     log = open_log(tmp_path, count)
     for number in range(12):
         log.append(letter(number, rows=1000))
@@ -129,3 +139,51 @@ def test_personal_values_are_hashed_wherever_they_stand(tmp_path: Path) -> None:
     text = (tmp_path / FOLDER / "blue.jsonl").read_text()
     assert "Lovelace" not in text
     assert json.loads(text)["unit_id"] == f"user:{json.loads(text)['rows'][0]['who']}:7"
+
+
+def test_a_pods_letters_go_to_the_object_store(store: ObjectStore, tmp_path: Path) -> None:
+    """With nobody's name in them, and to its disk the secret alone; each pod has objects of its own."""
+    storage, count = ObjectStorage("s3://bucket/logs/digits"), Counted()
+    logs = [DeadLetterLog(tmp_path / pod, SCHEMA, "ab" * 6, "blue", 1 << 20, count, storage) for pod in ("one", "two")]
+    for number in range(4):
+        logs[number % 2].append(letter(number))
+    for log in logs:
+        log.close()
+    letters, torn = read_stored_dead_letters(storage)
+    assert ([int(one["request_id"], 16) for one in letters], torn) == ([0, 1, 2, 3], 0)
+    assert (count.written, count.dropped) == (4, 0)
+    assert len(store.objects) == 2
+    assert not [name for name, content in store.objects.items() if b"N14228" in content]
+    assert all(name.startswith("logs/digits/dead-letters/abababababab-blue-") for name in store.objects)
+    assert not list(tmp_path.rglob("*.jsonl"))
+
+
+def test_what_one_process_keeps_in_the_store_is_bounded(store: ObjectStore) -> None:
+    """The oldest object is written anew once sixteen are full; letters that were refused do not come back in pieces."""
+    storage = ObjectStorage("s3://bucket/logs/digits")
+    sink = StoredLetters(storage, "dead-letters/pod", 16 * 30, pause=lambda _: None)
+    sink.write([b'{"time": %d}\n' % number for number in range(10, 60)])
+    store.answers = False
+    with pytest.raises(OSError, match="SlowDown"):
+        sink.write([b'{"time": 60}\n'])
+    store.answers = True
+    sink.write([b'{"time": 61}\n'])
+    assert (len(store.objects), max(len(content) for content in store.objects.values()) <= 30) == (16, True)
+    letters, torn = read_stored_dead_letters(storage)
+    numbers = [one["time"] for one in letters]
+    assert (numbers[-3:], torn) == ([58, 59, 61], 0)
+    assert numbers == sorted(set(numbers))
+
+
+def test_a_store_that_refuses_costs_letters_that_are_counted(
+    store: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Never a request; the log says where, not what was in the letter."""
+    monkeypatch.setattr("shipway.logs.sinks._PAUSE_SECONDS", 0.01)
+    store.answers, count = False, Counted()
+    log = DeadLetterLog(tmp_path, SCHEMA, "ab" * 6, "blue", 1 << 20, count, ObjectStorage("s3://bucket/logs/digits"))
+    log.append(letter(1))
+    log.close()
+    assert (count.written, count.dropped) == (0, 1)
+    assert "s3://bucket/logs/digits/dead-letters/abababababab-blue-" in caplog.text
+    assert "N14228" not in caplog.text

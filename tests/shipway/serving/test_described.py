@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from shipway.contract.workers import DESCRIBED
 from shipway.objects.storage import ObjectStorage
 from shipway.serving.described import Described
 from tests.standins.object_store import ObjectStore
@@ -22,7 +23,7 @@ def test_a_changed_description_follows(store: ObjectStore, tmp_path: Path) -> No
     """At the start, after each change, and after an outage; a file that is gone changes nothing."""
     path = tmp_path / "described.json"
     path.write_bytes(b"one")
-    described = Described(path, ObjectStorage("s3://bucket/logs/digits"), every_seconds=0.02)
+    described = Described({DESCRIBED: path}, ObjectStorage("s3://bucket/logs/digits"), every_seconds=0.02)
     try:
         assert wait_for(lambda: store.objects.get(KEY) == b"one")
         store.answers = False

@@ -1,10 +1,12 @@
 """Only what cannot run code becomes a live object."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skops.io
+from safetensors.numpy import save_file
 from sklearn.dummy import DummyClassifier
 from sklearn.tree import DecisionTreeClassifier
 
@@ -45,3 +47,19 @@ def test_anything_else_is_refused_by_name(folder: Path, name: str, trusted: list
     with pytest.raises(ArtifactError) as refused:
         ModelFiles(folder, "stub", trusted).skops(name)
     assert message in str(refused.value)
+
+
+def test_the_one_artifact_is_opened_by_its_suffix(tmp_path: Path) -> None:
+    """A network's file answers by its own rules, an estimator's by scikit-learn's; columns are checked in both."""
+    save_file(
+        {"weight": np.array([[2.0]]), "bias": np.array([1.0])}, tmp_path / "w.safetensors", {"output": "identity"}
+    )
+    assert ModelFiles(tmp_path, "stub").artifact(["x"]).predict(np.array([[3.0]])).tolist() == [7.0]
+    (tmp_path / "w.safetensors").unlink()
+    rows, labels = np.array([[0.0], [1.0]]), np.array([0, 1])
+    skops.io.dump(DecisionTreeClassifier(random_state=0).fit(rows, labels), tmp_path / "model.skops")
+    with pytest.raises(ArtifactError, match=rf"holds {re.escape(TREE)}, expected only types skops knows"):
+        ModelFiles(tmp_path, "stub").artifact(["x"])
+    assert ModelFiles(tmp_path, "stub", [TREE]).artifact(["x"]).predict(rows).tolist() == [0.0, 1.0]
+    with pytest.raises(ArtifactError, match="found 1 columns, expected 2, as the schema has"):
+        ModelFiles(tmp_path, "stub", [TREE]).artifact(["x", "y"])

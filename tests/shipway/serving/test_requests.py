@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipway.serving.requests import Rejected, check_rows, parse_json, parse_object
+from shipway.contract.png import blank_png
+from shipway.contract.schema import FieldKind, FieldSpec, Schema
+from shipway.serving.requests import MAX_ROWS, Rejected, check_rows, most_rows, parse_json, parse_object
 from tests.shipway.serving.doubles import ROW, SCHEMA
 
 NOW = datetime(2013, 5, 1, tzinfo=UTC)
@@ -61,3 +63,19 @@ def test_an_event_time_is_kept_in_utc() -> None:
 def test_the_unit_is_the_headers_or_the_bodys(headers: dict[str, str], body: dict[str, str], expected: str) -> None:
     """A client that cannot set headers names its unit in the body."""
     assert check_rows({"rows": [ROW], **body}, headers, SCHEMA, lambda: NOW).unit_id == expected
+
+
+def test_large_pictures_leave_room_for_fewer_rows() -> None:
+    """A megabyte of black pictures would unpack to gigabytes: what a request may hold is counted in samples."""
+    shape = (1024, 1024, 3)
+    schema = Schema(fields=(FieldSpec(name="picture", kind=FieldKind.IMAGE, shape=shape),))
+    row = {"picture": blank_png(shape)}
+    asked = check_rows({"rows": [row] * 5}, {}, schema, lambda: datetime.now(UTC))
+    assert len(asked.rows) == most_rows(schema) == 5
+    with pytest.raises(Rejected) as caught:
+        check_rows({"rows": [row] * 6}, {}, schema, lambda: datetime.now(UTC))
+    assert [(one.field, one.got, one.expected) for one in caught.value.violations] == [
+        ("rows", "6 rows", "1 to 5 rows")
+    ]
+    small = Schema(fields=(FieldSpec(name="picture", kind=FieldKind.IMAGE, shape=(28, 28, 1)),))
+    assert most_rows(small) == MAX_ROWS

@@ -39,7 +39,6 @@ class Settings(TrainingSettings):
 
     train_rows: Annotated[int, Field(ge=200, le=1700)] = 1200
     penalty: Annotated[float, Field(gt=0)] = 10.0
-    gamma: Annotated[float, Field(gt=0)] = 0.3
 
 
 SETTINGS = Settings
@@ -51,7 +50,8 @@ def load(settings: Settings, cache: Path) -> TrainingData:
     The sample's last pictures are by people the model has not met. Data with times of its own is retrained as of a
     moment: then `window(as_of)` belongs beside this, see shipway.training.plan.
     """
-    ink, digits = load_digits(return_X_y=True)
+    sample: Any = load_digits()
+    ink, digits = sample.data, sample.target
     pictures = (ink * _INK).astype(np.uint8).reshape(-1, *SHAPE)
     index = pd.Index([f"sample-{number:04}" for number in range(len(digits))], name="unit_id")
     rows = pd.DataFrame({name: [png(picture) for picture in pictures] for name in SCHEMA.names}, index=index)
@@ -70,7 +70,7 @@ def load(settings: Settings, cache: Path) -> TrainingData:
 
 def fit(rows: pd.DataFrame, labels: "pd.Series[Any]", settings: Settings) -> SVC:
     """Returns the fitted machine."""
-    estimator = SVC(C=settings.penalty, gamma=settings.gamma, random_state=settings.seed)
+    estimator = SVC(C=settings.penalty, random_state=settings.seed)
     return estimator.fit(_matrix(rows), labels.to_numpy())
 
 

@@ -46,7 +46,7 @@ def load(settings: Settings, cache: Path) -> TrainingData:
     Data with times of its own is retrained as of a moment: then `window(as_of)` belongs beside this, see
     shipway.training.plan.
     """
-    sample = load_breast_cancer(as_frame=True)
+    sample: Any = load_breast_cancer(as_frame=True)
     index = pd.Index([f"sample-{number:04}" for number in range(len(sample.frame))], name="unit_id")
     rows = sample.frame[[f"mean {name}" for name in SCHEMA.names]].set_axis(list(SCHEMA.names), axis=1).set_index(index)
     labels = pd.Series(1 - sample.target.to_numpy(), index=index, name="malignant")

@@ -49,7 +49,7 @@ def load(settings: Settings, cache: Path) -> TrainingData:
     Data with times of its own is retrained as of a moment: then `window(as_of)` belongs beside this, see
     shipway.training.plan.
     """
-    sample = load_diabetes(as_frame=True, scaled=False)
+    sample: Any = load_diabetes(as_frame=True, scaled=False)
     index = pd.Index([f"sample-{number:04}" for number in range(len(sample.frame))], name="unit_id")
     rows = sample.frame[list(_SAMPLE)].set_axis(list(SCHEMA.names), axis=1).set_index(index)
     labels = pd.Series(sample.target.to_numpy(), index=index, name="progression")

@@ -84,7 +84,7 @@ def test_the_service_says_whence_it_is(project: Path, tmp_path: Path) -> None:
     readme = (folder / "README.md").read_text(encoding="utf-8")
     assert "| data | 120 rows of `Swiss houses.csv`, predicting `sold`; `0` is 0, `1` is 1 |" in readme
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "          - {type: roc_auc, name: auc, value: 0.9}\n---\n" in card
+    assert "          - {type: roc_auc, name: auc, value: 0.9}\n" in card
     assert "## Data\n\n120 rows of `Swiss houses.csv`; `sold` is predicted from 3 columns.\n" in card
     said = "".join(
         path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in (".md", ".py", ".yaml")

@@ -1,0 +1,73 @@
+"""Opens the pull request of an update with GitHub's own program, where it is installed."""
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shipway.contract.errors import ShipwayError
+from shipway.scaffold.fleet.repository import Repository
+
+__all__ = ["Request", "command", "open_request"]
+
+_GH_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Request:
+    """A pull request to open.
+
+    Args:
+        branch: to merge.
+        title, body: what a reviewer reads.
+        draft: whether it is not ready, as with conflicts.
+    """
+
+    branch: str
+    title: str
+    body: str
+    draft: bool
+
+
+def command(repository: Repository, request: Request) -> str:
+    """Returns what a person types to open the pull request."""
+    draft = " --draft" if request.draft else ""
+    return (
+        f"git push -u origin {request.branch} && "
+        f"gh pr create --head {request.branch} --base {repository.base} --fill{draft}"
+    )
+
+
+def open_request(repository: Repository, request: Request) -> str:
+    """Returns the address of the pull request, which is opened where none is; empty where `gh` is not installed.
+
+    Raises:
+        ShipwayError: when the branch cannot be pushed, or `gh` fails.
+    """
+    if shutil.which("gh") is None:
+        return ""
+    branch = request.branch
+    # It is one commit on a branch that only this verb writes until a person adds to it; then it is not made anew.
+    repository.git("push", "--force-with-lease", "--quiet", "origin", f"refs/heads/{branch}:refs/heads/{branch}")
+    top = repository.git.folder
+    found: Any = json.loads(_gh(top, "pr", "list", "--head", branch, "--state", "open", "--json", "url") or "[]")
+    if found:
+        return str(found[0]["url"])
+    draft = ["--draft"] if request.draft else []
+    words = ["--head", branch, "--base", repository.base, "--title", request.title, "--body-file", "-", *draft]
+    return _gh(top, "pr", "create", *words, given=request.body).splitlines()[-1]
+
+
+def _gh(folder: Path, *words: str, given: str = "") -> str:
+    try:
+        done = subprocess.run(
+            ["gh", *words], cwd=folder, input=given, capture_output=True, text=True, timeout=_GH_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ShipwayError(f"gh {' '.join(words[:2])}: no answer after {_GH_SECONDS} s") from None
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise ShipwayError(f"gh {' '.join(words[:2])}: {reason}")
+    return done.stdout.strip()
