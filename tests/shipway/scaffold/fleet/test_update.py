@@ -13,6 +13,7 @@ from shipway.scaffold.fleet.pristine import current_template
 from shipway.scaffold.fleet.repository import open_repository
 from shipway.scaffold.fleet.update import Options, State, Update, update_service
 from shipway.scaffold.fleet.verifying import Outcome
+from shipway.scaffold.rendering import render
 from tests.shipway.scaffold.fleet.conftest import KIND, Project
 
 QUICK = Options(tests=False)
@@ -343,6 +344,33 @@ def test_a_template_that_is_not_committed_is_refused(project: Project) -> None:
         pass
 
 
+def test_the_installed_packages_template_needs_no_history(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a project without a template of its own, the service's own history holds what the old version rendered."""
+    packaged = tmp_path / "site" / "shipway" / "scaffold" / "templates" / "model-service"
+    shutil.copytree(project.template, packaged, symlinks=True)
+    shutil.rmtree(project.root / "templates")
+    project.commit("no template here")
+    render(project.root, {"name": "churn"}, kind=KIND, template=packaged)
+    project.commit("new churn")
+    project.edit("services/churn/train.py", lambda text: text + "# by hand\n")
+    project.commit("edited")
+    # The package is upgraded: the old template is nowhere any more.
+    project.template = packaged
+    train = packaged / KIND / "{{cookiecutter.__package}}" / "train.py"
+    train.write_text(f"# new\n{train.read_text()}")
+    project.version("1.1.0")
+    monkeypatch.setattr("shipway.scaffold.fleet.pristine.template_folder", lambda _: packaged)
+    made = update(project)
+    assert (made.state, made.conflicts) == (State.UPDATED, ())
+    text = project.show(BRANCH, "services/churn/train.py")
+    assert text.startswith("# new\n")
+    assert text.endswith("# by hand")
+    said = json.loads(project.show(BRANCH, "services/churn/.cruft.json"))
+    assert (said["template"], said["commit"], said["directory"]) == ("shipway", None, f"templates/model-service/{KIND}")
+
+
 def test_a_project_below_the_top_of_its_repository_is_updated_too(tmp_path: Path) -> None:
     """Paths in records and branches are the repository's."""
     project = Project(tmp_path / "project")
@@ -355,8 +383,6 @@ def test_a_project_below_the_top_of_its_repository_is_updated_too(tmp_path: Path
     project.git("config", "user.name", "ada")
     project.git("config", "user.email", "ada@example.com")
     project.commit("template 1.0.0")
-    from shipway.scaffold.rendering import render
-
     folder = render(top / "ml", {"name": "churn"}, kind=KIND)
     assert json.loads((folder / ".cruft.json").read_text())["directory"] == f"ml/templates/model-service/{KIND}"
     project.commit("new churn")
