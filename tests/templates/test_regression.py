@@ -69,7 +69,7 @@ def test_a_worse_number_is_refused_by_the_champion(job: Training) -> None:
     routes = {"resources": [{"virtual_hosts": [{"routes": [{"metadata": metadata}]}]}]}
     job.layout.served_routes.parent.mkdir(parents=True, exist_ok=True)
     job.layout.served_routes.write_text(json.dumps(routes), encoding="utf-8")
-    worse = dataclasses.replace(job, overrides={"penalty": "150"})
+    worse = dataclasses.replace(job, overrides={"penalty": "500"})
     with pytest.raises(ShipwayError, match=r"failed: mae is \d+\.\d+, expected at most \(champion 42\.9"):
         train(worse)
     assert len(Registry(job.layout.registry).versions(job.spec.name)) == 1

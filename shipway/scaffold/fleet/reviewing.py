@@ -86,7 +86,7 @@ def message(proposed: Proposed) -> str:
     trailers = [
         f"Shipway-Update: {proposed.model} {proposed.before} -> {proposed.after}",
         f"Shipway-Merged: {proposed.start} {proposed.rendered}",
-        f"Shipway-Outcome: {proposed.tests}",
+        f"Shipway-Tests: {proposed.tests}",
         *(f"Shipway-Conflict: {one.path}" for one in proposed.conflicts),
     ]
     return "\n".join([subject, "", *body, "", *trailers]) + "\n"
@@ -106,7 +106,7 @@ def find_branch(repository: Repository, proposed: Proposed) -> Branch:
         return Branch(name, Holds.OLDER, tip)
     paths: list[str] = re.findall(r"^Shipway-Conflict: (.*)$", said, re.MULTILINE)
     told = dict(re.findall(r"^- (.*?): (.*)$", said, re.MULTILINE))
-    found = re.search(r"^Shipway-Outcome: (.*)$", said, re.MULTILINE)
+    found = re.search(r"^Shipway-Tests: (.*)$", said, re.MULTILINE)
     tests = next((one for one in Outcome if found and found[1] == one), Outcome.NOT_RUN)
     return Branch(name, Holds.SAME, tip, tuple(Conflict(path, told.get(path, "")) for path in paths), tests)
 
