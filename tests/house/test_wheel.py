@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -135,3 +136,13 @@ def below(folder: Path) -> set[Path]:
         for name in names
         if not name.endswith(".pyc")
     }
+
+
+def test_both_distributions_are_of_one_version(root: Path) -> None:
+    """The components were tested with the library of their own version, and ask for no other."""
+    library, stack = (
+        tomllib.loads((root / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        for folder in (".", "packaging/shipway-stack")
+    )
+    assert stack["version"] == library["version"]
+    assert stack["dependencies"] == [f"shipway[infra]=={library['version']}"]

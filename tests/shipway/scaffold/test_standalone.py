@@ -71,6 +71,7 @@ def test_nothing_of_the_template_is_left_in_it(rendered: Path) -> None:
     """Every file is plain; GitHub's own expressions are whole; the owner owns all of it."""
     texts = {path: path.read_text(encoding="utf-8") for path in rendered.rglob("*") if path.is_file()}
     for path, text in texts.items():
+        # The lock names it as a package, the record of the template as the program that rendered it.
         assert "cookiecutter" not in text or path.name in ("requirements.lock", RECORD), path
         assert not any(mark in text for mark in ("{% ", "{{ cook", " %}")), path
         assert text.count("{{") == text.count("${{"), path
