@@ -6,7 +6,6 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from components.local.providers.rpc import wait_until
 from shipway.drift.places import LocalKeeper
 from tests.e2e.machine import free_base
-from tests.shipway.drift.clustered import COUNTS, SETTINGS, Clustered
-from tests.shipway.drift.toy import NAME, START, Toy
-from tests.standins.object_store import object_store
+from tests.shipway.drift.toy import NAME, Toy
 
 pytestmark = pytest.mark.e2e
 
@@ -31,10 +28,9 @@ def toy(tmp_path: Path) -> Toy:
 
 
 @contextmanager
-def worker(toy: Toy, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """Runs the worker, on the toy's project if nothing else is said; it ends with the block."""
-    said = arguments or ("--root", str(toy.root), "--env", "local")
-    command = [sys.executable, "-m", "shipway.drift", "serve", *said]
+def worker(toy: Toy) -> Iterator[subprocess.Popen[str]]:
+    """Runs the worker on the toy's project; it ends with the block."""
+    command = [sys.executable, "-m", "shipway.drift", "serve", "--root", str(toy.root), "--env", "local"]
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         yield running
@@ -103,36 +99,6 @@ def test_drift_is_found_in_a_running_stack_and_by_the_next_process(toy: Toy) -> 
         assert days(toy) == told
         running.send_signal(signal.SIGTERM)
         assert running.wait(20) == 0
-
-
-def test_a_pod_judges_what_lies_in_the_object_store_and_the_next_one_goes_on(
-    toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By the file that Pulumi writes and nothing else; told to end, it keeps what it has counted."""
-    credentials, settings, port = tmp_path / "credentials", tmp_path / "worker.json", free_base()
-    credentials.write_text("[default]\naws_access_key_id = nobody\naws_secret_access_key = nothing\n")
-    settings.write_text(SETTINGS.model_dump_json())
-    today = (datetime.now(UTC) - START).days
-    for number in range(4):
-        toy.day(today - 4 + number, shift=0.7 if number > 1 else 0.0)
-    with object_store() as store:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", store.url)
-        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
-        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        clustered = Clustered(toy, store, 0.0)
-        clustered.ship()
-        clustered.enter(1, toy.digest)
-        for pod in ("one", "two"):
-            arguments = ("--config", str(settings), "--metrics-port", str(port), "--output", str(tmp_path / pod))
-            with worker(toy, *arguments) as running:
-                assert wait_until(lambda: status(port, "x") == 1, READY_SECONDS), page(port)
-                counted = page(port)["shipway_drift_counted_total", "predictions", ""]
-                assert ("shipway_heartbeat_timestamp_seconds", "", "") in page(port)
-                running.send_signal(signal.SIGTERM)
-                assert running.wait(20) == 0
-            assert counted == (4 * 480 if pod == "one" else 0)
-            assert [one[3:] for one in clustered.verdicts()] == ["stable", "stable", "stable", "drifted"]
-        assert COUNTS in store.objects
 
 
 def shipway(toy: Toy) -> tuple[int, str]:
