@@ -92,7 +92,7 @@ class ObjectStorage:
         Raises:
             FileExistsError: when somebody else has written it since.
         """
-        condition = {"IfMatch": entry.tag} if entry.tag else {"IfNoneMatch": "*"}
+        condition: dict[str, Any] = {"IfMatch": entry.tag} if entry.tag else {"IfNoneMatch": "*"}
         answer = self._ask("put_object", entry.name, Body=content, **condition)
         return Entry(entry.name, str(answer["ETag"]))
 

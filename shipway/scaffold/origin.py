@@ -229,7 +229,7 @@ def _origin(document: Mapping[str, Any], path: Path) -> Origin:
     listed = cast(object, document.get("skip") or [])
     skip = [one for one in cast(list[object], listed) if isinstance(one, str)] if isinstance(listed, list) else None
     if skip is None or len(skip) != len(cast(list[object], listed)):
-        raise SpecError(path, "skip", repr(listed), "a list of paths")
+        raise SpecError(path, "skip", document["skip"], "a list of paths")
     own = _mapping(document.get("shipway") or {}, "shipway", path)
     rendered = _mapping(own.get("files") or {}, "shipway.files", path)
     for name, found in rendered.items():

@@ -81,7 +81,7 @@ def make_checkout(root: Path, folder: Path, base: int) -> None:
     """
     copy_checkout(root, folder, base)
     for other in (folder / "services").iterdir():
-        if other.name != SERVICE:
+        if other.is_dir() and other.name != SERVICE:
             shutil.rmtree(other)
     for name, changes in _TEXTS.items():
         for said, instead in changes:
