@@ -11,6 +11,7 @@ from shipway.contract.compatibility import CONTRACT_VERSION, VERSIONS, Standing,
 from shipway.contract.documents import Spec, write_atomic
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.evidence import ABSOLUTE_GATES, LATE_GATES, QUALITY_GATES, RELATIVE_GATES, Gate
+from shipway.contract.loadtest import PROFILES
 from shipway.contract.model import ModelSpec, RolloutSpec
 from shipway.contract.serving import CircuitSpec, FeatureRead, FeaturesSpec, ServingSpec
 from shipway.drift.statistics import STATISTICS
@@ -24,6 +25,7 @@ __all__ = [
     "checks_table",
     "contract_table",
     "environment_keys",
+    "load_profiles_table",
     "main",
     "model_keys",
     "policy_table",
@@ -176,12 +178,35 @@ def environment_keys() -> str:
     return keys_page("Keys of an environment", head, EnvironmentSpec, {})
 
 
+def load_profiles_table() -> str:
+    """Returns the page that lists every profile of a load test, and its stages."""
+    lines = [
+        "# Profiles of load tests",
+        "",
+        "Made from `shipway/contract/loadtest.py`. Rates are multiples of what one replica has to stand; what is in",
+        "brackets is not judged. How a test is made is in [loadtest.md](loadtest.md).",
+        "",
+        "| profile | what it asks | stages | seconds |",
+        "|---|---|---|---|",
+    ]
+    for name, profile in PROFILES.items():
+        stages = [f"{one.rate_factor:g} x for {one.seconds:g} s" for one in profile.stages]
+        shown = [text if one.judged else f"({text})" for text, one in zip(stages, profile.stages, strict=True)]
+        searched = profile.search_seconds
+        if searched is not None:
+            shown.append(f"a search in steps of {searched:g} s")
+        more = "" if searched is None else " and the search"
+        lines.append(f"| `{name}` | {profile.asks} | {', '.join(shown)} | {profile.seconds:g}{more} |")
+    return "\n".join(lines) + "\n"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "docs/alerts.md": alert_page,
     "docs/checks.md": checks_table,
     "docs/cli.md": cli_page,
     "docs/environment-keys.md": environment_keys,
     "docs/errors.md": errors_page,
+    "docs/load-profiles.md": load_profiles_table,
     "docs/kinds.md": kinds_page,
     "docs/metrics.md": metrics_page,
     "docs/model-keys.md": model_keys,

@@ -80,9 +80,17 @@ def _meanings(docstring: str) -> dict[str, str]:
     return found
 
 
+def _plain(value: object) -> str:
+    """Returns a value as YAML writes it."""
+    return f"[{', '.join(map(str, cast(tuple[object, ...], value)))}]" if isinstance(value, tuple) else str(value)
+
+
 def _default(value: Any) -> str:
     if isinstance(value, Spec):
         return "below"
     if value is None or value in ((), {}):
         return "none"
+    if isinstance(value, dict):
+        rows = cast(dict[object, object], value).items()
+        return f"`{', '.join(f'{key}: {_plain(one)}' for key, one in rows)}`"
     return f"`{list(cast(tuple[object, ...], value))}`" if isinstance(value, tuple) else f"`{value}`"

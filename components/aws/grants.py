@@ -13,6 +13,27 @@ MODEL = "model"
 
 _READ_SECRET = ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue")
 
+
+def _kept(worker: str) -> tuple[Grant, ...]:
+    """Returns the rights to what a worker keeps, below its own name; S3 tells who may list it what is missing there."""
+    below = f"workers/{worker}/*"
+    return (
+        Grant(
+            worker,
+            ("s3:GetObject", "s3:PutObject"),
+            (f"arn:aws:s3:::{{artifacts}}/{below}",),
+            "what it made of the logs outlives its pod",
+        ),
+        Grant(
+            worker,
+            ("s3:ListBucket",),
+            ("arn:aws:s3:::{artifacts}",),
+            "what it has kept is found",
+            {"StringLike": {"s3:prefix": below}},
+        ),
+    )
+
+
 _CLOUD = (
     Grant(
         "cluster",
@@ -72,7 +93,7 @@ _PLATFORM = (
         "predictions and labels are read and joined",
     ),
     Grant("labels", ("s3:ListBucket",), ("arn:aws:s3:::{predictions}",), "what is new in the logs is found"),
-    Grant("labels", ("kms:Decrypt",), ("{data_key}",), "the logs are encrypted"),
+    Grant("labels", ("kms:Decrypt", "kms:GenerateDataKey"), ("{data_key}",), "logs and verdicts are encrypted"),
     Grant(
         "drift",
         ("s3:GetObject",),
@@ -85,20 +106,9 @@ _PLATFORM = (
         ("arn:aws:s3:::{predictions}", "arn:aws:s3:::{ledger}"),
         "what is new in logs and ledger is found",
     ),
-    Grant(
-        "drift",
-        ("s3:GetObject", "s3:PutObject"),
-        ("arn:aws:s3:::{artifacts}/workers/drift/*",),
-        "counts and verdicts outlive the pod",
-    ),
-    Grant(
-        "drift",
-        ("s3:ListBucket",),
-        ("arn:aws:s3:::{artifacts}",),
-        "whether there are any is known",
-        {"StringLike": {"s3:prefix": "workers/drift/*"}},
-    ),
     Grant("drift", ("kms:Decrypt", "kms:GenerateDataKey"), ("{data_key}",), "logs and counts are encrypted"),
+    *_kept("labels"),
+    *_kept("drift"),
     Grant(
         "materialise",
         ("s3:GetObject",),

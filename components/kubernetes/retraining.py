@@ -67,7 +67,7 @@ ln -s "$STATE" .shipway
 mkdir -p "$(dirname "$KUBECONFIG")"
 cat > "$KUBECONFIG" <<END
 {"apiVersion": "v1", "kind": "Config", "current-context": "$CONTEXT",
- "clusters": [{"name": "c", "cluster": {"server": "https://kubernetes.default.svc",
+ "clusters": [{"name": "c", "cluster": {"server": "$API_SERVER",
    "certificate-authority": "$TOKEN_FOLDER/ca.crt"}}],
  "users": [{"name": "u", "user": {"tokenFile": "$TOKEN_FOLDER/token"}}],
  "contexts": [{"name": "$CONTEXT", "context": {"cluster": "c", "user": "u"}}]}
@@ -225,7 +225,6 @@ def _may_list_routes(
     """Lets the job read which version is live, and nothing else; a list knows no names."""
     rules = [
         PolicyRuleArgs(api_groups=["gateway.networking.k8s.io"], resources=["httproutes"], verbs=["list"]),
-        PolicyRuleArgs(api_groups=[""], resources=["configmaps"], verbs=["list"]),
     ]
     role = Role(f"{name}-role", metadata=metadata, rules=rules, opts=opts)
     RoleBinding(
@@ -255,6 +254,7 @@ def _pod(
         "CONTEXT": cluster.context or "in-cluster",
         # The project's own file where the environment names one.
         "KUBECONFIG": f"{_PROJECT}/{cluster.kubeconfig}" if cluster.kubeconfig else "/tmp/kubeconfig",  # noqa: S108
+        "API_SERVER": "https://kubernetes.default.svc",
         "TOKEN_FOLDER": _TOKEN,
         "SHIPWAY_ACTOR": RETRAINING_JOB,
     }

@@ -61,14 +61,17 @@ def check_fairness(facts: Facts) -> Iterator[Finding]:
         return
     labelled = _largest(facts)
     rows = labelled.rows
+    fields = [field for field in facts.spec.segments if field in rows.columns]
+    for field in facts.spec.segments:
+        if field not in fields:
+            yield _plain(field, Status.FAILED, f"{labelled.where} have no such column, expected a field of the request")
+    if not fields:
+        return
     if len(rows) > _MOST_ROWS:
         rows = rows.iloc[np.linspace(0, len(rows) - 1, _MOST_ROWS).astype(int)]
     labels = labelled.labels.loc[rows.index].to_numpy(dtype=float)
     answers = facts.ask(records(rows))
-    for field in facts.spec.segments:
-        if field not in rows.columns:
-            yield _plain(field, Status.FAILED, f"{labelled.where} have no such column, expected a field of the request")
-            continue
+    for field in fields:
         values = rows[field].astype(str).to_numpy()
         groups = [Group(f"{field} {value}", values == value) for value in sorted(set(values.tolist()))]
         yield from compare_groups(facts.task, facts.spec.checks.fairness, groups, labels, answers)

@@ -8,7 +8,6 @@ import typer
 from shipway.cli.context import emit, local, progress, project, service, table
 from shipway.contract.environment import EnvironmentSpec, Target, load_environment
 from shipway.contract.kubeconfig import cluster_of
-from shipway.serving.dead_letters import read_dead_letters, read_stored_dead_letters
 
 __all__ = ["register"]
 
@@ -52,6 +51,9 @@ def dead_letters(
 
 def _read(root: Path, environment: EnvironmentSpec, model: str) -> tuple[list[dict[str, Any]], int]:
     """Returns a model's dead letters, and how many lines were torn."""
+    # Arrow takes a second that no other verb should wait for.
+    from shipway.serving.dead_letters import read_dead_letters, read_stored_dead_letters
+
     if environment.target is Target.LOCAL:
         layout, _ = local(root, environment.name)
         return read_dead_letters(layout.predictions / model)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from shipway.contract.environment import EnvironmentSpec, Target
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
-from shipway.contract.loadtest import LoadTestResult, missing_load_tests, passed_load_tests
+from shipway.contract.load_evidence import missing_load_tests, passed_load_tests
+from shipway.contract.loadtest import LoadTestResult
 from shipway.contract.model import ModelSpec
 from shipway.contract.record import load_record, record_path
 from shipway.contract.release import short_digest

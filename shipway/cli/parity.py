@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shipway.cli.context import emit, local, progress, project, service
+from shipway.cli.context import emit, progress, project, service
+from shipway.contract.documents import parse, read_yaml
+from shipway.contract.environment import EnvironmentSpec, Target, load_environment
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
+from shipway.contract.record import BundleRecord, record_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,14 +55,14 @@ def parity(
         raise SpecError("--record", "", str(record), "one of --record and --recorded")
     root = project()
     folder, spec = service(root, model)
-    layout, _ = local(root, env)
+    environment, layout = load_environment(root, env), LocalLayout(root, env)
     if recorded is not None:
         from shipway.parity.recorded import read_sample
 
         records = read_sample(recorded)
         logged = records.num_rows
     else:
-        records, logged = _logged(layout, model, since, until, sample)
+        records, logged = _logged(layout, environment, model, since, until, sample)
     if record is not None:
         _record(layout, folder, spec, records, record)
         return
@@ -79,12 +82,12 @@ def parity(
 
 
 def _logged(
-    layout: LocalLayout, model: str, since: str | None, until: str | None, count: int
+    layout: LocalLayout, environment: EnvironmentSpec, model: str, since: str | None, until: str | None, count: int
 ) -> "tuple[pa.Table, int]":
-    from shipway.logs.sources import LocalSource
+    from shipway.logs.places import log_of
     from shipway.parity.sampling import sample, stretch
 
-    source = LocalSource(layout.predictions / model, progress)
+    source = log_of(layout, environment, model, progress)
     start, end = stretch(source, _time("--since", since), _time("--until", until))
     progress(f"reading the predictions of {model} from {start.isoformat()} to {end.isoformat()}")
     return sample(source, start, end, count)
@@ -122,6 +125,8 @@ def _question(layout: LocalLayout, folder: Path, spec: ModelSpec, version: str, 
 
     bundle = find_bundle(layout.artifacts, version)
     if bundle is None and not recorded:
+        bundle = _fetched(layout, folder, spec, version)
+    if bundle is None and not recorded:
         raise ShipwayError(
             f"{layout.artifacts}: no bundle of {version}, expected the version that answered; "
             "choose another time with --since and --until"
@@ -129,6 +134,21 @@ def _question(layout: LocalLayout, folder: Path, spec: ModelSpec, version: str, 
     asked = question_of(layout, spec, version, bundle)
     # A kept sample is there to try the code of this checkout on.
     return asked.model_copy(update={"service": str(folder), "recorded": True}) if recorded else asked
+
+
+def _fetched(layout: LocalLayout, folder: Path, spec: ModelSpec, version: str) -> Path | None:
+    """Returns the bundle of a version that was released to a cluster, out of its image; None where that is nowhere."""
+    environment, path = load_environment(layout.root, layout.environment), record_path(folder, version)
+    if environment.target is Target.LOCAL or not path.exists():
+        return None
+    # What a laptop without a cluster lacks.
+    from shipway.bundle.store import ArtifactStore
+    from shipway.images.fetch import fetch_bundle
+
+    digest, store = parse(BundleRecord, read_yaml(path), path).digest, ArtifactStore(layout.artifacts)
+    progress(f"fetching {version} out of its image")
+    fetch_bundle(environment, spec, digest, store)
+    return store.path(digest)
 
 
 def _time(option: str, text: str | None) -> datetime | None:

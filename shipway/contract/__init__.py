@@ -16,6 +16,7 @@ __all__ = [
     "kubernetes",
     "layout",
     "ledger",
+    "load_evidence",
     "loadtest",
     "machines",
     "metrics",

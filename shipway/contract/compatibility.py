@@ -47,8 +47,8 @@ VERSIONS = (
     ContractVersion(
         "1.1",
         "1.1.0",
-        "`model.yaml` says the version it was written for (`contract_version`), and `.cruft.json` which template and "
-        "which answers the service was rendered from.",
+        "`model.yaml` says the version it was written for (`contract_version`), and knows `application`, `checks` and "
+        "`loadtest`; `.cruft.json` says which template and which answers the service was rendered from.",
     ),
 )
 

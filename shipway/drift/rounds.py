@@ -6,7 +6,7 @@ import sqlite3
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from shipway.contract.drift import DriftStatus
 from shipway.contract.environment import Tier
@@ -193,6 +193,8 @@ class Rounds:
 
     def _settled(self, watched: _Watched, now: datetime | None) -> datetime | None:
         """Returns the event time of `settle_seconds` ago; None while that is not known."""
+        if self._tier is not Tier.LOCAL:
+            return now - timedelta(seconds=self._settle_seconds) if now is not None else None
         clock, wall = watched.clock, self._now()
         if now is not None and (not clock or clock[-1][1] < now):
             clock.append((wall, now))

@@ -1,3 +1,3 @@
 """Reading the logs of predictions and late labels: what slots wrote, by hour of event time, wherever it lies."""
 
-__all__ = ["described", "objects", "reading", "schemas", "segments", "sinks", "sources", "tail"]
+__all__ = ["described", "objects", "places", "reading", "schemas", "segments", "sinks", "sources", "tail"]

@@ -21,7 +21,7 @@ from shipway.contract.environment import EnvironmentSpec, Target
 from shipway.contract.errors import ShipwayError
 from shipway.contract.evidence import Judgement
 from shipway.contract.layout import LocalLayout
-from shipway.contract.loadtest import missing_load_tests, passed_load_tests
+from shipway.contract.load_evidence import missing_load_tests, passed_load_tests
 from shipway.contract.model import ModelSpec
 from shipway.contract.record import record_path
 from shipway.contract.release import load_release, release_path, short_digest

@@ -9,8 +9,9 @@ from shipway.bundle.source import import_from
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
+from shipway.logs.places import log_of
 from shipway.retraining.run import service_of
-from shipway.retraining.traffic import labelled_traffic, log_of
+from shipway.retraining.traffic import labelled_traffic
 from shipway.training.regression import freeze, load_regression_set
 
 __all__ = ["FROZEN_ROWS", "freeze_recent"]

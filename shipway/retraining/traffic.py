@@ -5,8 +5,7 @@
 
 import json
 import math
-import time
-from collections.abc import Callable, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,16 +14,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shipway.contract.environment import EnvironmentSpec, Target
-from shipway.contract.kubeconfig import cluster_of
-from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
 from shipway.contract.schema import Schema
 from shipway.logs.reading import batches, records
 from shipway.logs.schemas import HOUR_FORMAT
-from shipway.logs.sources import LocalSource, Source
+from shipway.logs.sources import Source
 
-__all__ = ["Labelled", "labelled_traffic", "log_of", "newest_hour"]
+__all__ = ["Labelled", "labelled_traffic", "newest_hour"]
 
 _PREDICTION_COLUMNS = ("prediction_id", "event_time", "unit_id", "fields", "features")
 _LABEL_COLUMNS = ("prediction_id", "label")
@@ -48,33 +44,6 @@ class Labelled:
     first: datetime | None
     last: datetime | None
     left_out: int
-
-
-def log_of(
-    layout: LocalLayout,
-    environment: EnvironmentSpec,
-    model: str,
-    say: Callable[[str], None],
-    now: Callable[[], float] = time.time,
-) -> Source:
-    """Returns the logs of a model where its slots write them: in files here, or in the object store of its cluster.
-
-    Args:
-        layout: of the environment.
-        environment: where the model runs.
-        model: its name.
-        say: called with one sentence for each thing that cannot be read.
-        now: seconds since the epoch.
-    """
-    if environment.target is Target.LOCAL:
-        return LocalSource(layout.predictions / model, say)
-    # What a laptop without a cluster lacks.
-    from shipway.logs.objects import ObjectSource
-    from shipway.objects.storage import ObjectStorage
-
-    place = cluster_of(layout.root, environment).object_storage
-    storage = ObjectStorage(f"{place.predictions}/{model}", endpoint_url=place.endpoint_url)
-    return ObjectSource(storage, say, now)
 
 
 def newest_hour(source: Source) -> datetime | None:

@@ -107,8 +107,8 @@ def train_here(order: Order, result: Path, memory_mib: int, parent: int) -> int:
     bind_to_parent(parent)
     limit_data(memory_mib)
     # Imported when the limit holds.
+    from shipway.logs.places import log_of
     from shipway.retraining.examination import Examination
-    from shipway.retraining.traffic import log_of
     from shipway.training.pipeline import Candidate, Training, train
 
     spec = load_model(order.service / "model.yaml")

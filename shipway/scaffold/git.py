@@ -14,6 +14,12 @@ _SETTINGS = ("-c", "merge.conflictStyle=merge", "-c", "merge.renames=true", "-c"
 _ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
 
 
+def _inherited() -> dict[str, str]:
+    # In a hook of git's, these lead to its own repository and index.
+    ours = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
 class Git:
     """Git in the folder `folder`.
 
@@ -38,7 +44,7 @@ class Git:
                 input=given,
                 capture_output=True,
                 check=False,
-                env={**os.environ, **_ENVIRONMENT, **self._environment},
+                env={**_inherited(), **_ENVIRONMENT, **self._environment},
             )
         except FileNotFoundError:
             raise ShipwayError("git: no such program, expected git 2.38 or newer on PATH") from None

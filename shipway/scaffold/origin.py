@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -38,6 +37,9 @@ __all__ = [
 RECORD = ".cruft.json"
 # In place of a repository: the template that came with the installed package.
 WHEEL = "shipway"
+
+# Where the installed package keeps its template, on whatever path it is installed.
+_PACKAGED = ("shipway", "scaffold", "templates")
 
 _COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?\Z")
 _FINGERPRINT = re.compile(r"100(644|755) [0-9a-f]{40}\Z")
@@ -104,7 +106,7 @@ def make_origin(
         before: an earlier origin, of which keys of other programs and skipped paths are kept.
     """
     kept = ("_template_version", "_contract_version")
-    answers = {key: value for key, value in context.items() if not key.startswith("_") or key in kept}
+    answers = {key: value for key, value in sorted(context.items()) if not key.startswith("_") or key in kept}
     former = dict(before.document) if before else {}
     skip = list(dict.fromkeys([RECORD, *(before.skip if before else ())]))
     document = former | {
@@ -180,7 +182,7 @@ def find_source(folder: Path, context: Mapping[str, Any]) -> Source:
         own = Path(Git(folder).maybe("rev-parse", "--show-toplevel") or "/") == top
         where = "." if own else _address(Git(template).maybe("remote", "get-url", "origin")) or str(top)
         return Source(where, "" if dirty else commit, kind.relative_to(top).as_posix())
-    if kind.is_relative_to(Path(str(files("shipway.scaffold"))).resolve()):
+    if template.parent.parts[-3:] == _PACKAGED:
         return Source(WHEEL, "", f"templates/{template.name}/{kind.name}")
     try:
         root = find_root(folder)

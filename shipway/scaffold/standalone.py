@@ -12,6 +12,7 @@ from shipway.contract.documents import read_yaml
 from shipway.contract.environment import Target, environment_path
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.stack import ELSEWHERE_KEY, LAYERS_KEY, PLATFORM_KEY, StackSpec, load_stack
+from shipway.scaffold.codeowners import write_codeowners
 from shipway.scaffold.rendering import render, run_cookiecutter, template_folder
 
 __all__ = ["REPOSITORY_FORM", "attachable", "check_place", "render_standalone"]
@@ -96,6 +97,7 @@ def render_standalone(
             shutil.copyfile(root / taken, made / name)
         _write_stacks(root, made, platforms)
         service = render(made, answers, kind=kind, fill=fill, template=template_folder(root))
+        write_codeowners(made)
         made.rename(folder)
     return folder / "services" / service.name
 

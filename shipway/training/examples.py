@@ -132,6 +132,7 @@ _WORDS = {
     FieldKind.INTEGER: "a whole number",
     FieldKind.TIMESTAMP: "an ISO 8601 date or time",
     FieldKind.VECTOR: "no vector: a CSV has none",
+    FieldKind.IMAGE: "no picture: a CSV has none",
 }
 
 
@@ -146,5 +147,5 @@ def _value(cell: str, field: FieldSpec) -> object:
             return None if found is None else found.isoformat()
         case FieldKind.CATEGORY | FieldKind.TEXT:
             return cell
-        case FieldKind.VECTOR:
+        case FieldKind.VECTOR | FieldKind.IMAGE:
             return None

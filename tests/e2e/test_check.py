@@ -12,7 +12,8 @@ import pytest
 
 from shipway.scaffold.rendering import render
 
-pytestmark = pytest.mark.e2e
+# Each takes seconds; on a machine that is busy with other things, many more.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +38,7 @@ def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=380,
         check=False,
     )
 

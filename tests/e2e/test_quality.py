@@ -14,9 +14,12 @@ import pytest
 from components.local.providers.rpc import wait_until
 from shipway.bundle.store import ArtifactStore
 from shipway.contract.release import short_digest
+from shipway.drift.stored import StoredReferences
+from shipway.objects.storage import ObjectStorage
 from tests.e2e.machine import free_base
 from tests.e2e.slot_process import slot, value
 from tests.shipway.labels.logs import MODEL, Logs
+from tests.shipway.labels.test_stored import SETTINGS
 from tests.shipway.serving.echo import put_echo, row
 from tests.standins.object_store import object_store
 
@@ -94,7 +97,7 @@ def test_a_slots_records_reach_a_worker_through_the_object_store(tmp_path: Path)
     version = short_digest(digest)
     described.write_text(json.dumps({"spec": MODEL, "evaluations": {version: {"accuracy": 0.95}}}))
     settings = tmp_path / "worker.json"
-    settings.write_text(json.dumps({"environment": "dev", "predictions": "s3://bucket/logs"}))
+    settings.write_text(SETTINGS.model_dump_json())
     with object_store() as store, pytest.MonkeyPatch.context() as patch:
         store.page = 100
         variables = {"AWS_ENDPOINT_URL": store.url, "AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
@@ -107,10 +110,13 @@ def test_a_slots_records_reach_a_worker_through_the_object_store(tmp_path: Path)
             body = [{"prediction_id": one, "label": label} for one, label in labels.items()]
             assert client.post("/feedback", json={"labels": body}).status_code == 200
         kinds = {name.split("/")[2] for name in store.objects if name.startswith("logs/toy-labels/")}
-        assert kinds == {"predictions", "labels", "described.json"}
+        assert kinds == {"predictions", "labels", "described.json", "bundles"}
+        # What its drift is judged by comes along, and is known to be this version's.
+        reference = StoredReferences(ObjectStorage("s3://bucket/logs/toy-labels")).read(version)
+        assert reference.predictions.counts == (1,) * 20
         assert [path.name for path in (tmp_path / "predictions").rglob("*.parquet")] == []
         output = tmp_path / "output"
         with worker("--config", str(settings), "--metrics-port", str(base), "--output", str(output)):
             assert wait_until(lambda: accuracy(base, version) == 0.8, READY_SECONDS)
-        lines = (output / "toy-labels" / "quality.jsonl").read_text().splitlines()
+        lines = store.objects["workers/labels/toy-labels/quality.jsonl"].splitlines()
     assert {json.loads(line)["status"] for line in lines} == {"dropped"}

@@ -5,11 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from shipway.scaffold.origin import RECORD, WHEEL
 from shipway.scaffold.rendering import render
 
 # The installed packages stay, the repository (there by the editable install) goes, the unpacked wheel comes first.
@@ -107,6 +109,7 @@ print(json.dumps([kind.name for kind in kinds(template)]))
     alone, beside = tmp_path / "alone", tmp_path / "beside"
     for project in (alone, beside):
         project.mkdir()
+        (project / "Pulumi.yaml").touch()
     done = run_alone(site, root, code, alone)
     assert done.returncode == 0, done.stderr
     names = json.loads(done.stdout.splitlines()[-1])
@@ -115,7 +118,14 @@ print(json.dumps([kind.name for kind in kinds(template)]))
     made = below(beside / "services")
     assert below(alone / "services") == made
     for path in made:
-        assert (alone / "services" / path).read_bytes() == (beside / "services" / path).read_bytes(), path
+        ours, theirs = ((project / "services" / path).read_bytes() for project in (alone, beside))
+        if path.name == RECORD:
+            # All the same but where the template lies.
+            wheels, projects = json.loads(ours), json.loads(theirs)
+            assert (wheels.pop("template"), projects.pop("template")) == (WHEEL, ".")
+            assert wheels == projects
+        else:
+            assert ours == theirs, path
 
 
 def below(folder: Path) -> set[Path]:
@@ -126,3 +136,13 @@ def below(folder: Path) -> set[Path]:
         for name in names
         if not name.endswith(".pyc")
     }
+
+
+def test_both_distributions_are_of_one_version(root: Path) -> None:
+    """The components were tested with the library of their own version, and ask for no other."""
+    library, stack = (
+        tomllib.loads((root / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        for folder in (".", "packaging/shipway-stack")
+    )
+    assert stack["version"] == library["version"]
+    assert stack["dependencies"] == [f"shipway[infra]=={library['version']}"]

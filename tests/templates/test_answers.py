@@ -79,7 +79,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.text(max_size=40) | st.sampled_from(ODD), st.text("ab c&-'\"`$|<{%:#\\", min_size=1, max_size=12))
 @example("{ {", "a")
 def test_an_answer_is_refused_or_carried_as_it_is(description: str, team: str) -> None:

@@ -4,14 +4,17 @@ No command passes through the delivery process, and none needs it: a route that 
 decided anew, by a person's command as by the process, which goes on from whatever the route says.
 """
 
+import contextlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shipway.contract.errors import SpecError
 from shipway.contract.rollout import Look
 from shipway.contract.route import RouteSpec
-from shipway.delivery.cluster.api import Api, Conflict
+from shipway.delivery.cluster import route as routes
+from shipway.delivery.cluster.api import HTTP_ROUTES, Api, Conflict
 from shipway.delivery.cluster.records import RouteRecords
 from shipway.delivery.cluster.settings import HISTORY, LEDGER
 from shipway.delivery.cluster.target import ClusterTarget
@@ -23,9 +26,10 @@ from shipway.delivery.ledger import Ledger
 from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts
 from shipway.delivery.served import ServedModel
+from shipway.delivery.target import Rejected
 from shipway.objects.storage import ObjectStorage
 
-__all__ = ["Standing", "act", "history", "ledger", "standing"]
+__all__ = ["Standing", "act", "history", "ledger", "served", "standing"]
 
 # The process writes a route a few times a minute: whoever loses so often in a row has another problem.
 TRIES = 5
@@ -58,6 +62,19 @@ def standing(api: Api, namespace: str) -> Standing:
     waiting = {model: why for model in served if (why := target.unconfirmed(model))}
     ready = {model: target.readiness(spec) for model, spec in declared.specs.items()}
     return Standing(served, declared.specs, ready, waiting | dict(declared.broken))
+
+
+def served(api: Api, namespace: str) -> dict[str, ServedModel]:
+    """Returns model -> what its route serves, without those that cannot be read; raises Retryable as `standing` does.
+
+    It asks for routes alone: whoever may list these needs no other right.
+    """
+    found: dict[str, ServedModel] = {}
+    for document in api.models(HTTP_ROUTES, namespace):
+        with contextlib.suppress(Rejected, SpecError):
+            if (one := routes.read_route(document)) is not None:
+                found[routes.name_of(document)] = one
+    return found
 
 
 def act(api: Api, namespace: str, command: Command) -> dict[str, Any]:

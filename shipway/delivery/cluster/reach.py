@@ -111,7 +111,7 @@ class ClusterReach:
 
     def served(self) -> Mapping[str, ServedModel]:
         """Returns what the routes carry."""
-        return self._standing().served
+        return client.served(self.api, self.namespace)
 
     def declared(self) -> Mapping[str, RouteSpec]:
         """Returns what the ConfigMaps of the models declare."""

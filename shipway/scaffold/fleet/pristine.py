@@ -82,7 +82,7 @@ def current_template(repository: Repository) -> Generator[Template]:
     own = repository.root / _HOME
     if own.exists():
         raise ShipwayError(
-            f"{own} is not in {repository.base}: commit it, so that an update can name what it came from"
+            f"{own} is not in {repository.base}: commit it first, an update names the commit it came from"
         )
     yield Template(template_folder(repository.root), _HOME, WHEEL, "")
 
@@ -145,7 +145,7 @@ def base_of(repository: Repository, origin: Origin, path: Path, *, old: Path | N
         with repository.exported(commit, home) as folder:
             files = _render(repository, Kind(origin.kind, "", "", folder / directory), origin)[0]
     elif not without:
-        raise SpecError(path, "commit", commit or "nothing", _NEXT.format(top=repository.git.folder))
+        raise SpecError(path, "commit", commit[:12] or "nothing", _NEXT.format(top=repository.git.folder))
     if origin.rendered:
         wrong = [name for name, what in origin.rendered.items() if files.get(name) != what]
         if wrong and files and not without:

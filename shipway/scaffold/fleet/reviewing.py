@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from shipway.scaffold.fleet.merging import IDENTITY, Conflict
 from shipway.scaffold.fleet.repository import Repository
-from shipway.scaffold.fleet.verifying import Tests
+from shipway.scaffold.fleet.verifying import Outcome
 from shipway.scaffold.git import Git
 
 __all__ = ["Branch", "Holds", "Proposed", "branch_name", "commit_of", "find_branch", "message", "write_branch"]
@@ -32,7 +32,7 @@ class Proposed:
     start: str
     rendered: str
     conflicts: tuple[Conflict, ...]
-    tests: Tests
+    tests: Outcome
     edited: int
 
 
@@ -60,7 +60,7 @@ class Branch:
     holds: Holds
     tip: str = ""
     conflicts: tuple[Conflict, ...] = ()
-    tests: Tests = Tests.NOT_RUN
+    tests: Outcome = Outcome.NOT_RUN
 
 
 def branch_name(model: str, version: str) -> str:
@@ -107,7 +107,7 @@ def find_branch(repository: Repository, proposed: Proposed) -> Branch:
     paths: list[str] = re.findall(r"^Shipway-Conflict: (.*)$", said, re.MULTILINE)
     told = dict(re.findall(r"^- (.*?): (.*)$", said, re.MULTILINE))
     found = re.search(r"^Shipway-Tests: (.*)$", said, re.MULTILINE)
-    tests = next((one for one in Tests if found and found[1] == one), Tests.NOT_RUN)
+    tests = next((one for one in Outcome if found and found[1] == one), Outcome.NOT_RUN)
     return Branch(name, Holds.SAME, tip, tuple(Conflict(path, told.get(path, "")) for path in paths), tests)
 
 

@@ -15,7 +15,7 @@ from shipway.scaffold.fleet.merging import Conflict, Merged, merge
 from shipway.scaffold.fleet.pristine import Template, base_of, render_now, template_version
 from shipway.scaffold.fleet.repository import Files, Repository
 from shipway.scaffold.fleet.reviewing import Branch, Holds, Proposed, commit_of, find_branch, message, write_branch
-from shipway.scaffold.fleet.verifying import Tests, run_tests
+from shipway.scaffold.fleet.verifying import Outcome, run_tests
 from shipway.scaffold.origin import RECORD, Origin, parse_origin
 
 __all__ = ["Options", "State", "Update", "read_committed", "update_service"]
@@ -80,7 +80,7 @@ class Update:
     branch: str = ""
     changed: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
-    tests: Tests = Tests.NOT_RUN
+    tests: Outcome = Outcome.NOT_RUN
     tail: str = ""
     notes: tuple[str, ...] = ()
     proposed: Proposed | None = None
@@ -124,7 +124,7 @@ def update_service(
         return Update(model, State.CURRENT, before, after)
     edited = sum(sides.ours.get(name) != what for name, what in sides.base.items())
     start, rendered = repository.tree(ours), repository.tree({**sides.theirs, RECORD: _record(repository, sides)})
-    proposed = Proposed(model, before, after, start, rendered, (), Tests.NOT_RUN, edited)
+    proposed = Proposed(model, before, after, start, rendered, (), Outcome.NOT_RUN, edited)
     branch = find_branch(repository, proposed)
     made = Update(model, State.IN_REVIEW, before, after, branch.name, notes=_uncommitted(repository, path))
     if branch.holds is Holds.WORK:
@@ -133,7 +133,7 @@ def update_service(
     files = {**merged.files, RECORD: _record(repository, sides)}
     changed = sorted(name for name in {**ours, **files} if ours.get(name) != files.get(name))
     made = replace(made, changed=tuple(changed), conflicts=merged.conflicts)
-    tested_enough = branch.tests is not Tests.NOT_RUN or bool(merged.conflicts) or not options.tests
+    tested_enough = branch.tests is not Outcome.NOT_RUN or bool(merged.conflicts) or not options.tests
     if branch.holds is Holds.SAME and tested_enough:
         return _told(made, replace(proposed, conflicts=merged.conflicts, tests=branch.tests))
     tree = repository.tree_with(path, files)
@@ -234,7 +234,7 @@ def _branched(
         say(f"{made.model}: running its tests")
         trial = commit_of(repository, tree, message(proposed))
         run = run_tests(repository, trial, path, options.tests_limit_seconds)
-        made = replace(made, tests=run.tests, tail=run.tail if run.tests is not Tests.PASSED else "")
+        made = replace(made, tests=run.tests, tail=run.tail if run.tests is not Outcome.PASSED else "")
     proposed = replace(proposed, conflicts=merged.conflicts, tests=made.tests)
     # Only now: a run that is broken off leaves no branch, and the next one starts anew.
     if not write_branch(repository, branch, commit_of(repository, tree, message(proposed))):
@@ -247,6 +247,6 @@ def _told(made: Update, proposed: Proposed) -> Update:
         state = State.CONFLICTS
     else:
         # Who asks for no tests gets none; a service that has none is not known to work.
-        states = {Tests.FAILED: State.TESTS_FAILED, Tests.NONE: State.UNTESTED}
+        states = {Outcome.FAILED: State.TESTS_FAILED, Outcome.NONE: State.UNTESTED}
         state = states.get(proposed.tests, State.UPDATED)
     return replace(made, state=state, tests=proposed.tests, proposed=proposed)

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from shipway.scaffold.fleet.repository import Repository
 
-__all__ = ["Tests", "run_tests"]
+__all__ = ["Outcome", "Run", "run_tests"]
 
 _TAIL_LINES = 30
 # Pytest's own exit statuses: https://docs.pytest.org/en/stable/reference/exit-codes.html
 _PASSED, _NONE_COLLECTED = 0, 5
 
 
-class Tests(StrEnum):
+class Outcome(StrEnum):
     """How a service's tests went; one that has none is not known to work."""
 
     PASSED = "passed"
@@ -31,7 +31,7 @@ class Tests(StrEnum):
 class Run:
     """One run of a service's tests: how it went, and the last lines it printed."""
 
-    tests: Tests
+    tests: Outcome
     tail: str
 
 
@@ -49,7 +49,8 @@ def run_tests(repository: Repository, commit: str, folder: str, limit_seconds: f
     git("worktree", "prune")
     with tempfile.TemporaryDirectory(prefix="shipway-fleet-") as scratch:
         tree = Path(scratch) / "tree"
-        git("worktree", "add", "--quiet", "--detach", str(tree), commit)
+        # A person's hooks are for a person's checkouts.
+        git("-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", str(tree), commit)
         try:
             root = tree / repository.prefix
             return _pytest(root, (tree / folder).relative_to(root), limit_seconds)
@@ -77,7 +78,7 @@ def _pytest(root: Path, service: Path, limit_seconds: float) -> Run:
         process.communicate()
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
-        return Run(Tests.FAILED, f"not done after {limit_seconds:g} s")
+        return Run(Outcome.FAILED, f"not done after {limit_seconds:g} s")
     tail = "\n".join(printed.strip().splitlines()[-_TAIL_LINES:])
-    verdicts = {_PASSED: Tests.PASSED, _NONE_COLLECTED: Tests.NONE}
-    return Run(verdicts.get(process.returncode, Tests.FAILED), tail)
+    verdicts = {_PASSED: Outcome.PASSED, _NONE_COLLECTED: Outcome.NONE}
+    return Run(verdicts.get(process.returncode, Outcome.FAILED), tail)

@@ -16,6 +16,7 @@ from shipway.scaffold.inferred.code import Place, service_files
 from shipway.scaffold.inferred.decisions import Inference, Options, infer
 from shipway.scaffold.inferred.gates import METRICS, Measured, gate, too_good
 from shipway.scaffold.inferred.measuring import measure
+from shipway.scaffold.inferred.names import field_name
 from shipway.scaffold.inferred.papers import filled_card, filled_readme, filled_runbook, with_sections
 from shipway.scaffold.inferred.target import KINDS
 from shipway.scaffold.rendering import render
@@ -82,7 +83,7 @@ def make_service(
     inference = infer(table, options)
     answers = {
         "name": suggest_model_name(path.stem),
-        "description": f"Predicts {inference.target.task.value} from rows of a CSV.",
+        "description": f"Predicts {field_name(options.target) or 'the target'} from the columns of a CSV.",
         **answers,
     }
     found: list[tuple[Measured, GateSpec]] = []

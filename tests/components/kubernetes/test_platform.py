@@ -294,7 +294,8 @@ def test_features_go_online_by_the_clock_and_lateness_is_heard(cluster: Cluster,
     record, late = group["rules"]
     assert record["record"] == "shipway:last_work_timestamp_seconds"
     # Less two scrapes, so that it is told in time.
-    assert f"> {minutes * 180 - 10}" in late["expr"]
+    assert f"> {minutes * 180 - 25}" in late["expr"]
+    assert late["for"] == "15s"
 
 
 def test_dashboards_are_found_by_a_grafana(cluster: Cluster) -> None:

@@ -63,14 +63,11 @@ def test_the_job_runs_our_command_and_can_only_propose(scheduled: Cluster) -> No
     assert (understood["model"], understood["env"], understood["release"]) == ("digits", "onprem", "propose")
 
 
-def test_its_rights_are_to_list_routes_and_declarations(scheduled: Cluster) -> None:
+def test_its_right_is_to_list_routes(scheduled: Cluster) -> None:
     """In the models' namespace alone, by its own account; it writes nothing in the cluster."""
     registered = scheduled.register()
     rules = registered.one("Role", f"{NAME}-role")["rules"]
-    assert [(rule["resources"], rule["verbs"]) for rule in rules] == [
-        (["httproutes"], ["list"]),
-        (["configmaps"], ["list"]),
-    ]
+    assert [(rule["resources"], rule["verbs"]) for rule in rules] == [(["httproutes"], ["list"])]
     [subject] = registered.one("RoleBinding", f"{NAME}-binding")["subjects"]
     assert subject == {"kind": "ServiceAccount", "name": NAME, "namespace": "shipway-onprem-models"}
 

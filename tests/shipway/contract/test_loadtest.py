@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 from shipway.contract.documents import parse
 from shipway.contract.errors import SpecError
 from shipway.contract.evidence import Judgement
+from shipway.contract.load_evidence import missing_load_tests, passed_load_tests
 from shipway.contract.loadtest import (
     PROFILES,
     LoadTestSpec,
     Profile,
     StageResult,
-    missing_load_tests,
-    passed_load_tests,
     read_result,
     result_name,
 )

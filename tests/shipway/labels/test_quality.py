@@ -210,3 +210,25 @@ def test_the_file_is_bounded(tmp_path: Path) -> None:
         verdicts.add(model, replace(assessment, quality=renamed), "now")
     assert path.stat().st_size <= 9000
     assert lines(path)[-1]["version"] == "v29"
+
+
+@pytest.mark.parametrize(("missed_by", "dropped"), [(10.0, False), (16.0, True)])
+def test_a_regression_drops_against_its_evaluation(missed_by: float, dropped: bool) -> None:
+    """A number that misses by more than it was evaluated to is told by its error and by its R2."""
+    gates = [{"metric": "mae", "maximum": 9.0}, {"metric": "r2", "minimum": 0.5}]
+    document = MODEL | {"labels": {"delay_seconds": 86_400, "wrong_beyond": 15.0}, "evaluation": {"gates": gates}}
+    # Labels of deviation 20 that are missed by 10.
+    evaluated = {"v": {"mae": 10 * (2 / np.pi) ** 0.5, "r2": 0.8, "rmse": 10.0}}
+    model = watched(parse(ModelSpec, document, "model.yaml"), evaluated)
+    sample = Sample(model.segments, model.days_kept)
+    chance = np.random.default_rng(9)
+    keys = chance.integers(1, 2**64 - 1, 4000, dtype=np.uint64)
+    predictions = chance.normal(100, 20, 4000)
+    seconds = np.full(4000, FIRST * DAY_SECONDS + 60.0)
+    sample.add_predictions(Batch(keys, predictions, seconds, ["v"] * 4000, []))
+    sample.add_labels(keys, predictions + chance.normal(0, missed_by, 4000))
+    found = assess(model, sample)
+    assert one(found, "rmse").estimate.value == pytest.approx(missed_by, rel=0.05)
+    assert {metric for _, _, metric in found.drops()} == {"mae", "r2"}
+    assert (found.drops()["v", "", "mae"] >= 0.05) is dropped
+    assert (found.drops()["v", "", "r2"] >= 0.05) is dropped

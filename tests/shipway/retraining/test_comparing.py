@@ -103,3 +103,28 @@ def test_a_gate_on_a_metric_that_is_not_there_is_no_pass() -> None:
     """It raises; the training's own gates refuse it before, naming the metrics there are."""
     with pytest.raises(KeyError):
         compare(Task.MULTICLASS, [AUC], answers())
+
+
+def numbers(worse_by: float = 0.0, bad_segment: str = "", rows: int = 2000) -> Answers:
+    """Both versions miss a number of deviation 20 by about 8; the challenger by more, everywhere or in one segment."""
+    rng = np.random.default_rng(3)
+    labels = rng.normal(100, 20, rows)
+    origin = np.where(rng.random(rows) < 0.2, "JFK", "EWR")
+    mine, theirs = (labels + rng.normal(0, 10, rows) for _ in range(2))
+    mine = mine + worse_by * rng.choice([-1, 1], rows) * np.where(origin == bad_segment, 3, 1)
+    return Answers("traffic", pd.DataFrame({"origin": origin}), labels, mine, theirs)
+
+
+@pytest.mark.parametrize(("metric", "tolerance"), [("mae", 1.0), ("rmse", 1.0), ("r2", 0.02)])
+def test_a_regression_is_compared_in_its_own_unit(metric: str, tolerance: float) -> None:
+    """An error grows and an R2 falls as a version gets worse: neither direction passes for the other."""
+    gates = [GateSpec(metric=metric, champion_tolerance=tolerance)]
+    assert [one.passed for one in compare(Task.REGRESSION, gates, numbers())] == [True]
+    assert [one.passed for one in compare(Task.REGRESSION, gates, numbers(worse_by=8))] == [False]
+    document = MODEL | {"segments": ["origin"], "evaluation": {"gates": [gates[0].model_dump(mode="json")]}}
+    model = parse(ModelSpec, document, "model.yaml")
+    given = numbers(worse_by=5, bad_segment="JFK")
+    found = compare_segments(Task.REGRESSION, model, given, np.random.default_rng(1))
+    assert {one.where: one.passed for one in found}["traffic, origin JFK"] is False
+    same = compare_segments(Task.REGRESSION, model, numbers(), np.random.default_rng(1))
+    assert [one.passed for one in same] == [True, True]

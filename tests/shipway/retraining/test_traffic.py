@@ -19,9 +19,10 @@ from shipway.contract.environment import load_environment
 from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
+from shipway.logs.places import log_of
 from shipway.logs.schemas import HOUR_FORMAT, LABEL_SCHEMA, PREDICTION_SCHEMA
 from shipway.logs.sources import LocalSource
-from shipway.retraining.traffic import Labelled, labelled_traffic, log_of, newest_hour
+from shipway.retraining.traffic import Labelled, labelled_traffic, newest_hour
 from tests.shipway.labels.logs import MODEL
 from tests.standins.object_store import ObjectStore
 

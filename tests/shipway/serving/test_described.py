@@ -37,3 +37,17 @@ def test_a_changed_description_follows(store: ObjectStore, tmp_path: Path) -> No
         assert store.objects[KEY] == b"two"
     finally:
         described.close()
+
+
+def test_what_a_bucket_has_let_go_of_is_there_again_in_time(store: ObjectStore, tmp_path: Path) -> None:
+    """Also when it has not changed: a lifecycle rule knows age alone."""
+    path = tmp_path / "described.json"
+    path.write_bytes(b"one")
+    storage = ObjectStorage("s3://bucket/logs/digits")
+    described = Described({DESCRIBED: path}, storage, every_seconds=0.02, again_seconds=0.1)
+    try:
+        assert wait_for(lambda: KEY in store.objects)
+        del store.objects[KEY]
+        assert wait_for(lambda: store.objects.get(KEY) == b"one")
+    finally:
+        described.close()

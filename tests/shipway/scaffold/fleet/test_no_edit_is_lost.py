@@ -90,8 +90,8 @@ def edit_line(path: Path, name: str, act: str, line: str, done: Edited, rng: ran
     path.write_text("\n".join(lines) + "\n")
     if act != "delete":
         done.written.setdefault(name, []).append(line)
-    if gone.strip():
-        done.taken.setdefault(name, []).append(gone)
+    # A blank line that is gone says nothing by itself, but its file was edited.
+    done.taken.setdefault(name, []).extend([gone] if gone.strip() else [])
 
 
 def change_template(project: Project) -> None:

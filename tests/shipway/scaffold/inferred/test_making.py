@@ -84,16 +84,12 @@ def test_the_service_says_whence_it_is(project: Path, tmp_path: Path) -> None:
     readme = (folder / "README.md").read_text(encoding="utf-8")
     assert "| data | 120 rows of `Swiss houses.csv`, predicting `sold`; `0` is 0, `1` is 1 |" in readme
     card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "          - {type: roc_auc, name: auc, value: 0.9}\n---\n" in card
+    assert "          - {type: roc_auc, name: auc, value: 0.9}\n" in card
     assert "## Data\n\n120 rows of `Swiss houses.csv`; `sold` is predicted from 3 columns.\n" in card
     said = "".join(
         path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in (".md", ".py", ".yaml")
     )
-    assert not [
-        word
-        for word in ("scikit-learn's", "sample", "your own data", "cancer")
-        if word in said.replace("scikit-learn's Hist", "")
-    ]
+    assert not [word for word in ("breast", "cancer", "your own data", "your own into") if word in said]
 
 
 @pytest.mark.usefixtures("unmeasured")
@@ -191,6 +187,7 @@ def test_an_option_without_its_fellow_is_refused(
 
 
 @pytest.mark.e2e
+@pytest.mark.timeout(300)
 def test_services_of_every_task_train_and_serve_as_they_are(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Their own tests pass: data checks, the same digest twice, a slot that answers what training measured.
 
@@ -208,15 +205,15 @@ def test_services_of_every_task_train_and_serve_as_they_are(tmp_path_factory: py
         "classes": columns(
             **gaps, sold=["large" if size > 55 else "small" if size < 35 else "medium" for size in sizes]
         ),
-        "numbers": columns(sold=[size * 3 + number % 7 for number, size in enumerate(sizes)]),
+        "amounts": columns(sold=[size * 3 + number % 7 for number, size in enumerate(sizes)]),
     }
     folders = [made(root, written(data, target, f"{name}.csv")).folder for name, target in targets.items()]
     chance = random.Random(0)
     with pytest.raises(ShipwayError, match="the columns say too little about the target"):
         made(root, written(data, columns(sold=[chance.random() for _ in range(ROWS)]), "chance.csv"))
-    assert sorted(path.name for path in (root / "services").iterdir()) == ["classes", "numbers", "yes_or_no"]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *map(str, folders)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=110, check=False)
+    assert sorted(path.name for path in (root / "services").iterdir()) == ["amounts", "classes", "yes_or_no"]
+    command = [sys.executable, "-m", "pytest", "-q", *map(str, folders)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout[-3000:]
     documents = [yaml.safe_load((folder / "model.yaml").read_text(encoding="utf-8")) for folder in folders]
     assert [one["evaluation"]["gates"][0]["metric"] for one in documents] == ["auc", "accuracy", "mae"]
