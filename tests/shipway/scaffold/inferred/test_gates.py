@@ -2,7 +2,7 @@
 
 import pytest
 from hypothesis import assume, given, settings
-from hypothesis import settings, strategies as st
+from hypothesis import strategies as st
 
 from shipway.contract.errors import ShipwayError
 from shipway.contract.metrics import HIGHER_IS_BETTER

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 from hypothesis import given, settings
-from hypothesis import settings, strategies as st
+from hypothesis import strategies as st
 
 from shipway.scaffold.inferred.literals import literal, mapping, nested, of_tuples
 

@@ -131,7 +131,7 @@ def test_what_is_refused_leaves_nothing(
     with pytest.raises(SpecError) as refused:
         made(project, written(tmp_path, columns()), answers, **options)
     assert message in str(refused.value)
-    assert [path for path in sorted(project.rglob("*")) if path.name != "services"] == before
+    assert [path for path in sorted(project.rglob("*")) if path != project / "services"] == before
 
 
 @pytest.mark.usefixtures("unmeasured")
