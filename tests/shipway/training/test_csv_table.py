@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.contract.errors import SpecError
@@ -31,6 +31,7 @@ def test_cells_lose_their_space_and_nulls_their_spelling(tmp_path: Path) -> None
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(cells, min_size=2, max_size=2), min_size=1, max_size=6))
 def test_whatever_a_writer_of_csv_writes_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.contract.errors import SpecError
@@ -77,12 +77,14 @@ def test_a_column_that_is_gone_is_named(tmp_path: Path) -> None:
         read_examples(written(tmp_path, "1,1,a,,1\n"), SCHEMA, {}, "price")
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_finite_number_that_python_writes_is_read(value: float) -> None:
     """Whatever a program wrote with repr comes back the same."""
     assert number(repr(value)) == value
 
 
+@settings(deadline=None)
 @given(st.text(max_size=12))
 def test_no_text_makes_a_reader_fail(text: str) -> None:
     """A cell is a value or it is none; a whole number is a number too."""
@@ -91,6 +93,7 @@ def test_no_text_makes_a_reader_fail(text: str) -> None:
     assert whole is None or number(text) == pytest.approx(float(whole))
 
 
+@settings(deadline=None)
 @given(st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=st.timezones() | st.none()))
 def test_a_time_is_the_same_moment_in_utc(value: datetime) -> None:
     """What isoformat writes is read, with its offset."""

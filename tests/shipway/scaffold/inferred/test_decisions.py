@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.contract.errors import SpecError
@@ -97,6 +97,7 @@ def test_a_column_that_says_nothing_is_left_out_and_can_be_kept(
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 
+@settings(deadline=None)
 @given(st.tuples(finite, finite).map(sorted))
 def test_a_range_holds_what_was_seen_and_gets_no_sign_anew(seen: list[float]) -> None:
     """However small, great or negative."""

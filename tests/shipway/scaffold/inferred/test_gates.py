@@ -1,7 +1,7 @@
 """Bars from what a baseline reached: it clears them itself, and one who knows nothing does not."""
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shipway.contract.errors import ShipwayError
@@ -28,6 +28,7 @@ def measured(task: Task, reached: float, base: float, deviation: float) -> Measu
 ratio = st.floats(0, 1)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(list(Task)), ratio, ratio, ratio, st.sampled_from([1e-6, 1.0, 1e6]))
 def test_a_gate_lets_the_baseline_through_and_stops_the_base_rate(
     task: Task, reached: float, base: float, deviation: float, scale: float

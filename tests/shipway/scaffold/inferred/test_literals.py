@@ -5,7 +5,7 @@ import random
 import subprocess
 import sys
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.scaffold.inferred.literals import literal, mapping, nested, of_tuples
@@ -13,6 +13,7 @@ from shipway.scaffold.inferred.literals import literal, mapping, nested, of_tupl
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
 
 
+@settings(deadline=None)
 @given(st.one_of(texts, st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.none()))
 def test_python_reads_a_literal_back(value: object) -> None:
     """Quotes, backslashes, line ends, other scripts: on one line of source."""
@@ -21,6 +22,7 @@ def test_python_reads_a_literal_back(value: object) -> None:
     assert len(source.splitlines()) == 1
 
 
+@settings(deadline=None)
 @given(st.dictionaries(texts, st.lists(texts, min_size=1, max_size=40), max_size=5))
 def test_python_reads_tuples_back(items: dict[str, list[str]]) -> None:
     """In whatever lines they are laid out."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipway.contract.errors import SpecError
@@ -31,6 +31,7 @@ def test_a_column_gets_the_name_one_would_type(column: str, name: str) -> None:
     assert field_name(column) == name
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_a_name_is_a_fields_name_or_none(column: str) -> None:
     """Whatever a column is called."""
