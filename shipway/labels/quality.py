@@ -2,7 +2,8 @@
 
 Windows are of event time, and end with the newest day that has predictions: that clock is the traffic's own. A drop is
 certain when even the near end of the confidence sequence is worse than the reference, which is what the version was
-evaluated at, or, where that is not known, the worst that the labels of the version before it are compatible with.
+evaluated at, or, where that is not known, the worst that the labels of the version before it are compatible with: in
+the same hours, if both answered in them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ __all__ = ["ALPHA", "Assessment", "Coverage", "Quality", "Window", "assess"]
 # How likely one metric of one version in one window is ever shown an interval that misses the true value.
 ALPHA = 0.01
 WEEK_DAYS = 7
+EVALUATION = "evaluation"
+_HOUR_SECONDS = 3600
 # Segments of a field, by size; the rest is in no segment.
 _MOST_SEGMENTS = 20
 
@@ -161,11 +164,37 @@ def _of_window(
         if segments:
             named += _segments(model, sample, drawn, mine)
         for segment, mask in named:
+            beside = before.beside(drawn, window, (version, segment), mask)
             for metric, estimate in _estimates(model, drawn, mask).items():
-                reference, against = before.reference(version, segment, metric)
-                drop = None if reference is None else certain_drop(metric, estimate, reference)
+                reference, against = before.reference(version, segment, metric, beside.theirs)
+                judged = estimate if against == EVALUATION or beside.theirs is None else beside.mine.get(metric)
+                drop = None if reference is None or judged is None else certain_drop(metric, judged, reference)
                 count = int(np.count_nonzero(mask))
                 yield Quality(version, segment, metric, window, estimate, count, reference, against, drop)
+
+
+@dataclass(frozen=True)
+class _Beside:
+    """Two versions on equally many rows of each hour: what the hours were like is then no difference between them.
+
+    Args:
+        mine, theirs: metric -> estimate; `theirs` is None where the two never answered in the same window.
+    """
+
+    mine: Mapping[str, Estimate] = field(default_factory=dict[str, Estimate])
+    theirs: Mapping[str, Estimate] | None = None
+
+
+def _equally_many(seconds: NDArray[np.float64], mine: Mask, theirs: Mask) -> tuple[Mask, Mask]:
+    """Returns as many of `mine` as of `theirs` in each hour; rows are in random order, so the first will do."""
+    hours = np.floor_divide(seconds, _HOUR_SECONDS)
+    one, other = np.zeros_like(mine), np.zeros_like(theirs)
+    for hour in np.intersect1d(hours[mine], hours[theirs]):
+        here = hours == hour
+        both = np.flatnonzero(mine & here), np.flatnonzero(theirs & here)
+        count = min(map(len, both))
+        one[both[0][:count]] = other[both[1][:count]] = True
+    return one, other
 
 
 class _Before:
@@ -184,17 +213,35 @@ class _Before:
         self._previous = {sample.versions[code]: before for before, code in pairwise(order)}
         self._known: dict[tuple[int, str], Mapping[str, Estimate]] = {}
 
-    def reference(self, version: str, segment: str, metric: str) -> tuple[float | None, str]:
+    def beside(self, drawn: Drawn, window: Window, whose: tuple[str, str], mine: Mask) -> _Beside:
+        """Returns a version and the one before it on the same hours of a window, overall or in one segment.
+
+        A week without a single common hour is left to what the version before did in its own time; a day is too
+        short for that: it may be a bad day for everybody.
+        """
+        version, segment = whose
+        before = self._previous.get(version)
+        theirs = np.isfinite(drawn.labels) & (drawn.versions == before) if before is not None else np.zeros_like(mine)
+        if segment:
+            theirs = dict(_segments(self._model, self._sample, drawn, theirs)).get(segment, np.zeros_like(mine))
+        one, other = _equally_many(drawn.seconds, mine, theirs)
+        if not one.any() and window.name == "week":
+            return _Beside()
+        return _Beside(_estimates(self._model, drawn, one), _estimates(self._model, drawn, other))
+
+    def reference(
+        self, version: str, segment: str, metric: str, beside: Mapping[str, Estimate] | None
+    ) -> tuple[float | None, str]:
         """Returns what a metric is measured against, and what that is."""
         if metric not in self._model.judged:
             return None, ""
         evaluated = self._model.evaluations.get(version, {}).get(metric)
         if evaluated is not None and not segment:
-            return evaluated, "evaluation"
+            return evaluated, EVALUATION
         before = self._previous.get(version)
         if before is None:
             return None, ""
-        estimate = self._estimates(before, segment).get(metric)
+        estimate = (self._estimates(before, segment) if beside is None else beside).get(metric)
         if estimate is None:
             return None, ""
         return estimate.low if metric in HIGHER_IS_BETTER else estimate.high, self._sample.versions[before]

@@ -124,6 +124,48 @@ def test_without_an_evaluation_the_version_before_is_the_reference() -> None:
     assert {each.metric for each in found.quality} == {"accuracy", "auc", "brier", "calibration_error", "log_loss"}
 
 
+def test_a_bad_day_for_everybody_is_no_drop() -> None:
+    """A version whose share grew just when it became hard to be right is compared in those hours alone."""
+    world = World()
+    for day, right, mine in ((0, 0.9, 20), (1, 0.9, 100), (2, 0.55, 2000)):
+        world.serve(day, "v", right, count=2000)
+        world.serve(day, "w", right, count=mine)
+    found = world.assess()
+    assert one(found, "accuracy").estimate.value > one(found, "accuracy", version="w").estimate.value + 0.15
+    assert one(found, "accuracy", version="w").against == "v"
+    assert found.drops()["w", "", "accuracy"] == 0
+
+
+def test_a_worse_version_is_found_in_the_same_hours() -> None:
+    """Also on a day that is bad for both."""
+    world = World()
+    for day in range(3):
+        world.serve(day, "v", 0.8)
+        world.serve(day, "w", 0.6)
+    assert world.assess().drops()["w", "", "accuracy"] > 0.1
+
+
+def test_a_segment_is_held_against_the_same_segment() -> None:
+    """An airport that is hard for both is no drop there."""
+    world = World()
+    for version in ("v", "w"):
+        world.serve(0, version, 0.95, origin="JFK", count=3000)
+        world.serve(0, version, 0.6, origin="EWR", count=3000)
+    found = world.assess()
+    assert one(found, "accuracy", version="w", segment="origin=EWR").drop_ratio == 0
+    assert one(found, "accuracy", version="w", segment="origin=EWR").reference == pytest.approx(0.6, abs=0.06)
+
+
+def test_a_day_alone_is_not_held_against_other_days() -> None:
+    """Where the version before did not answer on it, only a whole week can tell."""
+    world = World()
+    world.serve(0, "v", 0.95)
+    world.serve(1, "w", 0.6)
+    found = world.assess()
+    assert one(found, "accuracy", "day", version="w").drop_ratio is None
+    assert one(found, "accuracy", "week", version="w").drop_ratio is not None
+
+
 def test_noise_is_no_drop() -> None:
     """Of 100 versions that are as good as their evaluation none is called worse, however often one looks."""
     told = 0
