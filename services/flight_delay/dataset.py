@@ -9,7 +9,9 @@ import hashlib
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 __all__ = ["ASKED_BEFORE", "LATE_AFTER_MINUTES", "data_version", "feature_rows", "flights"]
@@ -73,7 +75,8 @@ def flights() -> pd.DataFrame:
             "arrival_delay_minutes": raw["arr_delay"],
         }
     )
-    frame.index = pd.Index(day + "-" + raw["carrier"] + raw["flight"].astype(str) + "-" + raw["origin"], name="unit_id")
+    flight: Any = raw["carrier"] + raw["flight"].astype(str)
+    frame.index = pd.Index(day + ("-" + flight + "-") + raw["origin"], name="unit_id")
     return frame.sort_values(["asked_at", "unit_id"])
 
 
@@ -91,7 +94,9 @@ def _landed_at(raw: pd.DataFrame, departs_at: "pd.Series[pd.Timestamp]") -> "pd.
             # On the night the clocks go back an hour is named twice: the earlier one that fits is taken.
             for first in (True, False):
                 local = midnight + clock[rows.index] + pd.Timedelta(days=days)
-                candidate = local.dt.tz_localize(zone, ambiguous=[first] * len(local), nonexistent="shift_forward")
+                candidate = local.dt.tz_localize(
+                    zone, ambiguous=np.full(len(local), first), nonexistent="shift_forward"
+                )
                 candidate = candidate.dt.tz_convert("UTC")
                 landed = landed.fillna(candidate.where(candidate >= aloft_until[rows.index]))
         parts.append(landed)
