@@ -92,8 +92,12 @@ def _found(evidence: Sequence[str], otherwise: str) -> tuple[State, str]:
     return (State.MET, shown) if shown else (State.MISSING, otherwise)
 
 
+def _counted(things: Sequence[str], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
 def _trained(facts: Facts) -> tuple[State, str]:
-    newest = f"{len(facts.bundles)} bundles in the store of {facts.environment}" if facts.bundles else ""
+    newest = f"{_counted(facts.bundles, 'bundle')} in the store of {facts.environment}" if facts.bundles else ""
     return _found([newest], f"no bundle in the store of {facts.environment}")
 
 
@@ -117,7 +121,7 @@ def _triggered(facts: Facts) -> tuple[State, str]:
 
 
 def _retrained(facts: Facts) -> tuple[State, str]:
-    shown = f"{len(facts.retrainings)} runs, the last one {facts.retrainings[-1]}" if facts.retrainings else ""
+    shown = f"{_counted(facts.retrainings, 'run')}, the last one {facts.retrainings[-1]}" if facts.retrainings else ""
     return _found([shown], f"no finished retraining in {facts.environment}")
 
 
@@ -150,7 +154,7 @@ def _tested(facts: Facts) -> tuple[State, str]:
 
 
 def _frozen(facts: Facts) -> tuple[State, str]:
-    shown = f"{len(facts.regression_sets)} frozen sets" if facts.regression_sets else ""
+    shown = f"{_counted(facts.regression_sets, 'frozen set')}" if facts.regression_sets else ""
     return _found([shown], "no frozen regression set")
 
 
