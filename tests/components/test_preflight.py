@@ -16,6 +16,7 @@ from shipway.contract.compatibility import VERSIONS
 from shipway.contract.environment import load_environment
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.stack import load_stack
+from tests.components.recording import use_one_loop
 
 DIGEST = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -179,6 +180,7 @@ def test_a_refusal_reaches_pulumi_as_one_sentence_before_any_resource(project: A
         def new_resource(self, args: Any) -> Any:
             raise AssertionError(args.name)
 
+    use_one_loop()
     set_mocks(Nothing(), project="shipway", stack="local", monitor=MockMonitor(Nothing()))
     with pytest.raises(pulumi.RunError, match=r"releases/local.yaml: blue: got 'sha256:aaaa"):
         runpy.run_path(str(project.root / "stacks"), run_name="__main__")

@@ -281,7 +281,7 @@ BAD_RECORDS: list[tuple[dict[str, object], str]] = [
     ),
     ({"directory": "../elsewhere"}, "expected a folder within the template's repository"),
     ({"commit": "main"}, "commit: got 'main', expected the 40 hexadecimal digits"),
-    ({"skip": "train.py"}, "skip: got \"'train.py'\", expected a list of paths"),
+    ({"skip": "train.py"}, "skip: got 'train.py', expected a list of paths"),
     ({"shipway": {"files": {"../x": "100644 " + "0" * 40}}}, "shipway.files.../x: got"),
     ({"template": ""}, "template: got '', expected a text"),
 ]
