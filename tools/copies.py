@@ -26,9 +26,10 @@ def copy_checkout(root: Path, folder: Path, base: int) -> None:
     """
     listed = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(listed, capture_output=True, text=True, check=True).stdout.split("\0"):
-        if name and (root / name).is_file():
+        # A link to a folder is a link in the copy, too.
+        if name and ((root / name).is_file() or (root / name).is_symlink()):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, folder / name)
+            shutil.copy2(root / name, folder / name, follow_symlinks=False)
     change(folder / "stacks" / "Pulumi.local.yaml", r"base: \d+", f"base: {base}")
 
 

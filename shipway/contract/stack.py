@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from shipway.contract.documents import Spec, parse
 from shipway.contract.environment import (
@@ -62,10 +62,15 @@ class StackSpec:
         return Layer.MODELS in self.layers
 
 
+def _word(value: object) -> object:
+    """Returns a truth that Pulumi has written as a word, which it does whenever it saves a stack's file."""
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
 class _Keys(Spec):
     layers: Annotated[tuple[Layer, ...], Field(min_length=1)] = (Layer.PLATFORM, Layer.MODELS)
     platform: str | None = None
-    provisioned_elsewhere: bool = False
+    provisioned_elsewhere: Annotated[bool, BeforeValidator(_word)] = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -81,10 +81,10 @@ def test_their_own_tests_pass_as_rendered(project: Project) -> None:
     """Each trains, reproducibly, and serves, before a line is filled in."""
     done = run("pytest", "-q", "services", cwd=project.root)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert f"{sum(map(tests_in, project.services.values()))} passed" in done.stdout
+    assert f"{sum(map(own_tests, project.services.values()))} passed" in done.stdout
 
 
-def tests_in(service: Path) -> int:
+def own_tests(service: Path) -> int:
     files = list((service / "tests").glob("test_*.py"))
     assert files, f"{service.name} has no test of its own"
     return sum(path.read_text(encoding="utf-8").count("\ndef test_") for path in files)

@@ -2,8 +2,6 @@
 
 import json
 import os
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +18,7 @@ import psutil
 from components.local.providers.rpc import SupervisorClient
 from shipway.contract.layout import PROCESS_MARKER, LocalLayout
 from tests.e2e.machine import free_base, listening
+from tools.copies import copy_checkout
 from tools.programs import CACHE_VARIABLE, cache_folder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -216,15 +215,7 @@ def own_checkout() -> Iterator[Checkout]:
         made = Checkout(Path(folder), free_base(), Path(person))
         made.home.mkdir()
         made.temporary.mkdir()
-        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0"):
-            if (ROOT / name).is_file():
-                (made.root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, made.root / name)
-        stack = made.root / "stacks" / f"Pulumi.{ENVIRONMENT}.yaml"
-        text, count = re.subn(r"(\n +base: )\d+\n", rf"\g<1>{made.base}\n", stack.read_text(encoding="utf-8"))
-        assert count == 1, f"{stack}: found {count} lines with ports.base, expected one"
-        stack.write_text(text, encoding="utf-8")
+        copy_checkout(ROOT, made.root, made.base)
         made.set_up()
         try:
             yield made

@@ -81,3 +81,12 @@ def test_a_platform_of_another_repository_is_known_and_not_ours(tmp_path: Path) 
     assert (platform.elsewhere, platform.platform_project) == (True, "")
     assert (models.elsewhere, models.platform_project) == (False, "shipway")
     assert models.environment == platform.environment
+
+
+def test_a_truth_that_pulumi_has_rewritten_as_a_word_is_one(tmp_path: Path) -> None:
+    """Pulumi saves every value that is no text as a text, whenever it saves a stack's file."""
+    write(tmp_path, "prod", environment=True, layers=["platform"], provisioned_elsewhere="true")
+    assert load_stack(tmp_path, "prod").elsewhere
+    write(tmp_path, "prod", environment=True, layers=["platform"], provisioned_elsewhere="yes")
+    with pytest.raises(SpecError, match="provisioned_elsewhere: got 'yes', expected a valid boolean"):
+        load_stack(tmp_path, "prod")
