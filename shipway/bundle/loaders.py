@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 from shipway.bundle.formats import LOADERS
+from shipway.contract.errors import ArtifactError
 
 __all__ = ["PILLOW", "every_loader", "loaders_of"]
 
@@ -22,6 +23,9 @@ def loaders_of(files: Path) -> set[str]:
 
     Args:
         files: a bundle's `files` folder: `model/` and `src/` are looked at. `train.py` is not: no slot imports it.
+
+    Raises:
+        ArtifactError: naming a source file that is no Python.
     """
     found = {LOADERS[path.suffix.lower()] for path in (files / "model").iterdir() if path.suffix.lower() in LOADERS}
     sources = (path for path in (files / "src").rglob("*.py") if path.name != "train.py")
@@ -31,7 +35,13 @@ def loaders_of(files: Path) -> set[str]:
 
 
 def _decodes_pictures(path: Path) -> bool:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError) as error:
+        raise ArtifactError(
+            f"{path}: found {error}, expected Python: a bundle holds no source that cannot be read"
+        ) from None
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import) and any(one.name in ("PIL", _PICTURES) for one in node.names):
             return True
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "PIL":

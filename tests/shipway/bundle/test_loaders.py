@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from shipway.bundle.loaders import every_loader, loaders_of
+from shipway.contract.errors import ArtifactError
 
 
 def files(folder: Path, model: str, code: str, module: str = "inputs") -> Path:
@@ -40,3 +41,14 @@ def test_code_that_decodes_pictures_needs_pillow(tmp_path: Path, line: str) -> N
     assert loaders_of(files(tmp_path, "model.skops", line)) == {"pillow"} <= every_loader()
     (tmp_path / "src/a_model/inputs.py").unlink()
     assert loaders_of(files(tmp_path, "model.skops", line, module="train")) == set()
+
+
+@pytest.mark.parametrize("content", [b"def broken(:\n", b"\xff\xfe", b"x = 1\0"])
+def test_a_source_that_is_no_python_is_named(tmp_path: Path, content: bytes) -> None:
+    """A stray file beside the service stops the bundle with one sentence."""
+    (tmp_path / "model").mkdir()
+    stray = tmp_path / "src" / "stray.py"
+    stray.parent.mkdir()
+    stray.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"stray\.py: found .+, expected Python"):
+        loaders_of(tmp_path)
