@@ -187,14 +187,21 @@ class _Beside:
 
 def _equally_many(seconds: NDArray[np.float64], mine: Mask, theirs: Mask) -> tuple[Mask, Mask]:
     """Returns as many of `mine` as of `theirs` in each hour; rows are in random order, so the first will do."""
-    hours = np.floor_divide(seconds, _HOUR_SECONDS)
-    one, other = np.zeros_like(mine), np.zeros_like(theirs)
-    for hour in np.intersect1d(hours[mine], hours[theirs]):
-        here = hours == hour
-        both = np.flatnonzero(mine & here), np.flatnonzero(theirs & here)
-        count = min(map(len, both))
-        one[both[0][:count]] = other[both[1][:count]] = True
-    return one, other
+    found, hours = np.unique(np.floor_divide(seconds, _HOUR_SECONDS), return_inverse=True)
+    counts = [np.bincount(hours[mask], minlength=len(found)) for mask in (mine, theirs)]
+    least = np.minimum(*counts)
+    return _first(hours, mine, least), _first(hours, theirs, least)
+
+
+def _first(groups: NDArray[np.intp], mask: Mask, counts: NDArray[np.intp]) -> Mask:
+    """Returns of the rows in `mask` the first `counts[group]` of each group."""
+    rows = np.flatnonzero(mask)
+    rows = rows[np.argsort(groups[rows], kind="stable")]
+    own = groups[rows]
+    rank = np.arange(len(rows)) - np.searchsorted(own, own)
+    chosen = np.zeros_like(mask)
+    chosen[rows[rank < counts[own]]] = True
+    return chosen
 
 
 class _Before:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shipway.contract.documents import parse
 from shipway.contract.model import ModelSpec
-from shipway.labels.quality import Assessment, Quality, assess
+from shipway.labels.quality import Assessment, Quality, _equally_many, assess
 from shipway.labels.sample import DAY_SECONDS, Batch, Sample
 from shipway.labels.verdicts import Verdicts
 from shipway.labels.watched import Watched, watched
@@ -134,6 +136,20 @@ def test_a_bad_day_for_everybody_is_no_drop() -> None:
     assert one(found, "accuracy").estimate.value > one(found, "accuracy", version="w").estimate.value + 0.15
     assert one(found, "accuracy", version="w").against == "v"
     assert found.drops()["w", "", "accuracy"] == 0
+
+
+@given(seed=st.integers(0, 10_000), rows=st.integers(0, 60))
+def test_equally_many_rows_of_each_hour_are_the_first_ones(seed: int, rows: int) -> None:
+    """Of each hour as many of the one as of the other, and none while an earlier one is left."""
+    chance = np.random.default_rng(seed)
+    seconds, owner = chance.integers(0, 5, rows) * 3600.0 + chance.random(rows), chance.integers(0, 3, rows)
+    masks = (owner == 0, owner == 1)
+    for mask, chosen in zip(masks, _equally_many(seconds, *masks), strict=True):
+        for hour in range(5):
+            here = seconds // 3600 == hour
+            count = min(np.count_nonzero(one & here) for one in masks)
+            assert np.flatnonzero(chosen & here).tolist() == np.flatnonzero(mask & here)[:count].tolist()
+        assert not (chosen & ~mask).any()
 
 
 def test_a_worse_version_is_found_in_the_same_hours() -> None:
