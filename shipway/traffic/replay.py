@@ -235,9 +235,12 @@ class Replay:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(_PROGRESS_EVERY_SECONDS)
+            if self._now is None:
+                self._progress("publishing what was known before the first request")
+                continue
             counted = self.summary.to_json()
-            at = self._now.isoformat() if self._now else "before the first request"
+            slow = "no answer yet" if counted["p95_ms"] is None else f"p95 {counted['p95_ms']} ms"
             self._progress(
                 f"sent {counted['sent']}, ok {counted['ok']}, failed {counted['failed']}, "
-                f"p95 {counted['p95_ms']} ms, labels {counted['labels_sent']}, event time {at}"
+                f"{slow}, labels {counted['labels_sent']}, event time {self._now.isoformat()}"
             )
