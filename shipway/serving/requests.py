@@ -1,12 +1,10 @@
 """From bytes to rows: strict JSON, every violation found, nothing that crashes."""
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from shipway.contract.metrics import ROLLOUT_HEADER, UNIT_HEADER
 from shipway.contract.schema import Schema, Violation, plain_time
@@ -14,6 +12,7 @@ from shipway.serving.units import RolloutStep
 
 __all__ = [
     "BODY",
+    "EVENT_TIME_HEADER",
     "MAX_ROWS",
     "MAX_SAMPLES",
     "MAX_UNIT_ID_CHARACTERS",
@@ -45,6 +44,9 @@ MAX_VIOLATIONS = 1000
 MAX_UNIT_ID_CHARACTERS = 200
 
 
+EVENT_TIME_HEADER = "x-event-time"
+
+
 class Rejected(Exception):
     """The caller's request is not one; carries what is wrong with it."""
 
@@ -53,8 +55,7 @@ class Rejected(Exception):
         self.error, self.violations, self.status = error, violations, status
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """A valid request.
 
     Args:
@@ -159,12 +160,12 @@ def check_rows(
         for number, row in enumerate(cast(list[Any], rows)):
             found.extend(_doubles(row, number))
     event_time = now()
-    if stamp := headers.get("x-event-time"):
+    if stamp := headers.get(EVENT_TIME_HEADER):
         try:
             event_time = parse_time(stamp)
         except ValueError:
             expected = "an ISO 8601 time with an offset, such as 2013-05-01T12:00:00Z"
-            found.append(_body("x-event-time", "timestamp", stamp[:60], expected))
+            found.append(_body(EVENT_TIME_HEADER, "timestamp", stamp[:60], expected))
     if found:
         raise Rejected(f"{len(found)} violation{'s' if len(found) > 1 else ''} of the schema", found)
     routing_key = headers.get(UNIT_HEADER, "")
@@ -198,13 +199,15 @@ def most_rows(schema: Schema) -> int:
     Args:
         schema: the rows' schema.
     """
-    samples = sum(math.prod(field.shape) for field in schema.fields if field.shape is not None)
-    return min(MAX_ROWS, max(1, MAX_SAMPLES // samples)) if samples else MAX_ROWS
+    return min(MAX_ROWS, max(1, MAX_SAMPLES // schema.samples)) if schema.samples else MAX_ROWS
+
+
+_ENVELOPE = frozenset({"rows", "unit_id"})
 
 
 def _check_envelope(document: dict[str, Any], headers: Mapping[str, str], limit: int) -> list[Violation]:
     found = _doubles(document, BODY)
-    for key in sorted(set(document) - {"rows", "unit_id"})[:MAX_VIOLATIONS]:
+    for key in sorted(document.keys() - _ENVELOPE)[:MAX_VIOLATIONS]:
         found.append(_body(key[:100], "unknown", "an extra key", "only rows and unit_id"))
     rows = document.get("rows")
     if "rows" not in document:
