@@ -124,9 +124,9 @@ class FieldSpec(Spec):
     def _check_vector(self, value: object) -> tuple[str, str] | None:
         if not isinstance(value, Sequence) or isinstance(value, str):
             return "type", f"a list of {self.length} numbers"
-        if len(cast(Sequence[object], value)) != self.length:
+        if len(cast("Sequence[object]", value)) != self.length:
             return "length", f"{self.length} elements"
-        for element in cast(Sequence[object], value):
+        for element in cast("Sequence[object]", value):
             if problem := self._check_number(element):
                 return problem
         return None
@@ -214,12 +214,12 @@ class Schema(Spec):
         """Returns every violation in `rows` (row numbers count from 0); empty when all are fine."""
         found: list[Violation] = []
         for number, row in enumerate(rows):
-            if isinstance(row, dict) and self._fits(cast(dict[Any, object], row)):
+            if isinstance(row, dict) and self._fits(cast("dict[Any, object]", row)):
                 continue
             if not isinstance(row, Mapping):
                 found.append(Violation(row=number, field="", rule="type", got="no object", expected="an object"))
                 continue
-            found.extend(self._check_row(number, cast(Mapping[Any, object], row)))
+            found.extend(self._check_row(number, cast("Mapping[Any, object]", row)))
         return found
 
     def _fits(self, row: dict[Any, object]) -> bool:

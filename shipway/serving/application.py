@@ -238,7 +238,8 @@ async def _document(request: Request, headers: Mapping[str, str], runtime: Runti
 
 
 async def _body(receive: Receive, max_bytes: int) -> bytes:
-    pieces, size, more = list[bytes](), 0, True
+    pieces: list[bytes] = []
+    size, more = 0, True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
