@@ -15,7 +15,16 @@ LONG = (
     "tests/e2e/test_pulumi_local.py",
     "tests/faults/test_selection.py",
     "tests/templates/test_kinds.py",
+    "tests/e2e/test_parity.py",
+    "tests/e2e/test_slot.py",
     "tests/e2e/test_silence.py",
+    "tests/e2e/test_retraining.py",
+    "tests/e2e/test_check.py",
+    "tests/e2e/test_labels.py",
+    "tests/shipway/scaffold/inferred/test_making.py",
+    "tests/e2e/test_loadtest.py",
+    "tests/e2e/test_standalone.py",
+    "tests/e2e/test_drift.py",
 )
 
 
