@@ -1,5 +1,7 @@
 """What every test shares: nothing is written beside the sources, and what a run will not ask is not imported."""
 
+import gc
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,17 @@ LONG = (
     "tests/e2e/test_standalone.py",
     "tests/e2e/test_drift.py",
 )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None]:
+    """Collects no garbage while all is imported, a fifth of that time, and looks through none of it ever after."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
