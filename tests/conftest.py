@@ -29,6 +29,8 @@ LONG = (
     "tests/e2e/test_drift.py",
 )
 
+BUSY_SECONDS = 300
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None]:
@@ -51,6 +53,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the files that take longest at the front."""
+    """Puts the files that take longest at the front, and gives what starts processes its time on a busy machine."""
     places = {ROOT / name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path, len(LONG)))
+    for item in items:
+        if item.get_closest_marker("e2e") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(BUSY_SECONDS))
