@@ -17,12 +17,13 @@ STAGES: dict[str, tuple[str, ...]] = {
     "format": ("ruff", "format", "--check", "."),
     "layers": ("lint-imports", "--cache-dir", ".shipway/cache/import_linter"),
     "types": ("pyright",),
-    # Side by side: each file's fixtures are made once. What has processes of its own needs the machine to itself.
+    # Side by side: each file's fixtures are made once.
     "unit": (
         *("pytest", "-q", "-n", "2", "--dist", "loadfile"),
         *("-m", "not e2e and not standins and not cluster and not graders"),
     ),
-    "e2e": ("pytest", "-q", "-m", "e2e"),
+    # Much of their time is waiting; in the order of tests/conftest.py, the longest first.
+    "e2e": ("pytest", "-q", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "e2e"),
     "standins": ("pytest", "-q", "-m", "standins", "tests/standins", "tests/tools"),
     "graders": ("pytest", "-q", "-m", "graders", "tests/graders"),
     "cluster": ("pytest", "-q", "-m", "cluster", "tests/cluster"),

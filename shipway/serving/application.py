@@ -30,15 +30,30 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive
 
 from shipway.contract.environment import Tier
-from shipway.contract.metrics import EVIDENCE_PATH, REFUSED_HEADER, UNIT_HEADER, VERSIONS_HEADER, Outcome
+from shipway.contract.metrics import (
+    EVIDENCE_PATH,
+    REFUSED_HEADER,
+    ROLLOUT_HEADER,
+    UNIT_HEADER,
+    VERSIONS_HEADER,
+    Outcome,
+)
 from shipway.contract.schema import Violation
 from shipway.serving.features import described
 from shipway.serving.feedback import labels_of
 from shipway.serving.open_api import open_api
 from shipway.serving.open_inference import metadata, response, rows_of, server_metadata
-from shipway.serving.requests import BODY, MAX_VIOLATIONS, Rejected, check_rows, parse_object
+from shipway.serving.requests import (
+    BODY,
+    EVENT_TIME_HEADER,
+    MAX_VIOLATIONS,
+    Rejected,
+    check_rows,
+    parse_object,
+)
 from shipway.serving.runtime import Answer, Overloaded, Runtime, Unanswered
 
 __all__ = ["build_application", "guarded", "predict"]
@@ -51,6 +66,15 @@ _CHARSET = re.compile(r"charset\s*=\s*\"?([^\s;\"]*)", re.IGNORECASE)
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 # A client that has it sends tensors as bytes behind the JSON, an extension of the protocol.
 _BINARY_HEADER = "inference-header-content-length"
+
+# As they arrive: bytes, in lower case.
+_READ_HEADERS = {
+    name.encode(): name
+    for name in (
+        *("content-encoding", "content-type", _BINARY_HEADER),
+        *(EVENT_TIME_HEADER, ROLLOUT_HEADER, UNIT_HEADER, VERSIONS_HEADER),
+    )
+}
 
 _LOGGER = logging.getLogger("shipway.serving")
 
@@ -110,26 +134,25 @@ async def predict(request: Request, runtime: Runtime) -> Response:
 
 
 async def _predict(request: Request, runtime: Runtime) -> Response:
-    def show(_: dict[str, Any], answer: Answer) -> dict[str, Any]:
-        content: dict[str, Any] = {
-            "predictions": answer.predictions,
-            "prediction_ids": answer.prediction_ids,
-            "source": answer.source,
-        }
-        return content if answer.age_seconds is None else content | {"age_seconds": answer.age_seconds}
+    return await _answered(request, runtime, lambda document: document, _shown)
 
-    return await _answered(request, runtime, lambda document: document, show)
+
+def _shown(_: dict[str, Any], answer: Answer) -> str:
+    # Finite floats, hexadecimal digits and a plain word: put together here in a fifth of an encoder's time.
+    predictions, ids = ",".join(map(repr, answer.predictions)), '","'.join(answer.prediction_ids)
+    age = "" if answer.age_seconds is None else f',"age_seconds":{answer.age_seconds!r}'
+    return f'{{"predictions":[{predictions}],"prediction_ids":["{ids}"],"source":"{answer.source}"{age}}}'
 
 
 async def _infer(request: Request, runtime: Runtime) -> Response:
     def rows(document: dict[str, Any]) -> dict[str, Any]:
         return {"rows": rows_of(document, runtime.schema)}
 
-    def show(document: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    def show(document: dict[str, Any], answer: Answer) -> str:
         parameters: dict[str, Any] = {"source": answer.source, "prediction_ids": answer.prediction_ids}
         if answer.age_seconds is not None:
             parameters["age_seconds"] = answer.age_seconds
-        return response(runtime.name, runtime.version, document, answer.predictions, parameters)
+        return _json(response(runtime.name, runtime.version, document, answer.predictions, parameters))
 
     return await _answered(request, runtime, rows, show)
 
@@ -138,7 +161,7 @@ async def _answered(
     request: Request,
     runtime: Runtime,
     rows: Callable[[dict[str, Any]], dict[str, Any]],
-    show: Callable[[dict[str, Any], Answer], dict[str, Any]],
+    show: Callable[[dict[str, Any], Answer], str],
 ) -> Response:
     headers = _headers_of(request)
     versions = headers.get(VERSIONS_HEADER, runtime.version)
@@ -151,7 +174,7 @@ async def _answered(
         asked = check_rows(rows(document), _believed(request, headers, runtime), runtime.schema, _now)
         answer, outcome = await runtime.answer(asked)
         told = {"x-prediction-id": answer.prediction_ids[0], "x-served-by": answer.source}
-        return _Json(show(document, answer), headers=_headers(runtime, told))
+        return _Json(show(document, answer), _headers(runtime, told))
     except Rejected as rejected:
         outcome = Outcome.REJECTED_INPUT
         runtime.measures.violations(rejected.violations)
@@ -208,35 +231,45 @@ async def _ready(request: Request, runtime: Runtime) -> Response:
 
 async def _document(request: Request, headers: Mapping[str, str], runtime: Runtime) -> dict[str, Any]:
     _check_encoding(headers)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > runtime.spec.max_body_bytes:
-            expected = f"at most {runtime.spec.max_body_bytes} bytes"
-            violation = Violation(row=BODY, field="", rule="size", got="a larger body", expected=expected)
-            raise Rejected(f"the body is larger than {runtime.spec.max_body_bytes} bytes", [violation], status=413)
+    body = await _body(request.receive, runtime.spec.max_body_bytes)
     if len(body) <= _SMALL_BODY_BYTES:
-        return parse_object(bytes(body))
-    return await asyncio.to_thread(parse_object, bytes(body))
+        return parse_object(body)
+    return await asyncio.to_thread(parse_object, body)
+
+
+async def _body(receive: Receive, max_bytes: int) -> bytes:
+    pieces: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        pieces.append(message.get("body", b""))
+        size, more = size + len(pieces[-1]), message.get("more_body", False)
+        if size > max_bytes:
+            expected = f"at most {max_bytes} bytes"
+            violation = Violation(row=BODY, field="", rule="size", got="a larger body", expected=expected)
+            raise Rejected(f"the body is larger than {max_bytes} bytes", [violation], status=413)
+    return b"".join(pieces)
 
 
 def _headers_of(request: Request) -> dict[str, str]:
-    """Returns the headers by name; of one that came twice the first, as Starlette's own mapping has it, but searched
-    once and not again for each name."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(request.headers.raw)}
+    """Returns the headers that are read here, by name; of one that came twice the first, as Starlette has it."""
+    found: list[tuple[bytes, bytes]] = request.scope["headers"]
+    return {_READ_HEADERS[name]: value.decode("latin-1") for name, value in reversed(found) if name in _READ_HEADERS}
 
 
-class _Json(JSONResponse):
-    """A JSONResponse with an encoder that was made before, and headers that need no looking through."""
+# Made once: json.dumps with arguments makes one for each answer.
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
-    _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
-    def render(self, content: Any) -> bytes:
-        return self._encode(content).encode()
+class _Json(Response):
+    """An answer in JSON, encoded before, whose headers need no looking through."""
 
-    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, content: str, headers: Mapping[str, str]) -> None:
+        self.status_code, self.background, self.body = 200, None, content.encode()
         self.raw_headers = [
-            *((name.encode(), value.encode()) for name, value in (headers or {}).items()),
+            *((name.encode(), value.encode()) for name, value in headers.items()),
             (b"content-length", str(len(self.body)).encode()),
             (b"content-type", b"application/json"),
         ]
@@ -264,7 +297,7 @@ def _believed(request: Request, headers: dict[str, str], runtime: Runtime) -> Ma
         violation = Violation(row=BODY, field=UNIT_HEADER, rule="duplicate", got="several", expected="one unit id")
         raise Rejected("1 violation of the schema", [violation])
     if runtime.tier is not Tier.LOCAL:
-        headers.pop("x-event-time", None)
+        headers.pop(EVENT_TIME_HEADER, None)
     return headers
 
 

@@ -1,8 +1,10 @@
 """How requests come to the model: each in a thread of its own, or those that wait together in one call."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import accumulate
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,10 +12,13 @@ from numpy.typing import NDArray
 
 from shipway.serving.requests import MAX_ROWS
 
-__all__ = ["BatchedCalls", "ModelCalls", "SingleCalls"]
+__all__ = ["BatchedCalls", "Deadlines", "ModelCalls", "SingleCalls"]
 
 Rows = Sequence[Mapping[str, Any]]
 Predict = Callable[[Rows], object]
+Ended = Callable[[], None]
+# Who waits for a call, and who is told of its end.
+Told = Sequence[tuple["asyncio.Future[Any]", Ended]]
 
 # How long a request waits for the call before it: past that, the call is slow and the next one begins beside it.
 _PATIENCE_SECONDS = 0.02
@@ -22,16 +27,65 @@ _PATIENCE_SECONDS = 0.02
 _LINGER_SECONDS = 0.001
 
 
+def _nobody() -> None:
+    """Is told that a call has ended, where nobody wants to know."""
+
+
 class ModelCalls(Protocol):
     """Calls a model off the event loop."""
 
-    def submit(self, rows: Rows) -> "asyncio.Future[Any]":
-        """Returns what will be the model's answer for `rows`, or what it raised; done when the call has ended."""
+    def submit(self, rows: Rows, ended: Ended = _nobody) -> "asyncio.Future[Any]":
+        """Returns what will be the model's answer for `rows`, or what it raised.
+
+        It is the caller's own: who waits no longer may cancel it or set it, and the call goes on.
+
+        Args:
+            rows: of one request.
+            ended: called in the event loop when the call has ended, whether somebody still waited for it or not.
+        """
         ...
 
     def close(self) -> None:
         """Begins no call any more; one that hangs is not waited for."""
         ...
+
+
+class Deadlines:
+    """Ends a wait that took too long, with TimeoutError; one timer for all who wait, instead of one each.
+
+    Args:
+        seconds: how long each may wait.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        # In the order of their ends, because all wait equally long.
+        self._waiting: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._armed: asyncio.AbstractEventLoop | None = None
+
+    def watch(self, future: "asyncio.Future[Any]") -> None:
+        """Gives a future its time, from now on."""
+        loop, waiting = future.get_loop(), self._waiting
+        self._forget()
+        waiting.append((loop.time() + self._seconds, future))
+        if self._armed is not loop:
+            self._armed = loop
+            loop.call_later(self._seconds, self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        self._forget()
+        while self._waiting and self._waiting[0][0] <= now:
+            self._waiting.popleft()[1].set_exception(TimeoutError())
+            self._forget()
+        if self._waiting:
+            loop.call_at(self._waiting[0][0], self._look, loop)
+        else:
+            self._armed = None
+
+    def _forget(self) -> None:
+        while self._waiting and self._waiting[0][1].done():
+            self._waiting.popleft()
 
 
 class SingleCalls:
@@ -46,13 +100,20 @@ class SingleCalls:
         self._predict = predict
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="model")
 
-    def submit(self, rows: Rows) -> "asyncio.Future[Any]":
+    def submit(self, rows: Rows, ended: Ended = _nobody) -> "asyncio.Future[Any]":
         """Returns what will be the model's answer for `rows`."""
-        return asyncio.get_running_loop().run_in_executor(self._threads, self._predict, rows)
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        work = self._threads.submit(self._call, rows)
+        work.add_done_callback(lambda done: _on(loop, _settle, [(future, ended)], done))
+        return future
 
     def close(self) -> None:
         """Lets go of the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _call(self, rows: Rows) -> list[object]:
+        return [_attempt(self._predict, rows)]
 
 
 class BatchedCalls:
@@ -70,14 +131,14 @@ class BatchedCalls:
     def __init__(self, predict: Predict, threads: int, max_rows: int = MAX_ROWS) -> None:
         self._predict, self._max_rows = predict, max_rows
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="model")
-        self._waiting: list[tuple[Rows, asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[Rows, asyncio.Future[Any], Ended]] = []
         self._running, self._expected = 0, 1
 
-    def submit(self, rows: Rows) -> "asyncio.Future[Any]":
+    def submit(self, rows: Rows, ended: Ended = _nobody) -> "asyncio.Future[Any]":
         """Returns what will be the model's answer for `rows`."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        self._waiting.append((rows, future))
+        self._waiting.append((rows, future, ended))
         if self._running:
             if len(self._waiting) == 1:
                 loop.call_later(_PATIENCE_SECONDS, self._begin, future)
@@ -96,15 +157,18 @@ class BatchedCalls:
         # A timer whose request has long been taken along has nothing to begin.
         if not self._waiting or (patient is not None and self._waiting[0][1] is not patient):
             return
-        batch, count = list[tuple[Rows, asyncio.Future[Any]]](), 0
-        while self._waiting and (not batch or count + len(self._waiting[0][0]) <= self._max_rows):
-            batch.append(self._waiting.pop(0))
-            count += len(batch[-1][0])
+        taken, count = 0, 0
+        for rows, _, _ in self._waiting:
+            if taken and count + len(rows) > self._max_rows:
+                break
+            taken += 1
+            count += len(rows)
+        batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
         self._running += 1
-        self._expected = len(batch)
+        self._expected = taken
         loop = asyncio.get_running_loop()
-        work = self._threads.submit(self._call, [rows for rows, _ in batch])
-        work.add_done_callback(lambda done: _on(loop, self._end, [future for _, future in batch], done))
+        work = self._threads.submit(self._call, [rows for rows, _, _ in batch])
+        work.add_done_callback(lambda done: _on(loop, self._end, [(future, ended) for _, future, ended in batch], done))
         if self._waiting:
             loop.call_later(_PATIENCE_SECONDS, self._begin, self._waiting[0][1])
 
@@ -115,24 +179,14 @@ class BatchedCalls:
         values = _numbers(_attempt(self._predict, rows), len(rows))
         if values is None:
             return [_attempt(self._predict, one) for one in batch]
-        return list(np.split(values, np.cumsum([len(one) for one in batch[:-1]])))
+        ends = list(accumulate(len(one) for one in batch))
+        return [values[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
-    def _end(self, futures: list["asyncio.Future[Any]"], done: "Future[list[object]]") -> None:
+    def _end(self, told: Told, done: "Future[list[object]]") -> None:
         self._running -= 1
+        _settle(told, done)
         if done.cancelled():
-            for future in futures:
-                future.cancel()
             return
-        # What ends a process, raised by a model: nobody of the batch has an answer.
-        ended = done.exception()
-        answers = [_Raised(ended)] * len(futures) if ended else done.result()
-        for future, answer in zip(futures, answers, strict=True):
-            if future.cancelled():
-                continue
-            if isinstance(answer, _Raised):
-                future.set_exception(answer.error)
-            else:
-                future.set_result(answer)
         if len(self._waiting) >= self._expected:
             self._begin()
         elif self._waiting:
@@ -157,6 +211,26 @@ def _numbers(raw: object, count: int) -> NDArray[np.float64] | None:
     except (TypeError, ValueError):
         return None
     return values if values.shape == (count,) and np.isfinite(values).all() else None
+
+
+def _settle(told: Told, done: "Future[list[object]]") -> None:
+    """Gives each request its part of a call that has ended; nothing to one that waits no longer."""
+    if done.cancelled():
+        for future, ended in told:
+            ended()
+            future.cancel()
+        return
+    # What ends a process, raised by a model: nobody of the batch has an answer.
+    fatal = done.exception()
+    answers = [_Raised(fatal)] * len(told) if fatal else done.result()
+    for (future, ended), answer in zip(told, answers, strict=True):
+        ended()
+        if future.done():
+            continue
+        if isinstance(answer, _Raised):
+            future.set_exception(answer.error)
+        else:
+            future.set_result(answer)
 
 
 def _on(loop: asyncio.AbstractEventLoop, end: Callable[..., None], *arguments: object) -> None:

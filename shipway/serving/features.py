@@ -259,7 +259,7 @@ def described(error: BaseException) -> str:
 def joined(rows: Sequence[Mapping[str, Any]], features: Sequence[Sequence[ServedFeature]]) -> list[dict[str, Any]]:
     """Returns each row with its features, by the names of model.yaml."""
     return [
-        {**row, **{feature.name: feature.value for feature in served}}
+        {**row, **{feature.name: feature.value for feature in served}} if served else dict(row)
         for row, served in zip(rows, features, strict=True)
     ]
 

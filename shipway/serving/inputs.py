@@ -39,18 +39,18 @@ class InputCounts:
         names = [*schema.names, *(name for field in schema.fields for name in field.derived)]
         fields = [FieldBins.of(name, known[name]) for name in sorted(names) if name in known]
         served = [(place, name) for place, name in enumerate(features) if name in known]
-        self._numbers = [one.name for one in fields if not isinstance(known[one.name], Categories)]
+        numbers = [one for one in fields if not isinstance(known[one.name], Categories)]
+        self._numbers = [(one.name, is_derived(one.name)) for one in numbers]
         self._categories = [one for one in fields if isinstance(known[one.name], Categories)]
         self._places = [place for place, _ in served]
         # A row is put together in this order: numbers, categories, features, the prediction.
-        numbers = [one for one in fields if one.name in self._numbers]
         read = [FieldBins.of(name, known[name]) for _, name in served]
         bins = Bins([*numbers, *self._categories, *read, FieldBins.of("", reference.predictions)])
         self._counters, self._exposition = Counters(bins), Exposition(bins, labels)
 
     def add(
         self,
-        rows: Iterable[Mapping[str, Any]],
+        rows: Sequence[Mapping[str, Any]],
         features: Iterable[Sequence[ServedFeature]],
         predictions: NDArray[np.float64] | None,
     ) -> None:
@@ -61,18 +61,18 @@ class InputCounts:
             features: of each row; none where they could not be read.
             predictions: the model's own; None when it gave none.
         """
-        rows = list(rows)
         values = [_NULL] * len(rows) if predictions is None else predictions.tolist()
         for row, served, prediction in zip(rows, features, values, strict=True):
-            self._counters.add((*self._fields(row), *self._features(served), prediction))
+            self._counters.add([*self._fields(row), *self._features(served), prediction])
 
     def page(self) -> str:
         """Returns the counters in Prometheus' text format, every row so far among them."""
         return self._exposition.page(self._counters.read())
 
     def _fields(self, row: Mapping[str, Any]) -> list[float]:
-        numbers = [_NULL if (value := _value(row, name)) is None else value for name in self._numbers]
-        return [*numbers, *(one.code(row[one.name]) for one in self._categories)]
+        numbers = [value_of(row, name) if derived else row[name] for name, derived in self._numbers]
+        codes = [one.code(row[one.name]) for one in self._categories]
+        return [*(_NULL if value is None else value for value in numbers), *codes]
 
     def _features(self, served: Sequence[ServedFeature]) -> list[float]:
         if not served:
@@ -81,7 +81,3 @@ class InputCounts:
             feature.value if (feature := served[place]).status is FeatureStatus.FRESH else _NULL
             for place in self._places
         ]
-
-
-def _value(row: Mapping[str, Any], name: str) -> float | None:
-    return value_of(row, name) if is_derived(name) else row[name]

@@ -4,10 +4,9 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from shipway.contract.schema import Schema
 from shipway.logs.schemas import LABEL_SCHEMA, PREDICTION_SCHEMA, SCHEMAS, Kind
@@ -24,8 +23,7 @@ __all__ = ["LABEL_SCHEMA", "PREDICTION_SCHEMA", "LabelLog", "Logged", "Predictio
 _STORE_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class Logged:
+class Logged(NamedTuple):
     """One prediction as it was served."""
 
     prediction_id: str
@@ -69,7 +67,7 @@ class PredictionLog:
         self, event_time: datetime, unit_id: str, served_by: str, logged: Sequence[Logged], rollout: int
     ) -> None:
         """Queues the records of one answer, 0 for no rollout; drops and counts them when the queue is full."""
-        self._log.append([self._record(event_time, unit_id, served_by, one) | {"rollout": rollout} for one in logged])
+        self._log.append([self._record(event_time, unit_id, served_by, one, rollout) for one in logged])
 
     def close(self) -> None:
         """Writes what waits."""
@@ -77,7 +75,7 @@ class PredictionLog:
         if self._described:
             self._described.close()
 
-    def _record(self, event_time: datetime, unit_id: str, served_by: str, one: Logged) -> dict[str, Any]:
+    def _record(self, event_time: datetime, unit_id: str, served_by: str, one: Logged, rollout: int) -> dict[str, Any]:
         redaction, values = self._redaction, self._redaction.values(one.row)
         return {
             "prediction_id": one.prediction_id,
@@ -92,6 +90,7 @@ class PredictionLog:
             "version": self._version,
             "slot": self._slot,
             "served_by": served_by,
+            "rollout": rollout,
         }
 
 

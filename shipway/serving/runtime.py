@@ -6,9 +6,8 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import psutil
@@ -20,7 +19,7 @@ from shipway.contract.metrics import SERVING_JOB, Outcome, Slot
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema
 from shipway.contract.serving import ServingRuntime, ServingSpec
-from shipway.serving.calls import BatchedCalls, SingleCalls
+from shipway.serving.calls import BatchedCalls, Deadlines, SingleCalls
 from shipway.serving.dead_letters import DeadLetter, DeadLetterLog
 from shipway.serving.fallback import Exhausted, FallbackChain, Replacement
 from shipway.serving.faults import Faults
@@ -74,8 +73,7 @@ class Unanswered(Exception):
         self.outcome, self.request_id = outcome, request_id
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What a request gets back: one prediction and one id a row, where they came from, and the age of repeated ones."""
 
     predictions: list[float]
@@ -135,6 +133,7 @@ class Runtime:
             if joined_calls
             else SingleCalls(self._predict, spec.max_concurrency)
         )
+        self._deadlines = Deadlines(spec.timeout_seconds)
         self._units, self._faults, self._edges = Units(), faults, edges
         self._busy = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -213,11 +212,10 @@ class Runtime:
         return keys, features
 
     async def _infer(self, rows: list[dict[str, Any]]) -> tuple[NDArray[np.float64] | None, Outcome, str]:
-        future = self._calls.submit(rows)
-        future.add_done_callback(self._finished)
+        future = self._calls.submit(rows, self._finished)
+        self._deadlines.watch(future)
         try:
-            async with asyncio.timeout(self.spec.timeout_seconds):
-                raw = await asyncio.shield(future)
+            raw = await future
         except TimeoutError:
             return None, Outcome.TIMEOUT, f"the model took longer than {self.spec.timeout_seconds} s"
         except Exception as error:  # noqa: BLE001 - whatever a model raises, the chain answers and the counter says so
@@ -237,10 +235,8 @@ class Runtime:
         finally:
             self.measures.inference(time.perf_counter() - started)
 
-    def _finished(self, future: "asyncio.Future[Any]") -> None:
+    def _finished(self) -> None:
         self._busy -= 1
-        if not future.cancelled():
-            future.exception()
 
     async def _fall_back(
         self, asked: Asked, features: Sequence[Sequence[ServedFeature]], outcome: Outcome, cause: str

@@ -30,7 +30,7 @@ class RolloutStep:
         >>> RolloutStep.parse("3/1")
         RolloutStep(rollout=3, step_index=1)
         """
-        found = _STEP.fullmatch(text or "")
+        found = _STEP.fullmatch(text) if text else None
         return cls(int(found[1]), int(found[2])) if found else None
 
 

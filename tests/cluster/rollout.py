@@ -26,7 +26,8 @@ from tests.cluster.test_onprem import objects
 from tests.cluster.traffic import Alertmanager, Gateway, Pods, Prometheus
 from tests.components.conftest import REPOSITORY, Project
 from tests.components.kubernetes.cluster import FIRST, SECOND, STACK, Cluster
-from tests.shipway.delivery.stack import free_port, wait_until
+from tests.e2e.machine import free_port
+from tests.shipway.delivery.stack import wait_until
 from tests.standins.object_store import ObjectStore
 
 __all__ = ["Rollout"]

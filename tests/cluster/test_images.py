@@ -29,7 +29,8 @@ from shipway.images.registry import Repository
 from shipway.images.signing import KEY_VARIABLE, Key, public_key_of, public_pem
 from shipway.scaffold.testing import TrainedService, train_service
 from tests.cluster.registry import PACKAGES, Registry, put_bundle, serve
-from tests.e2e.slot_process import free_port, ready
+from tests.e2e.machine import free_port
+from tests.e2e.slot_process import ready
 from tests.e2e.test_slot import REQUEST
 from tests.shipway.delivery.stack import PROJECT, wait_until
 

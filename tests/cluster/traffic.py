@@ -20,9 +20,10 @@ from shipway.delivery.cluster.api import HTTP_ROUTES, Document
 from shipway.delivery.cluster.connect import HttpApi
 from shipway.delivery.cluster.route import token_of
 from tests.components.kubernetes.cluster import FIRST, SECOND
+from tests.e2e.machine import free_port
 from tests.faults.rig import find_prometheus
 from tests.shipway.delivery.cluster.objects import parents
-from tests.shipway.delivery.stack import free_port, wait_until
+from tests.shipway.delivery.stack import wait_until
 
 __all__ = ["Alertmanager", "Gateway", "Pods", "Prometheus"]
 

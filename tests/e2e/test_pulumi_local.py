@@ -25,6 +25,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+# For the gateway to answer on a busy machine.
+READY_SECONDS = 60
+
 PLATFORM = ("alert-receiver", "alertmanager", "delivery", "gateway", "labels", "prometheus", "registrar")
 
 MODEL = """\
@@ -171,7 +174,7 @@ def test_a_second_up_changes_nothing(engine: Engine) -> None:
 
 def test_the_gateway_and_prometheus_answer(engine: Engine) -> None:
     """A model without a release has a route and no slot: 503, not a refused connection; Prometheus sees its targets."""
-    assert wait_until(lambda: engine.answers() == 503, 10)
+    assert wait_until(lambda: engine.answers() == 503, READY_SECONDS)
 
     def healthy() -> dict[str, str]:
         url = f"http://127.0.0.1:{engine.base + 2}/api/v1/targets"
@@ -267,7 +270,7 @@ def test_a_second_stack_runs_beside_and_a_failed_or_interrupted_up_is_resumed(pr
 
         other.up()
         assert other.changes() == {}
-        assert wait_until(lambda: other.answers() == 503, 10)
+        assert wait_until(lambda: other.answers() == 503, READY_SECONDS)
     finally:
         other.destroy()
     assert other.left_over() == []
@@ -281,4 +284,4 @@ def test_destroy_leaves_no_process_port_or_socket(engine: Engine) -> None:
     assert not engine.layout.envoy.exists()
     assert engine.layout.registry.exists()
     engine.up()
-    assert wait_until(lambda: engine.answers() == 503, 10)
+    assert wait_until(lambda: engine.answers() == 503, READY_SECONDS)

@@ -29,7 +29,8 @@ from shipway.contract.serving import ServingRuntime
 from shipway.drift.bins import FieldBins
 from shipway.scaffold.testing import TrainedService, train_service
 from shipway.serving.previous import load_before
-from tests.e2e.slot_process import command, free_port, slot, value
+from tests.e2e.machine import free_port
+from tests.e2e.slot_process import command, slot, value
 
 ROOT = Path(__file__).resolve().parents[2]
 REQUEST = json.loads((ROOT / "services" / "digits" / "tests" / "request.json").read_text(encoding="utf-8"))

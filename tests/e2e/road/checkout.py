@@ -26,7 +26,7 @@ ENVIRONMENT = "local"
 ACTOR = "road-test"
 
 # Longer than any one command takes on a busy machine.
-COMMAND_SECONDS = 240
+COMMAND_SECONDS = 400
 
 # What a shell has that sourced another checkout's .shipway/env, or that runs below another make or pytest.
 _FOREIGN = ("ENV", "GNUMAKEFLAGS", "MAKE", "MFLAGS", "ONLY", "PULUMI_", "PYTEST_", "PYTHON", "SHIPWAY_", "VIRTUAL_ENV")

@@ -21,7 +21,7 @@ from shipway.contract.release import load_release, release_path, short_digest
 from tests.e2e.road.checkout import ACTOR, ENVIRONMENT, Checkout, Done, operations, own_checkout
 from tests.e2e.road.traffic import Load, SlowRequest
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 # For a slot to load its model on a busy machine.
 READY_SECONDS = 60

@@ -26,6 +26,7 @@ from shipway.delivery.envoy.admin import Admin
 from shipway.delivery.local import local_controller
 from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.rollouts import Rollouts
+from tests.e2e.machine import free_base, free_port
 
 ENVIRONMENT = "test"
 PROJECT = Path(__file__).parents[3]
@@ -249,33 +250,6 @@ class Stack:
         for slot in self.slots.values():
             slot.stop()
         shutil.rmtree(self.layout.sockets, ignore_errors=True)
-
-
-def free_port() -> int:
-    """Returns a port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def free_base() -> int:
-    """Returns a port that is free together with the six after it."""
-    while True:
-        base = free_port()
-        if base > 65_000:
-            continue
-        sockets: list[socket.socket] = []
-        try:
-            for port in range(base, base + 7):
-                sockets.append(socket.socket())
-                sockets[-1].bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        else:
-            return base
-        finally:
-            for one in sockets:
-                one.close()
 
 
 def bootstrap(stack: Stack) -> dict[str, object]:

@@ -16,7 +16,8 @@ from shipway.contract.model import RolloutSpec
 from shipway.contract.route import Phase, RolloutState, RouteSpec, SlotEndpoint
 from shipway.delivery.alarms import Alarm, Notifier, alarms
 from shipway.delivery.served import Change, ServedModel
-from tests.shipway.delivery.stack import digest, free_port, wait_until
+from tests.e2e.machine import free_port
+from tests.shipway.delivery.stack import digest, wait_until
 
 NOW, LATER = "2026-01-02T03:04:05.000+00:00", "2026-01-02T03:05:05.000+00:00"
 LIVE, CANDIDATE = digest("a"), digest("b")

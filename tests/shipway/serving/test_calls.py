@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shipway.serving.calls import BatchedCalls
+from shipway.serving.calls import BatchedCalls, Deadlines, SingleCalls
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -143,3 +143,50 @@ def test_everybody_is_answered_whatever_the_order() -> None:
         calls.close()
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("make", [BatchedCalls, SingleCalls])
+def test_a_call_is_told_to_have_ended_though_nobody_waits(make: Callable[..., BatchedCalls | SingleCalls]) -> None:
+    """Who gives up leaves the call to its end, and only that end makes room for another."""
+
+    async def run() -> None:
+        model, ended = Slow(), asyncio.Event()
+        calls = make(model, 1)
+        given_up = calls.submit(rows(1), ended.set)
+        assert await asyncio.to_thread(model.begun.wait, 10)
+        given_up.cancel()
+        await asyncio.sleep(0)
+        assert not ended.is_set()
+        model.go.set()
+        async with asyncio.timeout(10):
+            await ended.wait()
+            assert list(await calls.submit(rows(2))) == [2]
+        calls.close()
+
+    asyncio.run(run())
+
+
+def test_a_wait_ends_at_its_own_deadline() -> None:
+    """One timer for all, and each has its whole time; what is done is left alone; another loop has its own timer."""
+    deadlines = Deadlines(0.05)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        begun: list[float] = []
+        waiting: list[asyncio.Future[int]] = []
+        for number in range(3):
+            waiting.append(loop.create_future())
+            deadlines.watch(waiting[-1])
+            begun.append(loop.time())
+            if number == 1:
+                waiting[-1].set_result(7)
+            await asyncio.sleep(0.02)
+        for number in (0, 2):
+            async with asyncio.timeout(10):
+                with pytest.raises(TimeoutError):
+                    await waiting[number]
+            assert loop.time() - begun[number] >= 0.049
+        assert await waiting[1] == 7
+
+    for _ in range(2):
+        asyncio.run(run())

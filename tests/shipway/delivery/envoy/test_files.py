@@ -12,7 +12,7 @@ from shipway.delivery.envoy.admin import Admin, Report
 from shipway.delivery.envoy.configuration import Document
 from shipway.delivery.envoy.files import EnvoyFiles
 from shipway.delivery.target import Rejected
-from tests.shipway.delivery.stack import free_port
+from tests.e2e.machine import free_port
 
 GOOD, BETTER, BAD = (Document(v, json.dumps({"version_info": v})) for v in ("good", "better", "bad"))
 
