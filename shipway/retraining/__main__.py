@@ -1,4 +1,4 @@
-"""`python -m shipway.retraining serve|wake|run|train`: who starts a run, here and on a cluster, the run, its training."""
+"""`python -m shipway.retraining serve|wake|run|train`: what starts a run, here or on a cluster, a run, its training."""
 
 import argparse
 import sys

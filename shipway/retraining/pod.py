@@ -1,4 +1,4 @@
-"""The job of a model on a cluster: one look, from a pod that has a volume, an identity and a token of the repository."""
+"""The job of a model on a cluster: one look, from a pod with a volume, an identity and a token of the repository."""
 
 import json
 import os
@@ -17,7 +17,6 @@ from shipway.delivery.cluster.client import served
 from shipway.delivery.cluster.connect import connect
 from shipway.retraining.checkout import Checkout
 from shipway.retraining.memory import Planned
-from shipway.retraining.outcome import outcome_path
 from shipway.retraining.schedule import needs_slot
 from shipway.retraining.stored import StoredModel
 from shipway.retraining.waking import Wake

@@ -52,7 +52,8 @@ def waits_for(rule: RetrainingSpec, memory: Memory) -> str:
     if memory.failures:
         return f"{memory.failures} failed, the next try is at {_time(memory.not_before_seconds)}: {memory.problem}"
     if memory.pending:
-        return f"{memory.pending} waits for the cool-down until {_time(memory.last_ended_seconds + rule.cool_down_seconds)}"
+        cooled = _time(memory.last_ended_seconds + rule.cool_down_seconds)
+        return f"{memory.pending} waits for the cool-down until {cooled}"
     if rule.every_seconds is not None:
         return f"the schedule's next run is at {_time(due_seconds(rule, memory))}"
     return "no verdict asks for a run"

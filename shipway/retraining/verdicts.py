@@ -67,7 +67,7 @@ def read_new(path: Path, place: Place, *, accuracy: bool, say: Callable[[str], N
 def read_added(
     content: bytes, where: str, place: Place, *, accuracy: bool, say: Callable[[str], None]
 ) -> tuple[list[Verdict], Place]:
-    """Returns the verdicts after `place` in an object, which its writer sends whole each time, and the place after them.
+    """Returns the verdicts after `place` in an object, which is always written whole, and the place after them.
 
     Where the last line that was read is gone, as after the object was lost, all of it is new: what the newest version
     knew of starts nothing anyway.
