@@ -47,7 +47,7 @@ def test_a_push_that_is_refused_says_why(checkout: Checkout, remote: Remote) -> 
     """In the words of the repository."""
     remote.refuse()
     remote.commit(checkout.folder, "retrain/a")
-    with pytest.raises(ShipwayError, match="git push: .*no pushes today"):
+    with pytest.raises(ShipwayError, match=r"git push: .*no pushes today"):
         checkout.push("retrain/a")
 
 
@@ -83,7 +83,7 @@ def test_the_token_is_given_to_who_asks_and_said_nowhere(
     """It comes out of its file when the server asks for a password; a token that is not taken is not repeated."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     url = f"http://127.0.0.1:{asks.server_address[1]}/models/shipway.git"
-    with pytest.raises(ShipwayError, match="git clone: .*Authentication failed") as refused:
+    with pytest.raises(ShipwayError, match=r"git clone: .*Authentication failed") as refused:
         Checkout(tmp_path / "other", url, remote.token).make()
     assert [base64.b64decode(one.removeprefix("Basic ")).decode() for one in _Asks.seen if one] == ["shipway:secret"]
     assert "secret" not in str(refused.value)

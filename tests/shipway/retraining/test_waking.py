@@ -198,7 +198,7 @@ def test_killed_anywhere_it_neither_repeats_nor_loses_a_run(
 ) -> None:
     """The next look goes on with the same run: one branch, one outcome, and what was trained is not trained again."""
     world.verdict()
-    with monkeypatch.context() as patched, pytest.raises(Killed):
+    with monkeypatch.context() as patched:
         if moment == "before it trains":
             patched.setattr(Checkout, "make", kill)
         elif moment == "while it trains":
@@ -207,7 +207,8 @@ def test_killed_anywhere_it_neither_repeats_nor_loses_a_run(
             patched.setattr(Checkout, "push", kill)
         else:
             patched.setattr(StoredModel, "tell", kill)
-        world.look()
+        with pytest.raises(Killed):
+            world.look()
     planned = world.memory.planned
     assert planned is not None
     world.play = world.proposes
