@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from shipway.bundle.store import ArtifactStore
 from shipway.contract.environment import load_environment
+from shipway.contract.kubernetes import models_namespace
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
 from shipway.contract.model import load_model
@@ -54,8 +55,7 @@ NAME = "toy-train"
 JOB = f"{NAME}-retraining"
 START = datetime(2020, 1, 1, tzinfo=UTC)
 ROWS = 800
-# What a cluster gives to a job, besides the job itself.
-RIGHTS = frozenset({"Namespace", "Role", "RoleBinding", "ServiceAccount"})
+RIGHTS = ("ServiceAccount", "Role", "RoleBinding")
 # Where a pod finds its ServiceAccount's token and the API server.
 IDENTITY, API_SERVER = "/var/run/secrets/kubernetes.io/serviceaccount", "https://kubernetes.default.svc"
 
@@ -78,6 +78,11 @@ class Retrained:
     registry: Registry
     store: ObjectStore
 
+    @property
+    def namespace(self) -> str:
+        """The models' own."""
+        return models_namespace(STACK)
+
     def declare(self) -> None:
         """Makes the repository, the champion and its traffic, and applies what the program declares of rights."""
         self.remote = Remote(self.folder)
@@ -86,12 +91,17 @@ class Retrained:
         self._environment_of({"cpu": f"{self.registry.host}/models/shipway/base@sha256:{'0' * 64}"})
         self.champion = self._champion()
         self._log()
-        registered = Cluster(self.project).register()
-        self.declared = [one for one in objects(registered) if one["kind"] in RIGHTS or NAME in one["metadata"]["name"]]
-        self.namespace = next(one["metadata"]["namespace"] for one in self.declared if one["kind"] == "CronJob")
-        rights = [one for one in self.declared if self._is_right(one)]
-        self.plane.apply(*[one for one in rights if one["kind"] == "Namespace"])
-        self.plane.apply(*[one for one in rights if one["kind"] != "Namespace"], self._of("HTTPRoute", NAME))
+        everything = objects(Cluster(self.project).register())
+        self.declared = [
+            one
+            for one in everything
+            if one["metadata"].get("namespace") == self.namespace and NAME in one["metadata"]["name"]
+        ]
+        self.plane.apply(
+            *(one for one in everything if (one["kind"], one["metadata"]["name"]) == ("Namespace", self.namespace))
+        )
+        self.grant()
+        self.plane.apply(self._of("HTTPRoute", NAME))
         self._go_live()
         (self.project.root / ".gitignore").write_text("/.shipway\n")
         self.remote.git("symbolic-ref", "HEAD", "refs/heads/main")
@@ -134,8 +144,8 @@ class Retrained:
         self.plane.kubectl("delete", kind, name, "-n", self.namespace)
 
     def grant(self) -> None:
-        """Gives the job its rights back."""
-        self.plane.apply(*[one for one in self.declared if self._is_right(one) and one["kind"] != "Namespace"])
+        """Gives the job its rights."""
+        self.plane.apply(*[self._of(kind, JOB) for kind in RIGHTS])
 
     def forget(self) -> None:
         """Makes the next job the first one: nothing is remembered, proposed or on its volume."""
@@ -152,8 +162,7 @@ class Retrained:
 
     def end(self) -> None:
         """Takes all of it out of the cluster."""
-        spaces = [one["metadata"]["name"] for one in self.declared if one["kind"] == "Namespace"]
-        self.plane.kubectl("delete", "namespace", "--wait=true", "--timeout=50s", *spaces)
+        self.plane.kubectl("delete", "namespace", "--timeout=50s", self.namespace)
 
     def _write_service(self) -> None:
         self.service.mkdir(parents=True)
@@ -238,11 +247,6 @@ class Retrained:
             route = api.read(HTTP_ROUTES, self.namespace, NAME)
             assert route is not None
             api.patch(HTTP_ROUTES, self.namespace, NAME, write(route, served))
-
-    def _is_right(self, one: dict[str, Any]) -> bool:
-        if one["kind"] == "Namespace":
-            return one["metadata"]["name"] == self.namespace
-        return one["kind"] in RIGHTS and one["metadata"]["name"] == JOB
 
     def _of(self, kind: str, name: str) -> dict[str, Any]:
         (found,) = [one for one in self.declared if (one["kind"], one["metadata"]["name"]) == (kind, name)]
