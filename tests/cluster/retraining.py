@@ -49,11 +49,13 @@ from tests.shipway.retraining.repositories import Remote
 from tests.shipway.training.conftest import MODEL, SCHEMA, SERVICE, TRAIN
 from tests.standins.object_store import ObjectStore
 
-__all__ = ["NAME", "Retrained"]
+__all__ = ["DRIFTED_UNTIL", "NAME", "Retrained"]
 
 NAME = "toy-train"
 JOB = f"{NAME}-retraining"
-START = datetime(2020, 1, 1, tzinfo=UTC)
+# Logs of more than forty days ago are not looked at.
+START = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
+DRIFTED_UNTIL = START + timedelta(hours=12)
 ROWS = 800
 RIGHTS = ("ServiceAccount", "Role", "RoleBinding")
 # Where a pod finds its ServiceAccount's token and the API server.
@@ -112,7 +114,7 @@ class Retrained:
 
     def verdict(self) -> None:
         """Says, as the drift worker does, that a day of the traffic was another one than its training's."""
-        window = {"name": "day", "start": START.isoformat(), "end": (START + timedelta(hours=12)).isoformat()}
+        window = {"name": "day", "start": START.isoformat(), "end": DRIFTED_UNTIL.isoformat()}
         line = {"window": window, "status": "drifted", "kind": "input", "feature": "x"}
         self.store.objects[f"workers/drift/{NAME}/verdicts.jsonl"] = json.dumps(line).encode() + b"\n"
 

@@ -16,7 +16,7 @@ from shipway.contract.model import load_model
 from shipway.observability.rules import model_rules
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.registry import serve
-from tests.cluster.retraining import NAME, Retrained
+from tests.cluster.retraining import DRIFTED_UNTIL, NAME, Retrained
 from tests.components.conftest import make_project
 from tests.components.kubernetes.cluster import STACK
 from tests.faults.rig import find_prometheus
@@ -77,7 +77,7 @@ def test_a_verdict_ends_in_a_branch_of_one_commit(retrained: Retrained) -> None:
     release = yaml.safe_load(git("show", f"{branch}:{folder}/{STACK}.yaml"))
     assert release["blue"] == retrained.champion
     assert release["green"].startswith(f"sha256:{short}")
-    assert release["reason"] == "input drift in x, day to 2020-01-01T12:00:00+00:00"
+    assert release["reason"] == f"input drift in x, day to {DRIFTED_UNTIL.isoformat()}"
     image = f"{retrained.registry.host}/models/{NAME}@{release['images'][release['green']]}"
     retrained.registry.crane("validate", "--remote", image)
     assert retrained.memory.failures == 0
