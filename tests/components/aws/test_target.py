@@ -21,7 +21,13 @@ SETTINGS = load_settings(REPOSITORY / "policies" / "settings.yaml", frozenset(ru
 # The namespace of the models is the platform stack's.
 UNDECIDED = {
     "prod": set[tuple[str, str]](),
-    "prod-models": {("ML008", slot) for slot in ("digits-blue", "flight-delay-blue", "flight-delay-green")},
+    "prod-models": {
+        ("ML008", pod)
+        for pod in (
+            *("digits-blue", "flight-delay-blue", "flight-delay-green"),
+            *("digits-retraining-job", "flight-delay-retraining-job"),
+        )
+    },
 }
 
 
