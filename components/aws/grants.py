@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from components.aws.cluster_grants import ENTRANCE, KARPENTER, NODES
 from components.aws.grant import Grant
 
-__all__ = ["GRANTS", "MODEL", "document", "grants_of", "names_in"]
+__all__ = ["GRANTS", "MODEL", "RETRAINER", "document", "grants_of", "names_in"]
 
 # The part that every model is: its rights are written once, and each model's role holds them for its own name.
 MODEL = "model"
+# Likewise the job that retrains each.
+RETRAINER = "retrainer"
 
 _READ_SECRET = ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue")
 
@@ -110,6 +112,20 @@ _PLATFORM = (
     *_kept("labels"),
     *_kept("drift"),
     Grant(
+        "retraining",
+        ("s3:GetObject",),
+        ("arn:aws:s3:::{artifacts}/workers/retraining/*",),
+        "what the jobs remember is shown as metrics",
+    ),
+    Grant(
+        "retraining",
+        ("s3:ListBucket",),
+        ("arn:aws:s3:::{artifacts}",),
+        "the models are found",
+        {"StringLike": {"s3:prefix": "workers/retraining/*"}},
+    ),
+    Grant("retraining", ("kms:Decrypt",), ("{data_key}",), "what they remember is encrypted"),
+    Grant(
         "materialise",
         ("s3:GetObject",),
         ("arn:aws:s3:::{artifacts}/features/*",),
@@ -147,6 +163,60 @@ _MODEL = (
     Grant(MODEL, ("kms:Decrypt", "kms:GenerateDataKey"), ("{data_key}",), "log and passwords are encrypted"),
 )
 
+_RETRAINER = (
+    Grant(
+        RETRAINER,
+        ("s3:GetObject",),
+        (
+            "arn:aws:s3:::{predictions}/{model}/*",
+            "arn:aws:s3:::{artifacts}/workers/drift/{model}/*",
+            "arn:aws:s3:::{artifacts}/workers/labels/{model}/*",
+        ),
+        "verdicts and the recent labelled traffic are read",
+    ),
+    Grant(
+        RETRAINER,
+        ("s3:GetObject", "s3:PutObject"),
+        ("arn:aws:s3:::{artifacts}/workers/retraining/{model}/*",),
+        "what it decided outlives its pod",
+    ),
+    Grant(
+        RETRAINER,
+        ("s3:ListBucket",),
+        ("arn:aws:s3:::{predictions}",),
+        "hours of the log are found",
+        {"StringLike": {"s3:prefix": "{model}/*"}},
+    ),
+    Grant(
+        RETRAINER,
+        ("s3:ListBucket",),
+        ("arn:aws:s3:::{artifacts}",),
+        "verdicts and what it has kept are found",
+        {"StringLike": {"s3:prefix": [f"workers/{job}/{{model}}/*" for job in ("drift", "labels", "retraining")]}},
+    ),
+    Grant(RETRAINER, ("kms:Decrypt", "kms:GenerateDataKey"), ("{data_key}",), "logs, verdicts and state are encrypted"),
+    Grant(RETRAINER, ("ecr:GetAuthorizationToken",), ("*",), "it signs in to the registry"),
+    Grant(
+        RETRAINER,
+        ("ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"),
+        (
+            "arn:aws:ecr:{region}:{account}:repository/{cluster}/models/{model}",
+            "arn:aws:ecr:{region}:{account}:repository/{cluster}/models/shipway/base",
+        ),
+        "the bundle that serves, and what images are built on",
+    ),
+    Grant(
+        RETRAINER,
+        (
+            "ecr:CompleteLayerUpload",
+            "ecr:InitiateLayerUpload",
+            "ecr:PutImage",
+            "ecr:UploadLayerPart",
+        ),
+        ("arn:aws:ecr:{region}:{account}:repository/{cluster}/models/{model}",),
+        "the image of the version that it proposes",
+    ),
+)
 _SERVICES = (
     Grant(
         "online-store-password",
@@ -181,7 +251,7 @@ _SERVICES = (
     ),
 )
 
-GRANTS: tuple[Grant, ...] = (*_CLOUD, *NODES, *KARPENTER, *ENTRANCE, *_PLATFORM, *_MODEL, *_SERVICES)
+GRANTS: tuple[Grant, ...] = (*_CLOUD, *NODES, *KARPENTER, *ENTRANCE, *_PLATFORM, *_MODEL, *_RETRAINER, *_SERVICES)
 
 
 def grants_of(part: str) -> tuple[Grant, ...]:

@@ -12,7 +12,7 @@ __all__ = ["ImageRegistry", "model_repository"]
 
 # The platform's own images, and what models' are built on; a model's repository comes with the model.
 _IMAGES = {
-    **{image: f"platform/{image}" for image in ("delivery", "feast", "mlflow")},
+    **{image: f"platform/{image}" for image in ("delivery", "feast", "mlflow", "retraining")},
     "base": "models/shipway/base",
 }
 # Upstreams that take no credentials, by the prefix of their copies: nodes that lose the Internet still start pods.

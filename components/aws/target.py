@@ -23,7 +23,7 @@ from components.aws.endpoints import Endpoints
 from components.aws.expiry import Expiry, expires_on, refuse_expired
 from components.aws.gpu_pool import GpuNodes
 from components.aws.gpu_types import AWS_GPU_TABLE
-from components.aws.grants import MODEL
+from components.aws.grants import MODEL, RETRAINER
 from components.aws.identity import pod_identity
 from components.aws.karpenter import Karpenter
 from components.aws.keys import DataKey
@@ -65,6 +65,7 @@ from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubeconfig import cluster_of
 from shipway.contract.kubernetes import KubernetesSpec
 from shipway.contract.metrics import DELIVERY_JOB, MATERIALISE_JOB, Slot
+from shipway.contract.retrainer_settings import is_retrained
 from shipway.contract.workers import WORKERS
 
 __all__ = ["attach_parts", "build_model", "build_parts", "refuse", "served"]
@@ -324,20 +325,24 @@ def build_model(parent: pulumi.Resource, service: Service, platform: PlatformOut
     environment, model = platform.environment, service.spec.name
     own = pulumi.ResourceOptions(parent=parent, provider=platform.cloud)
     model_repository(environment, model, platform.handover[_DATA_KEY], own)
-    identity = pod_identity(
-        model,
-        MODEL,
-        environment,
-        namespace=ClusterNames(environment.name).models,
-        service_account=model,
-        values={**_buckets(environment), **platform.handover, "model": model},
-        opts=pulumi.ResourceOptions.merge(own, pulumi.ResourceOptions(depends_on=[platform.serving.ready])),
-    )
-    # A pod that starts before its identity would have none until it starts again.
-    serving = ServingOutputs(platform.serving.provider, identity)
-    return model_service.build_model(
-        parent, service, replace(platform, serving=serving), cluster_of(platform.root, environment), AWS_GPU_TABLE
-    )
+    cluster, names = cluster_of(platform.root, environment), ClusterNames(environment.name)
+    parts = {model: (MODEL, model)}
+    if is_retrained(service.spec) and cluster.retraining is not None:
+        parts[f"{model}-retrainer"] = (RETRAINER, names.retrainer(model))
+    # A pod that starts before its identity would have none until it starts again; each waits for the one before.
+    ready = platform.serving.ready
+    for name, (part, account) in parts.items():
+        ready = pod_identity(
+            name,
+            part,
+            environment,
+            namespace=names.models,
+            service_account=account,
+            values={**_buckets(environment), **platform.handover, "model": model},
+            opts=pulumi.ResourceOptions.merge(own, pulumi.ResourceOptions(depends_on=[ready])),
+        )
+    serving = ServingOutputs(platform.serving.provider, ready)
+    return model_service.build_model(parent, service, replace(platform, serving=serving), cluster, AWS_GPU_TABLE)
 
 
 def _accounts(environment: EnvironmentSpec, cluster: KubernetesSpec) -> dict[str, tuple[str, str]]:

@@ -77,6 +77,10 @@ class ClusterNames:
         """The Gateway, and the class the platform brings: a class belongs to the whole cluster."""
         return self.platform
 
+    def retrainer(self, model: str) -> str:
+        """The job that retrains a model, its ServiceAccount and its volume."""
+        return f"{model}-retraining"
+
     def slot(self, model: str, slot: Slot) -> str:
         """Returns the name of one slot's objects."""
         return f"{model}-{slot}"

@@ -1,9 +1,11 @@
-"""A model's retraining on its schedule: a CronJob that trains, compares, and proposes a release to the repository.
+"""A model's retraining: a CronJob that looks what is due, and then trains, compares, and proposes a release.
 
-It cannot do more: it may list the models' routes, to learn what is live, and push a branch. What becomes of that is
-decided where the repository is, and what becomes of the version by delivery.
+It decides by what the workers write into the object store, as the scheduler of a laptop does. Its rights are few: it
+may list the models' routes, to learn what is live, and push a branch. What becomes of that is decided where the
+repository is, and what becomes of the version by delivery.
 """
 
+import json
 import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +14,7 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.batch.v1 import CronJob, CronJobSpecArgs, JobSpecArgs, JobTemplateSpecArgs
 from pulumi_kubernetes.core.v1 import (
+    ConfigMap,
     ContainerArgs,
     PersistentVolumeClaim,
     PersistentVolumeClaimSpecArgs,
@@ -34,66 +37,40 @@ from components.kubernetes.places import (
     object_storage_environment,
     object_storage_files,
 )
-from components.kubernetes.pods import Mount, pod_template, resources, scratch, secret_files
+from components.kubernetes.pods import Mount, config_files, pod_template, resources, secret_files
 from components.services import Service
 from shipway.contract.documents import load_yaml
 from shipway.contract.environment import EnvironmentSpec, Tier, environment_path
 from shipway.contract.errors import SpecError
 from shipway.contract.kubernetes import KubernetesSpec, RetrainerSpec
-from shipway.contract.metrics import RETRAINING_JOB
+from shipway.contract.metrics import RETRAINER_JOB, RETRAINING_JOB
 from shipway.contract.model import ModelSpec
-from shipway.observability.rules import retraining_rules
+from shipway.contract.periodic import PERIODIC
+from shipway.contract.retrainer_settings import RetrainerSettings, is_retrained
+from shipway.observability.rules import retrainer_rules
 
 __all__ = ["build_retraining", "cron_schedule", "refuse_unfit_schedules"]
 
-_HOUR_SECONDS, _DAY_SECONDS, _WEEK_SECONDS = 3600, 86_400, 604_800
-# When a day's or a week's run starts: at night, on a Monday, in UTC.
-_AT_HOUR, _ON_DAY = 3, 1
-
+_ROW = PERIODIC[RETRAINER_JOB]
+# What a run takes besides its training: clone, traffic, image, load tests.
+_AROUND_SECONDS = 3600
+# What surrounds the process that trains, whose own limit is `memory_mib`.
+_AROUND_MIB = 1024
 _CPU_MILLICORES = 1000
-_STATE, _PROJECT, _SECRETS = "/var/lib/shipway", "/srv/shipway/project", "/etc/shipway/retraining"
-_PROJECT_MIB, _TEMPORARY_MIB = 4096, 4096
+_TEMPORARY_MIB = 4096
+_VOLUME, _CONFIG, _SECRETS = "/var/lib/shipway", "/etc/shipway/retraining", "/run/secrets/retraining"
+_SETTINGS, _DOCKER_CONFIG = "retraining.json", "config.json"
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - where a pod's identity lies, no password
 
-# The state of training outlives the pod, the checkout does not; a branch is pushed whatever the run said last, for a
-# run that was refused has made none.
-_SCRIPT = r"""
-printf '#!/bin/sh\ncat "%s"\n' "$REPOSITORY_TOKEN_FILE" > /tmp/askpass
-chmod 700 /tmp/askpass
-export GIT_ASKPASS=/tmp/askpass GIT_TERMINAL_PROMPT=0
-git -c credential.username=shipway clone --quiet --depth 1 "$REPOSITORY_URL" "$PROJECT"
-cd "$PROJECT"
-ln -s "$STATE" .shipway
-mkdir -p "$(dirname "$KUBECONFIG")"
-cat > "$KUBECONFIG" <<END
-{"apiVersion": "v1", "kind": "Config", "current-context": "$CONTEXT",
- "clusters": [{"name": "c", "cluster": {"server": "$API_SERVER",
-   "certificate-authority": "$TOKEN_FOLDER/ca.crt"}}],
- "users": [{"name": "u", "user": {"tokenFile": "$TOKEN_FOLDER/token"}}],
- "contexts": [{"name": "$CONTEXT", "context": {"cluster": "c", "user": "u"}}]}
-END
-shipway retrain "$1" --env "$2" --reason schedule --release propose
-for branch in $(git for-each-ref --format='%(refname)' "refs/heads/retrain/$1-*"); do
-  git -c credential.username=shipway push --quiet origin "$branch:$branch"
-done
-"""
 
+def cron_schedule(model: str) -> str:
+    """Returns when a model's job looks; the minute follows from the model's name, so that not all look at once.
 
-def cron_schedule(model: str, every_seconds: float) -> str | None:
-    """Returns the schedule of a CronJob, None for a time between two runs that cron cannot say.
-
-    The minute follows from the model's name, so that not all of them start at once.
-
-    >>> cron_schedule("digits", 604800), cron_schedule("digits", 6 * 3600), cron_schedule("digits", 5 * 3600)
-    ('53 3 * * 1', '53 */6 * * *', None)
+    >>> cron_schedule("digits"), cron_schedule("flight-delay")
+    ('3-59/10 * * * *', '8-59/10 * * * *')
     """
-    minute = zlib.crc32(model.encode()) % 60
-    if every_seconds == _WEEK_SECONDS:
-        return f"{minute} {_AT_HOUR} * * {_ON_DAY}"
-    if every_seconds == _DAY_SECONDS:
-        return f"{minute} {_AT_HOUR} * * *"
-    hours, rest = divmod(every_seconds, _HOUR_SECONDS)
-    return f"{minute} */{hours:.0f} * * *" if hours and not rest and 24 % hours == 0 else None
+    every = int(_ROW.every_seconds // 60)
+    return f"{zlib.crc32(model.encode()) % every}-59/{every} * * * *"
 
 
 def refuse_unfit_schedules(
@@ -109,16 +86,15 @@ def refuse_unfit_schedules(
         if every is None:
             continue
         if cluster.retraining is None:
-            path = environment_path(root, environment.name)
             raise SpecError(
-                path,
-                "kubernetes.retraining",
+                environment_path(root, environment.name),
+                f"{environment.target}.retraining",
                 None,
                 f"where models are retrained: {service.spec.name} asks for it every {every:g} s; or no schedule, and a "
                 "scheduler of your own that starts `shipway retrain`",
             )
-        if cron_schedule(service.spec.name, every) is None:
-            expected = "a week (604800), a day (86400) or hours that divide it: a CronJob says no other schedule"
+        if every < _ROW.every_seconds:
+            expected = f"at least {_ROW.every_seconds:g}: so often its job looks what is due"
             raise SpecError(service.folder / "model.yaml", "retraining.every_seconds", every, expected)
 
 
@@ -128,22 +104,22 @@ def build_retraining(
     cluster: KubernetesSpec,
     opts: pulumi.ResourceOptions,
 ) -> None:
-    """Builds the CronJob of a model with a schedule and what it may touch; nothing for one without."""
-    spec, place, every = service.spec, cluster.retraining, service.spec.retraining.every_seconds
-    if place is None or every is None:
+    """Builds the CronJob of a model that anything retrains, and what it may touch; nothing where no place is named."""
+    spec, place = service.spec, cluster.retraining
+    if place is None or not is_retrained(spec):
         return
     names = ClusterNames(environment.name)
-    name = f"{spec.name}-{RETRAINING_JOB}"
+    name = names.retrainer(spec.name)
     # Not `shipway/model`: by that label slots are found, and what may ask them.
     selector = {"shipway/retrains": spec.name}
-    given = {**labels(environment, RETRAINING_JOB), **selector, "shipway/owner": spec.owner.team}
+    given = {**labels(environment, RETRAINER_JOB), **selector, "shipway/owner": spec.owner.team}
     metadata = ObjectMetaArgs(name=name, namespace=names.models, labels=given)
     account = ServiceAccount(f"{name}-account", metadata=metadata, automount_service_account_token=False, opts=opts)
     _may_list_routes(name, metadata, account, opts)
     _edges(name, metadata, selector, cluster, place, opts)
     PersistentVolumeClaim(
         f"{name}-state",
-        # A class may bind a volume only when a pod asks for it, which may be a week from now.
+        # A class may bind a volume only when a pod asks for it.
         metadata=ObjectMetaArgs(
             name=name, namespace=names.models, labels=given, annotations={"pulumi.com/skipAwait": "true"}
         ),
@@ -154,13 +130,15 @@ def build_retraining(
         ),
         opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=environment.tier is Tier.PROD)),
     )
-    _job(spec, environment, cluster, place, metadata, selector, opts)
+    config = ConfigMap(f"{name}-config", metadata=metadata, data=_told(spec, environment, cluster, place), opts=opts)
+    waits = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[config]))
+    _job(spec, environment, cluster, place, metadata, selector, waits)
     CustomResource(
         f"{name}-rules",
         api_version="monitoring.coreos.com/v1",
         kind="PrometheusRule",
         metadata=metadata,
-        spec=load_yaml(retraining_rules(spec, environment, names.models, name, every)),
+        spec=load_yaml(retrainer_rules(spec, environment, names.models, name, _longest_seconds(spec))),
         opts=opts,
     )
 
@@ -197,26 +175,52 @@ def _job(
     selector: Mapping[str, str],
     opts: pulumi.ResourceOptions,
 ) -> None:
-    given = {**labels(environment, RETRAINING_JOB), **selector, "shipway/owner": spec.owner.team}
+    given = {**labels(environment, RETRAINER_JOB), **selector, "shipway/owner": spec.owner.team}
     CronJob(
-        f"{spec.name}-{RETRAINING_JOB}-job",
+        f"{metadata.name}-job",
         metadata=metadata,
         spec=CronJobSpecArgs(
-            schedule=cron_schedule(spec.name, spec.retraining.every_seconds or 0) or "",
+            schedule=cron_schedule(spec.name),
             concurrency_policy="Forbid",
-            starting_deadline_seconds=_HOUR_SECONDS,
+            # Looks that were missed while a run went on are not made up for.
+            starting_deadline_seconds=int(_ROW.every_seconds),
             job_template=JobTemplateSpecArgs(
                 metadata=ObjectMetaArgs(labels=given),
                 spec=JobSpecArgs(
-                    # A retry here and now meets the same data; the next start is one, and a person may be another.
+                    # The next look decides whether to try again.
                     backoff_limit=0,
-                    active_deadline_seconds=int(spec.retraining.timeout_seconds) + _HOUR_SECONDS,
+                    active_deadline_seconds=_longest_seconds(spec),
                     template=_pod(spec, environment, cluster, place, given, selector),
                 ),
             ),
         ),
         opts=opts,
     )
+
+
+def _longest_seconds(spec: ModelSpec) -> int:
+    return int(spec.retraining.timeout_seconds) + _AROUND_SECONDS
+
+
+def _told(
+    spec: ModelSpec, environment: EnvironmentSpec, cluster: KubernetesSpec, place: RetrainerSpec
+) -> dict[str, str]:
+    """Returns the files that the job reads."""
+    settings = RetrainerSettings(
+        environment=environment.name,
+        model=spec.name,
+        rule=spec.retraining,
+        state=cluster.object_storage.state,
+        repository_url=place.repository_url,
+        models_namespace=ClusterNames(environment.name).models,
+        context=cluster.context or "in-cluster",
+        kubeconfig=cluster.kubeconfig,
+    )
+    files = {_SETTINGS: settings.model_dump_json(indent=2) + "\n"}
+    if place.registry_helper is not None:
+        host = cluster.image_registry.partition("/")[0]
+        files[_DOCKER_CONFIG] = json.dumps({"credHelpers": {host: place.registry_helper}}) + "\n"
+    return files
 
 
 def _may_list_routes(
@@ -244,30 +248,22 @@ def _pod(
     given: Mapping[str, str],
     selector: Mapping[str, str],
 ) -> PodTemplateSpecArgs:
-    name = f"{spec.name}-{RETRAINING_JOB}"
+    name = ClusterNames(environment.name).retrainer(spec.name)
     variables = {
-        "REPOSITORY_URL": place.repository_url,
-        "REPOSITORY_TOKEN_FILE": f"{_SECRETS}/repository/token",
-        "DOCKER_CONFIG": f"{_SECRETS}/registry",
-        "PROJECT": _PROJECT,
-        "STATE": _STATE,
-        "CONTEXT": cluster.context or "in-cluster",
-        # The project's own file where the environment names one.
-        "KUBECONFIG": f"{_PROJECT}/{cluster.kubeconfig}" if cluster.kubeconfig else "/tmp/kubeconfig",  # noqa: S108
-        "API_SERVER": "https://kubernetes.default.svc",
-        "TOKEN_FOLDER": _TOKEN,
+        "DOCKER_CONFIG": _CONFIG if place.registry_secret is None else f"{_SECRETS}/registry",
         "SHIPWAY_ACTOR": RETRAINING_JOB,
     }
     mounts = [
         secret_files(place.repository_secret, f"{_SECRETS}/repository", ["token"]),
-        secret_files(place.registry_secret, f"{_SECRETS}/registry", ["config.json"]),
-        scratch("project", str(Path(_PROJECT).parent), _PROJECT_MIB),
+        config_files(name, _CONFIG),
         Mount(
             VolumeArgs(name="state", persistent_volume_claim=PersistentVolumeClaimVolumeSourceArgs(claim_name=name)),
-            VolumeMountArgs(name="state", mount_path=_STATE),
+            VolumeMountArgs(name="state", mount_path=_VOLUME),
         ),
         *object_storage_files(cluster),
     ]
+    if place.registry_secret is not None:
+        mounts.append(secret_files(place.registry_secret, f"{_SECRETS}/registry", [_DOCKER_CONFIG]))
     if place.signing_secret is not None:
         mounts.append(secret_files(place.signing_secret, f"{_SECRETS}/signing", ["key"]))
         variables["SHIPWAY_SIGNING_KEY"] = f"{_SECRETS}/signing/key"
@@ -279,8 +275,13 @@ def _pod(
         container=ContainerArgs(
             name=RETRAINING_JOB,
             image=place.image,
-            command=["/bin/sh", "-euc", _SCRIPT, "sh", spec.name, environment.name],
-            resources=resources(_CPU_MILLICORES, spec.retraining.memory_mib),
+            command=["python", "-m", "shipway.retraining", "wake"],
+            args=[
+                *("--config", f"{_CONFIG}/{_SETTINGS}", "--volume", _VOLUME),
+                *("--repository-token", f"{_SECRETS}/repository/token"),
+                *("--api-server", "https://kubernetes.default.svc", "--identity", _TOKEN),
+            ],
+            resources=resources(_CPU_MILLICORES, spec.retraining.memory_mib + _AROUND_MIB),
         ),
         variables={**object_storage_environment(cluster), **variables},
         temporary_mib=_TEMPORARY_MIB,

@@ -29,6 +29,7 @@ __all__ = [
     "prices",
     "record",
     "release",
+    "retrainer_settings",
     "retraining",
     "rollout",
     "route",

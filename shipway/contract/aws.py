@@ -10,11 +10,20 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shipway.contract.aws_data import BudgetSpec, DatabaseSpec, OnlineStoreSpec
 from shipway.contract.documents import Spec
-from shipway.contract.kubernetes import AddressRange, AdmissionSpec, HostName, ImagesSpec, ObjectName
+from shipway.contract.kubernetes import (
+    AddressRange,
+    AdmissionSpec,
+    HostName,
+    Image,
+    ImagesSpec,
+    ObjectName,
+    RepositoryUrl,
+)
 
 __all__ = [
     "AddonsSpec",
     "AwsGatewaySpec",
+    "AwsRetrainerSpec",
     "AwsSpec",
     "CpuNodesSpec",
     "SubnetPlan",
@@ -148,6 +157,27 @@ class AwsGatewaySpec(Spec):
     backend_tls_secret: ObjectName | None = None
 
 
+class AwsRetrainerSpec(Spec):
+    """Where models are trained anew, and where what comes out is proposed; images go to the account's own registry.
+
+    Args:
+        image: Python with Shipway, all its packages, git and docker-credential-ecr-login.
+        repository_url: of the project, over https; a person's or a CI's review decides what becomes of a branch there.
+        repository_secret: name of the Secret whose key `token` may push branches to it, and nothing else.
+        signing_secret: name of the Secret whose key `key` signs images; needed where admission is on.
+        address_ranges: where the repository is; network policies let the pods through to it and to what AWS has in the
+            network.
+        storage_gib: the volume that keeps a model's registry and bundles from one run to the next.
+    """
+
+    image: Image
+    repository_url: RepositoryUrl
+    repository_secret: ObjectName
+    signing_secret: ObjectName | None = None
+    address_ranges: Annotated[tuple[AddressRange, ...], Field(min_length=1)]
+    storage_gib: Positive = 20
+
+
 class AwsSpec(Spec):
     """The cloud under the cluster of an environment.
 
@@ -169,6 +199,8 @@ class AwsSpec(Spec):
         admission: which images of models the cluster runs; any, when it is None.
         mlflow_database, feast_database, online_store: the sizes of what keeps data.
         budget: who hears what it costs.
+        retraining: where models are trained anew; a model with a schedule needs it, and without it no verdict starts
+            a run.
     """
 
     account_id: Annotated[str, Field(pattern=r"^\d{12}$")]
@@ -191,6 +223,7 @@ class AwsSpec(Spec):
     feast_database: DatabaseSpec = DatabaseSpec()
     online_store: OnlineStoreSpec = OnlineStoreSpec()
     budget: BudgetSpec
+    retraining: AwsRetrainerSpec | None = None
 
     @property
     def subnets(self) -> SubnetPlan:
@@ -206,6 +239,8 @@ class AwsSpec(Spec):
         names = [pool.name for pool in self.cpu_pools]
         if len(set(names)) != len(names):
             raise ValueError(f"cpu_pools to have different names, not {', '.join(names)}")
+        if self.admission is not None and self.retraining is not None and self.retraining.signing_secret is None:
+            raise ValueError("retraining.signing_secret where admission is on: an image without a signature never runs")
         return self
 
     def problem_in(self, region: str) -> str:

@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from shipway.contract.aws import AwsSpec
+from shipway.contract.aws import AwsRetrainerSpec, AwsSpec
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import (
     GatewaySpec,
@@ -11,12 +11,16 @@ from shipway.contract.kubernetes import (
     ObjectStorageSpec,
     PostgresSpec,
     RedisSpec,
+    RetrainerSpec,
 )
 
 __all__ = ["bucket_name", "cluster_name", "image_registry", "kubernetes_spec", "online_store_user"]
 
 # What pods know their secrets by.
 _MLFLOW, _FEAST, _ONLINE = "mlflow-postgres", "feast-postgres", "online-store"
+
+# docker-credential-ecr-login, whose credentials are the pod's own.
+_ECR_HELPER = "ecr-login"
 
 _HTTPS_PORT, _POSTGRES_PORT, _REDIS_PORT = 443, 5432, 6379
 
@@ -76,6 +80,20 @@ def _on_aws(environment: EnvironmentSpec, region: str, aws: AwsSpec) -> Kubernet
             url=artifacts, records_url=ledger, predictions_url=predictions, address_range=within
         ),
         secrets_by_csi=True,
+        retraining=None if aws.retraining is None else _retrainer(aws.retraining, within),
+    )
+
+
+def _retrainer(place: AwsRetrainerSpec, within: str) -> RetrainerSpec:
+    return RetrainerSpec(
+        image=place.image,
+        repository_url=place.repository_url,
+        repository_secret=place.repository_secret,
+        # ECR knows the pod by its role.
+        registry_helper=_ECR_HELPER,
+        signing_secret=place.signing_secret,
+        address_ranges=(*place.address_ranges, within),
+        storage_gib=place.storage_gib,
     )
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "PostgresSpec",
     "RedisSpec",
     "Repository",
+    "RepositoryUrl",
     "RetrainerSpec",
     "is_image",
     "models_namespace",
@@ -69,6 +70,7 @@ def _range(value: str) -> str:
 Repository = Annotated[str, AfterValidator(_repository)]
 Image = Annotated[str, AfterValidator(_image)]
 AddressRange = Annotated[str, AfterValidator(_range)]
+RepositoryUrl = Annotated[str, Field(pattern=r"^https://[\w.-]+(:\d+)?/[\w./-]+$")]
 S3Folder = Annotated[str, Field(pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/[\w.-]+)*$")]
 
 
@@ -280,7 +282,7 @@ class MonitoringSpec(Spec):
 
 
 class RetrainerSpec(Spec):
-    """Where the models of a cluster are trained anew on their schedule, and where what comes out is proposed.
+    """Where the models of a cluster are trained anew, and where what comes out is proposed.
 
     Args:
         image: Python with Shipway, all its packages, and git.
@@ -288,18 +290,28 @@ class RetrainerSpec(Spec):
         repository_secret: name of the Secret whose key `token` may push branches to it, and nothing else.
         registry_secret: name of the Secret whose key `config.json` is a Docker configuration that may push models'
             images.
+        registry_helper: instead of it, the Docker credential helper in `image` by which the registry knows the pod's
+            own identity, such as ecr-login.
         signing_secret: name of the Secret whose key `key` signs them; needed where admission is on.
         address_ranges: where repository and image registry are; network policies let the pods through to nothing else.
         storage_gib: the volume that keeps a model's registry and bundles from one run to the next.
     """
 
     image: Image
-    repository_url: Annotated[str, Field(pattern=r"^https://[\w.-]+(:\d+)?/[\w./-]+$")]
+    repository_url: RepositoryUrl
     repository_secret: ObjectName
-    registry_secret: ObjectName
+    registry_secret: ObjectName | None = None
+    registry_helper: ObjectName | None = None
     signing_secret: ObjectName | None = None
     address_ranges: Annotated[tuple[AddressRange, ...], Field(min_length=1)]
     storage_gib: Positive = 20
+
+    @model_validator(mode="after")
+    def _known_to_the_registry(self) -> Self:
+        if (self.registry_secret is None) == (self.registry_helper is None):
+            got = f"{self.registry_secret} and {self.registry_helper}"
+            raise ValueError(f"registry_secret or registry_helper, one of them, not {got}")
+        return self
 
 
 class KubernetesSpec(Spec):
@@ -325,7 +337,8 @@ class KubernetesSpec(Spec):
         keda_installed: whether KEDA is there, which scales models on their requests.
         postgres_operator_namespace: where CloudNativePG runs, when it is there already.
         materialise_every_minutes: how often new feature values go online; it divides an hour, as cron needs it.
-        retraining: where models are trained anew on their schedule; a model with a schedule needs it.
+        retraining: where models are trained anew; a model with a schedule needs it, and without it no verdict starts
+            a run.
     """
 
     kubeconfig: Text | None = None

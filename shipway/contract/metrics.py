@@ -57,6 +57,7 @@ __all__ = [
     "REFUSED_HEADER",
     "REQUESTS_TOTAL",
     "REQUEST_SECONDS",
+    "RETRAINER_JOB",
     "RETRAINING_DUE_TIMESTAMP_SECONDS",
     "RETRAINING_FAILED",
     "RETRAINING_JOB",
@@ -188,6 +189,8 @@ RETRAINING_RUNNING = "shipway_retraining_running"
 # Scrape jobs. Slots whose rollout is judged are scraped a second time and oftener, under a job of their own.
 MODELS_JOB, ROLLOUT_JOB, GATEWAY_JOB, DELIVERY_JOB, LABELS_JOB = "models", "rollout", "gateway", "delivery", "labels"
 DRIFT_JOB, RETRAINING_JOB = "drift", "retraining"
+# Never scraped: on a cluster, the job of each model that looks what is due and carries it out.
+RETRAINER_JOB = "retrainer"
 # Never scraped: on a cluster, the name under which the heartbeat of the job that fills the online store is recorded.
 MATERIALISE_JOB = "materialise"
 # Heartbeats of what is no process of its own: scrapes, alerts on their way, the ledger, slots and their log.

@@ -15,6 +15,7 @@ from shipway.contract.metrics import (
     MATERIALISE_JOB,
     PARITY_JOB,
     PREDICTIONS_LOG_JOB,
+    RETRAINER_JOB,
     RETRAINING_JOB,
     SCRAPE_JOB,
     SERVING_JOB,
@@ -31,7 +32,6 @@ class Of(StrEnum):
 
     PLATFORM = "platform"
     CLUSTER = "cluster"
-    MACHINE = "machine"
     MODEL = "model"
 
 
@@ -50,7 +50,7 @@ class Periodic:
         severity: whether its silence wakes somebody.
         silent: what its silence does to the traffic or to the people.
         look: the command to look with.
-        of: the platform everywhere, a cluster alone, a stack on one machine alone, or each model.
+        of: the platform everywhere, a cluster alone, or each model.
         heartbeat: PromQL of when it last worked, where no process exports that; of one series at most.
     """
 
@@ -188,7 +188,15 @@ _ROWS = (
         "what starts when, of every model",
         silent="No model is trained anew, whatever drifts; each stays as it is.",
         look="shipway doctor",
-        of=Of.MACHINE,
+    ),
+    Periodic(
+        RETRAINER_JOB,
+        600,
+        4 * 3600,
+        "a look at what is due, and where something was, a run that did what it was asked",
+        silent="The model is not trained anew, whatever drifts; it stays as it is.",
+        look="kubectl get jobs -A -l app.kubernetes.io/name=retrainer",
+        of=Of.CLUSTER,
     ),
 )
 

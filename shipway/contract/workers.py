@@ -71,7 +71,14 @@ _ROWS = (
     ),
     Worker(PARITY_JOB, "parity", 8, 500, 1024, 1024, "compares a sample of served features with the offline join"),
     Worker(
-        RETRAINING_JOB, "retraining", 9, 250, 512, 256, "starts trainings by schedule and on verdicts, one at a time"
+        RETRAINING_JOB,
+        "retraining",
+        9,
+        250,
+        512,
+        256,
+        "starts trainings by schedule and on verdicts, one at a time; on a cluster it shows what their jobs remember",
+        on_cluster=True,
     ),
 )
 

@@ -14,7 +14,7 @@ from shipway.contract.metrics import (
     MATERIALISE_JOB,
     MODELS_JOB,
     RECORDED,
-    RETRAINING_JOB,
+    RETRAINER_JOB,
     Outcome,
 )
 from shipway.contract.model import ModelSpec
@@ -27,7 +27,7 @@ from shipway.observability.rendering import render_template, seconds
 from shipway.observability.silence import job_down, model_silence, silence, watchdog
 from shipway.observability.utilisation import local_disk, of_gpus, utilisation
 
-__all__ = ["gpu_rules", "materialise_rules", "model_rules", "platform_rules", "retraining_rules"]
+__all__ = ["gpu_rules", "materialise_rules", "model_rules", "platform_rules", "retrainer_rules"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -105,7 +105,7 @@ def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: boo
 def platform_rules(
     environment: EnvironmentSpec,
     scraped: Sequence[str] = tuple(_DOWN),
-    periodic: Iterable[Periodic] = tuple(thing for thing in PERIODIC.values() if thing.of in (Of.PLATFORM, Of.MACHINE)),
+    periodic: Iterable[Periodic] = tuple(thing for thing in PERIODIC.values() if thing.of is Of.PLATFORM),
     disks: Mapping[str, str] | None = None,
 ) -> str:
     """Returns the rule file of the platform's own processes.
@@ -192,23 +192,25 @@ def materialise_rules(environment: EnvironmentSpec, namespace: str, cron_job: st
     )
 
 
-def retraining_rules(
-    model: ModelSpec, environment: EnvironmentSpec, namespace: str, cron_job: str, every_seconds: float
+def retrainer_rules(
+    model: ModelSpec, environment: EnvironmentSpec, namespace: str, cron_job: str, longest_seconds: float
 ) -> str:
-    """Returns the rule file of a model's CronJob: an alert when no start of it has succeeded for too long.
+    """Returns the rule file of a model's CronJob: an alert when none of its jobs has ended well for too long.
+
+    That a run failed is told at once, by what the worker shows of it; this is for a job that never comes so far.
 
     Args:
         model: whose.
         environment: which says where the runbook is.
         namespace, cron_job: where kube-state-metrics sees it.
-        every_seconds: how often it is started.
+        longest_seconds: how long one of its jobs may take; meanwhile no other one is started.
     """
+    row = PERIODIC[RETRAINER_JOB]
     thing = replace(
-        PERIODIC[RETRAINING_JOB],
-        every_seconds=every_seconds,
-        # The first start that fails is one too many.
-        objective_seconds=every_seconds + model.retraining.timeout_seconds + _PRESETS_SECONDS,
-        look=f"kubectl get jobs -n {namespace} -l shipway/retrains={model.name}",
+        row,
+        # Each model's is another one.
+        job=cron_job,
+        objective_seconds=longest_seconds + row.every_seconds * (1 + _MISSED_STARTS),
         heartbeat=f'max(kube_cronjob_status_last_successful_time{{namespace="{namespace}",cronjob="{cron_job}"}})',
     )
     return render_template(
@@ -216,5 +218,5 @@ def retraining_rules(
         "groups.yml.j2",
         runbook=_runbooks(environment),
         owner=model.owner.team,
-        groups=[Group(f"{RETRAINING_JOB}-{model.name}", _PRESETS_SECONDS, tuple(_silence([thing], environment)))],
+        groups=[Group(cron_job, _PRESETS_SECONDS, tuple(_silence([thing], environment)))],
     )

@@ -6,6 +6,7 @@ is another process, with limits of time and memory; what decides when is pure; w
 
 __all__ = [
     "applying",
+    "checkout",
     "comparing",
     "examination",
     "freezing",
@@ -13,11 +14,15 @@ __all__ = [
     "measures",
     "memory",
     "outcome",
+    "pod",
     "process",
     "proposing",
     "run",
     "schedule",
+    "stored",
     "traffic",
     "trainer",
     "verdicts",
+    "waking",
+    "watching",
 ]

@@ -1,4 +1,4 @@
-"""`python -m shipway.retraining serve|run|train`: the scheduler, one run, and the process in which it trains."""
+"""`python -m shipway.retraining serve|wake|run|train`: what starts a run, here or on a cluster, a run, its training."""
 
 import argparse
 import sys
@@ -10,18 +10,26 @@ from shipway.contract.layout import LocalLayout
 
 __all__ = ["main"]
 
+_SERVES = "start retrainings by schedule and on verdicts, or on a cluster show what their jobs say, until SIGTERM"
+
 
 def main(arguments: list[str]) -> int:
     """Runs one of the verbs; returns 1 for a refusal, with one line that says why."""
-    chosen = _parser().parse_args(arguments)
-    root = chosen.root.resolve()
-    try:
-        # Each is imported where it runs: the scheduler stays small, and what trains loads within its limits.
-        if chosen.verb == "serve":
-            from shipway.retraining.process import serve
+    # Each is imported where it runs: the scheduler stays small, and what trains loads within its limits.
+    if arguments[:1] == ["serve"]:
+        from shipway.observability.command import run_worker_command
+        from shipway.retraining.process import serve
+        from shipway.retraining.watching import serve_cluster
 
-            serve(root, chosen.env)
-            return 0
+        return run_worker_command("retraining", _SERVES, arguments, serve, serve_cluster)
+    chosen = _parser().parse_args(arguments)
+    try:
+        if chosen.verb == "wake":
+            from shipway.retraining.pod import Pod, wake
+
+            identity = chosen.identity
+            return wake(Pod(chosen.config, chosen.volume, chosen.repository_token, chosen.api_server, identity))
+        root = chosen.root.resolve()
         if chosen.verb == "run":
             from shipway.retraining.run import Retraining, retrain
 
@@ -48,10 +56,20 @@ def main(arguments: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m shipway.retraining", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
-    serve = verbs.add_parser("serve", help="start retrainings by schedule and on verdicts until SIGTERM")
+    # Its arguments are those of every worker.
+    verbs.add_parser("serve", help=_SERVES)
+    wake = verbs.add_parser("wake", help="look once what is due of a cluster's model, and carry it out")
+    for name, says in (
+        ("--config", "the file that Pulumi wrote"),
+        ("--volume", "the folder that outlives the pod"),
+        ("--repository-token", "the file with the token that may push branches"),
+        ("--identity", "the folder with the ServiceAccount's token and ca.crt"),
+    ):
+        wake.add_argument(name, type=Path, required=True, help=says)
+    wake.add_argument("--api-server", required=True, help="where the API server answers")
     run = verbs.add_parser("run", help="carry out one run of the scheduler")
     train = verbs.add_parser("train", help="train within limits; only a run starts it")
-    for verb in (serve, run, train):
+    for verb in (run, train):
         verb.add_argument("--root", type=Path, required=True, help="the project's folder")
         verb.add_argument("--env", required=True, help="the environment, such as local")
     for verb in (run, train):

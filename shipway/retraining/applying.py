@@ -69,11 +69,12 @@ class Release:
 
 @dataclass(frozen=True)
 class Applied:
-    """What was done, in one sentence, and the command that goes on."""
+    """What was done, in one sentence, the command that goes on, and the branch that was made for it."""
 
     status: Status
     sentence: str
     next: str = ""
+    branch: str = ""
 
 
 def apply(release: Release, rule: ReleaseRule, say: Callable[[str], None]) -> Applied:
@@ -172,7 +173,7 @@ def _propose_on_cluster(release: Release, rule: ReleaseRule) -> Applied:
     message = f"{release.spec.name}: release {short} into {placed.slot} of {name}\n\n{release.reason}\n"
     made = propose(root, f"retrain/{release.spec.name}-{name}-{short}", files, message, release.date)
     whose = "merged by the repository's CI" if rule is ReleaseRule.AUTO else "for a person to merge"
-    return Applied(Status.PROPOSED, f"{short} is on branch {made.branch}, {whose}", made.command)
+    return Applied(Status.PROPOSED, f"{short} is on branch {made.branch}, {whose}", made.command, made.branch)
 
 
 def _run(root: Path, words: Sequence[str], say: Callable[[str], None]) -> None:

@@ -13,9 +13,12 @@ from shipway.contract.metrics import (
     RETRAINING_LAST_SUCCESS_TIMESTAMP_SECONDS,
     RETRAINING_RUNNING,
 )
+from shipway.contract.retraining import RetrainingSpec
 from shipway.observability.worker import LastRound, heartbeat
+from shipway.retraining.memory import Memory
+from shipway.retraining.schedule import due_seconds
 
-__all__ = ["Measures", "ModelReading", "Reading"]
+__all__ = ["Measures", "ModelReading", "Reading", "reading_of"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,16 @@ class ModelReading:
     last_success_seconds: float
     due_seconds: float | None
     running: bool
+
+
+def reading_of(rule: RetrainingSpec, memory: Memory) -> ModelReading:
+    """Returns what is known of a model that is retrained by `rule`."""
+    due = None
+    if rule.every_seconds is not None:
+        # It may take its whole time; a failed one is due when it was, so that retries do not hide it.
+        last = max(memory.begun_seconds, memory.last_success_seconds)
+        due = min(due_seconds(rule, memory), last + rule.every_seconds) + rule.timeout_seconds
+    return ModelReading(memory.failures, memory.last_success_seconds, due, memory.planned is not None)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What the scheduler of one model remembers, on disk: a killed one neither repeats a run nor loses it."""
+"""What the scheduler of one model remembers: a killed one neither repeats a run nor loses it."""
 
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +14,16 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class Place(Spec):
-    """How far a file of verdicts was read: which file it was, and to which byte."""
+    """How far verdicts were read.
+
+    Args:
+        inode, offset: of a file: which one it was, and to which byte.
+        line: of an object, which is written anew each time: the sha256 of the last line.
+    """
 
     inode: Count = 0
     offset: Count = 0
+    line: str = ""
 
 
 class Planned(Spec):

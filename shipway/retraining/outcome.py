@@ -41,6 +41,7 @@ class Outcome(Spec):
         metrics: of the new version on its validation rows.
         findings: what every comparison said.
         next: the command that goes on from here, empty where nothing is left to do.
+        branch: that proposes it, empty where none does.
     """
 
     run: str
@@ -58,6 +59,7 @@ class Outcome(Spec):
     metrics: dict[str, float] = Field(default_factory=dict[str, float])
     findings: tuple[str, ...] = ()
     next: str = ""
+    branch: str = ""
 
     @property
     def failed(self) -> bool:

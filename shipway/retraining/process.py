@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -24,12 +23,12 @@ from shipway.contract.metrics import RETRAINING_JOB
 from shipway.contract.model import ModelSpec, load_model
 from shipway.contract.periodic import PERIODIC
 from shipway.contract.retraining import RetrainingSpec
-from shipway.contract.route import Phase, read_rollout_states
+from shipway.contract.route import read_rollout_states
 from shipway.observability.worker import run_rounds
-from shipway.retraining.measures import Measures, ModelReading, Reading
+from shipway.retraining.measures import Measures, Reading, reading_of
 from shipway.retraining.memory import Memory, Planned, load_memory, memory_path, save_memory
-from shipway.retraining.outcome import RUN_FORMAT, Outcome, Status, load_outcome, outcome_path, save_outcome
-from shipway.retraining.schedule import due_seconds, took, wanted, with_verdicts
+from shipway.retraining.outcome import load_outcome, outcome_path, save_outcome
+from shipway.retraining.schedule import MOST_STARTS, given_up, needs_slot, started, took, wanted, with_verdicts
 from shipway.retraining.verdicts import read_new
 
 __all__ = ["Rounds", "Start", "serve"]
@@ -38,12 +37,6 @@ Start = Callable[[str, Planned], None]
 
 # A run that was started takes a moment to hold its lock: Python has to load first.
 _STARTING_SECONDS = 60.0
-
-# While one of these runs the idle slot is needed.
-_BUSY = frozenset({Phase.PREPARING, Phase.STEPPING, Phase.PAUSED, Phase.GUARDING})
-
-# A run whose process dies each time is a failure like any other, with an alarm.
-_MOST_STARTS = 3
 
 
 @dataclass
@@ -80,7 +73,9 @@ class Rounds:
         for model, known in sorted(self._models.items(), key=lambda one: one[1].memory.last_started_seconds):
             if not busy:
                 busy = self._begin(model, known)
-        return Reading(self._now(), {model: _reading(known) for model, known in self._models.items()})
+        return Reading(
+            self._now(), {model: reading_of(known.rule, known.memory) for model, known in self._models.items()}
+        )
 
     def _look(self) -> None:
         """Reads each model.yaml that has changed; while one is wrong, what it said before holds."""
@@ -129,43 +124,25 @@ class Rounds:
 
     def _begin(self, model: str, known: _Model) -> bool:
         """Starts a run of `model` where one is wanted, or where one that was decided on has ended without outcome."""
-        planned, now = known.memory.planned, self._now()
-        changes: dict[str, object] = {}
+        planned, reason, now = known.memory.planned, "", self._now()
         if planned is None:
             reason = wanted(known.rule, known.memory, now)
             if not reason or self._rolls_out(model):
                 return False
-            number = datetime.fromtimestamp(now, UTC).strftime(RUN_FORMAT)
-            planned = Planned(run=number, reason=reason, started_seconds=now)
-            changes = {"pending": "", "pending_until": "", "last_started_seconds": now}
-        elif planned.starts >= _MOST_STARTS:
+        elif planned.starts >= MOST_STARTS:
             said = f"it was started {planned.starts} times and ended without a word; its log is in {self._layout.logs}"
-            self._give_up(model, planned, said)
+            outcome = given_up(planned, model, self._layout.environment, now, said)
+            # The next round takes it.
+            save_outcome(outcome_path(self._layout, model, planned.run), outcome)
             return False
-        planned = planned.model_copy(update={"starts": planned.starts + 1})
+        memory, planned = started(known.memory, reason, now)
         # First the memory: killed in between, the run is started by whoever reads it.
-        self._remember(model, known, known.memory.model_copy(update={**changes, "planned": planned}))
+        self._remember(model, known, memory)
         self._start(model, planned)
         self._started[model] = now
         again = f", start {planned.starts}" if planned.starts > 1 else ""
         self._say(f"{model}: run {planned.run} started{again}: {planned.reason}")
         return True
-
-    def _give_up(self, model: str, planned: Planned, said: str) -> None:
-        """Writes the outcome that the run itself never wrote; the next round takes it."""
-        begun, now = (datetime.fromtimestamp(at, UTC).isoformat() for at in (planned.started_seconds, self._now()))
-        outcome = Outcome(
-            run=planned.run,
-            model=model,
-            environment=self._layout.environment,
-            status=Status.FAILED,
-            reason=planned.reason,
-            as_of=begun,
-            started=begun,
-            finished=now,
-            sentence=said,
-        )
-        save_outcome(outcome_path(self._layout, model, planned.run), outcome)
 
     def _rolls_out(self, model: str) -> bool:
         """Returns whether a version of `model` is earning its traffic or is guarded: another one could not be released.
@@ -176,9 +153,7 @@ class Rounds:
             state = read_rollout_states(self._layout.served_routes).get(model)
         except (SpecError, OSError):
             return False
-        return (
-            state is not None and state.phase in _BUSY and (state.candidate is not None or state.previous_digest != "")
-        )
+        return state is not None and needs_slot(state)
 
     def _under_way(self, model: str, known: _Model) -> bool:
         """Returns whether somebody retrains `model` now: this scheduler's run, or a person's."""
@@ -205,16 +180,6 @@ class Rounds:
         if memory != known.memory:
             save_memory(memory_path(self._layout, model), memory)
             known.memory = memory
-
-
-def _reading(known: _Model) -> ModelReading:
-    rule, memory = known.rule, known.memory
-    due = None
-    if rule.every_seconds is not None:
-        # It may take its whole time; a failed one is due when it was, so that retries do not hide it.
-        last = max(memory.begun_seconds, memory.last_success_seconds)
-        due = min(due_seconds(rule, memory), last + rule.every_seconds) + rule.timeout_seconds
-    return ModelReading(memory.failures, memory.last_success_seconds, due, memory.planned is not None)
 
 
 def start_run(layout: LocalLayout, children: dict[int, "subprocess.Popen[bytes]"], model: str, run: Planned) -> None:

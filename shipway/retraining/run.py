@@ -162,8 +162,9 @@ class _Run:
         return self._settled(outcome, made, state)
 
     def _settled(self, outcome: Outcome, made: Result, state: RolloutState) -> Outcome:
-        def ended(status: Status, sentence: str, following: str = "") -> Outcome:
-            return outcome.model_copy(update={"status": status, "sentence": one_line(sentence), "next": following})
+        def ended(status: Status, sentence: str, following: str = "", branch: str = "") -> Outcome:
+            changes = {"status": status, "sentence": one_line(sentence), "next": following, "branch": branch}
+            return outcome.model_copy(update=changes)
 
         if made.problem:
             return ended(Status.FAILED if made.crashed else Status.REFUSED, made.problem)
@@ -178,7 +179,7 @@ class _Run:
             applied = self._release(made.digest, state)
         except ShipwayError as error:
             return ended(Status.FAILED, f"version {made.version} is registered, but not released: {error}")
-        return ended(applied.status, applied.sentence, applied.next)
+        return ended(applied.status, applied.sentence, applied.next, applied.branch)
 
     def _release(self, digest: str, state: RolloutState) -> Applied:
         release = Release(

@@ -1,14 +1,32 @@
 """When a model is retrained: pure, from what model.yaml says, what is remembered and the time."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from shipway.contract.retraining import RetrainingSpec
-from shipway.retraining.memory import Memory
-from shipway.retraining.outcome import Outcome
+from shipway.contract.route import Phase, RolloutState
+from shipway.retraining.memory import Memory, Planned
+from shipway.retraining.outcome import RUN_FORMAT, Outcome, Status
 from shipway.retraining.verdicts import Verdict
 
-__all__ = ["due_seconds", "retry_seconds", "took", "wanted", "with_verdicts"]
+__all__ = [
+    "MOST_STARTS",
+    "due_seconds",
+    "given_up",
+    "needs_slot",
+    "retry_seconds",
+    "started",
+    "took",
+    "waits_for",
+    "wanted",
+    "with_verdicts",
+]
+
+# A run whose process dies each time is a failure like any other, with an alarm.
+MOST_STARTS = 3
+
+# While one of these runs the idle slot is needed.
+_BUSY = frozenset({Phase.PREPARING, Phase.STEPPING, Phase.PAUSED, Phase.GUARDING})
 
 
 def wanted(rule: RetrainingSpec, memory: Memory, now_seconds: float) -> str:
@@ -27,6 +45,51 @@ def wanted(rule: RetrainingSpec, memory: Memory, now_seconds: float) -> str:
     if rule.every_seconds is not None and now_seconds >= due_seconds(rule, memory):
         return f"every {rule.every_seconds:g} s"
     return ""
+
+
+def waits_for(rule: RetrainingSpec, memory: Memory) -> str:
+    """Returns what the next run of a model waits for, where none starts now, for a person."""
+    if memory.failures:
+        return f"{memory.failures} failed, the next try is at {_time(memory.not_before_seconds)}: {memory.problem}"
+    if memory.pending:
+        cooled = _time(memory.last_ended_seconds + rule.cool_down_seconds)
+        return f"{memory.pending} waits for the cool-down until {cooled}"
+    if rule.every_seconds is not None:
+        return f"the schedule's next run is at {_time(due_seconds(rule, memory))}"
+    return "no verdict asks for a run"
+
+
+def needs_slot(state: RolloutState) -> bool:
+    """Returns whether a version earns its traffic or is guarded: another one could not be released now."""
+    return state.phase in _BUSY and (state.candidate is not None or state.previous_digest != "")
+
+
+def started(memory: Memory, reason: str, now_seconds: float) -> tuple[Memory, Planned]:
+    """Returns `memory` and the run with one more start: the one that was decided on, or a new one for `reason`."""
+    planned = memory.planned
+    changes: dict[str, object] = {}
+    if planned is None:
+        number = datetime.fromtimestamp(now_seconds, UTC).strftime(RUN_FORMAT)
+        planned = Planned(run=number, reason=reason, started_seconds=now_seconds)
+        changes = {"pending": "", "pending_until": "", "last_started_seconds": now_seconds}
+    planned = planned.model_copy(update={"starts": planned.starts + 1})
+    return memory.model_copy(update={**changes, "planned": planned}), planned
+
+
+def given_up(planned: Planned, model: str, environment: str, now_seconds: float, said: str) -> Outcome:
+    """Returns the outcome that a run itself never wrote; `said` is what is known of it."""
+    begun, now = (datetime.fromtimestamp(at, UTC).isoformat() for at in (planned.started_seconds, now_seconds))
+    return Outcome(
+        run=planned.run,
+        model=model,
+        environment=environment,
+        status=Status.FAILED,
+        reason=planned.reason,
+        as_of=begun,
+        started=begun,
+        finished=now,
+        sentence=said,
+    )
 
 
 def due_seconds(rule: RetrainingSpec, memory: Memory) -> float:
@@ -82,3 +145,7 @@ def took(rule: RetrainingSpec, memory: Memory, outcome: Outcome, now_seconds: fl
         if memory.pending and datetime.fromisoformat(memory.pending_until) <= datetime.fromisoformat(outcome.as_of):
             changes |= {"pending": "", "pending_until": ""}
     return memory.model_copy(update=changes)
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

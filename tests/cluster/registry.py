@@ -65,8 +65,8 @@ class Registry:
         )
         return f"{where}@{made.rpartition('@')[2]}"
 
-    def base(self, folder: Path, blobs: Blobs) -> str:
-        """Returns a base by digest, with one package that is a file."""
+    def base(self, folder: Path, blobs: Blobs, packages: tuple[Pinned, ...] = PACKAGES) -> str:
+        """Returns a base by digest that says it holds `packages`; one package is there, and is a file."""
         python = self.python(folder)
         installed = folder / "installed"
         (installed / "toy").mkdir(parents=True)
@@ -77,7 +77,7 @@ class Registry:
         ):
             found = read_image(source, python.rpartition("@")[2], "amd64")
             assert found is not None
-            made: Image = assemble_base(found, python, PACKAGES, installed, blobs)
+            made: Image = assemble_base(found, python, packages, installed, blobs)
             blobs.put(made.config)
             send_image(made, to, blobs, source)
         return f"{self.host}/models/shipway/base@{made.digest}"

@@ -56,8 +56,7 @@ def short(thing: Periodic) -> Periodic:
 SHORT = {
     job: short(thing)
     for job, thing in PERIODIC.items()
-    if thing.of in (Of.PLATFORM, Of.MACHINE)
-    and (thing.every_seconds <= SOON_SECONDS or job in (SCRAPE_JOB, ALERTS_JOB))
+    if thing.of is Of.PLATFORM and (thing.every_seconds <= SOON_SECONDS or job in (SCRAPE_JOB, ALERTS_JOB))
 }
 
 # What the platform's processes are, and which heartbeats each of them carries.

@@ -157,3 +157,38 @@ def test_a_cluster_that_the_kubeconfig_does_not_know(project: Project, monkeypat
     assert (error.key, error.got) == ("name", "shipway-dev")
     command = "aws eks update-kubeconfig --region us-east-1 --name shipway-dev --alias shipway-dev"
     assert error.expected.endswith(f"`{command}` writes it")
+
+
+RETRAINING: dict[str, Any] = {
+    "image": f"111122223333.dkr.ecr.us-east-1.amazonaws.com/shipway-dev/platform/retraining@sha256:{'6' * 64}",
+    "repository_url": "https://git.example.com/models/shipway.git",
+    "repository_secret": "repository",
+    "address_ranges": ["203.0.113.0/28"],
+}
+
+
+def test_a_schedule_that_nothing_keeps_names_the_key_of_this_target(project: Project, change: Change) -> None:
+    """Where no place is named the key is `aws.retraining`; with one it is kept."""
+    folder = project.add_model("first")
+    path = folder / "model.yaml"
+    path.write_text(f"{path.read_text()}retraining: {{every_seconds: 604800}}\n")
+    assert str(_refused(project.root)).startswith(
+        f"{project.root}/stacks/Pulumi.dev.yaml: aws.retraining: got None, expected where models are retrained: first"
+    )
+    change(aws__retraining=RETRAINING | {"signing_secret": "signing"})
+    _check(project.root)
+
+
+def test_a_registry_of_the_account_takes_no_secret(project: Project, change: Change) -> None:
+    """ECR knows the job by its role: the key that a cluster of one's own has is unknown here."""
+    change(aws__retraining=RETRAINING | {"registry_secret": "push"})
+    error = _refused(project.root)
+    assert (error.key, error.expected) == ("aws.retraining.registry_secret", "no such key")
+
+
+def test_what_is_admitted_signed_is_signed(project: Project, change: Change) -> None:
+    """Where admission is on, the job needs the key."""
+    document = yaml.safe_load((project.root / "stacks" / "Pulumi.prod.yaml").read_text())
+    admission = document["config"]["shipway:environment"]["aws"]["admission"]
+    change(aws__retraining=RETRAINING, aws__admission=admission)
+    assert "expected retraining.signing_secret where admission is on" in str(_refused(project.root))

@@ -21,7 +21,13 @@ SETTINGS = load_settings(REPOSITORY / "policies" / "settings.yaml", frozenset(ru
 # The namespace of the models is the platform stack's.
 UNDECIDED = {
     "prod": set[tuple[str, str]](),
-    "prod-models": {("ML008", slot) for slot in ("digits-blue", "flight-delay-blue", "flight-delay-green")},
+    "prod-models": {
+        ("ML008", pod)
+        for pod in (
+            *("digits-blue", "flight-delay-blue", "flight-delay-green"),
+            *("digits-retraining-job", "flight-delay-retraining-job"),
+        )
+    },
 }
 
 
@@ -108,8 +114,8 @@ def test_every_part_with_rights_is_there(recorded: Any, stack: str) -> None:
     """Each row of the grants is a role's policy in the platform's stack or in the models'; none is idle."""
     names = {one.inputs["name"] for each in (stack, f"{stack}-models") for one in _of(recorded(each), "RolePolicy")}
     unused = {grant.part for grant in GRANTS} - names
-    # Of the two ways of adding nodes one is there; an end and a check of images only where a file asks for it.
-    assert unused <= {"karpenter", "expiry", "policy-controller"}
+    # Of the two ways of adding nodes one is there; the rest only where a file asks for it.
+    assert unused <= {"karpenter", "expiry", "policy-controller", "retrainer"}
     assert names <= {grant.part for grant in GRANTS}
 
 
@@ -142,13 +148,44 @@ def test_the_gateway_comes_after_what_makes_its_load_balancer_and_goes_before_it
 def test_a_model_may_write_its_own_log_and_read_its_own_bundles(recorded: Any) -> None:
     """Its role is for its own service account, and names no other model and no wildcard but in object keys."""
     policies = {one.name: one.inputs for one in _of(recorded("prod-models"), "RolePolicy")}
-    assert set(policies) == {"digits-grants", "flight-delay-grants"}
+    slots = {"digits-grants", "flight-delay-grants"}
+    assert set(policies) == slots | {"digits-retrainer-grants", "flight-delay-retrainer-grants"}
     own = json.loads(policies["digits-grants"]["policy"])["Statement"]
     written = [one for one in own if one["Action"] == ["s3:PutObject"]]
     assert [one["Resource"] for one in written] == [["arn:aws:s3:::shipway-prod-predictions-111122223333/digits/*"]]
     assert "flight-delay" not in policies["digits-grants"]["policy"]
     assert {one["Resource"][0] for one in own if one["Action"][0].startswith("kms:")} == {HANDOVER["data_key"]}
     assert policies["digits-grants"]["name"] == MODEL
+
+
+def test_who_retrains_a_model_writes_its_images_and_its_own_state_alone(recorded: Any) -> None:
+    """By its own account; it reads its model's log and verdicts, and what others remember is closed to it."""
+    found = recorded("prod-models")
+    policies = {one.name: one.inputs["policy"] for one in _of(found, "RolePolicy")}
+    own = json.loads(policies["digits-retrainer-grants"])["Statement"]
+    puts = {resource for one in own for action in one["Action"] if "Put" in action for resource in one["Resource"]}
+    assert puts == {
+        "arn:aws:s3:::shipway-prod-artifacts-111122223333/workers/retraining/digits/*",
+        "arn:aws:ecr:us-east-1:111122223333:repository/shipway-prod/models/digits",
+    }
+    assert "flight-delay" not in policies["digits-retrainer-grants"]
+    accounts = {one.name: one.inputs["serviceAccount"] for one in _of(found, "PodIdentityAssociation")}
+    assert accounts["digits-retrainer-identity"] == "digits-retraining"
+
+
+def test_the_registry_knows_who_retrains_by_its_role(recorded: Any) -> None:
+    """No Secret holds a password of ECR: its configuration names the helper, and pods reach both and the repository."""
+    found = {one.name: one.inputs for one in recorded("prod-models").registrations}
+    config = json.loads(found["digits-retraining-config"]["data"]["config.json"])
+    assert config == {"credHelpers": {"111122223333.dkr.ecr.us-east-1.amazonaws.com": "ecr-login"}}
+    pod = found["digits-retraining-job"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    secrets = {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+    assert secrets == {"retraining-repository", "retraining-signing"}
+    (folder,) = [one["value"] for one in pod["containers"][0]["env"] if one["name"] == "DOCKER_CONFIG"]
+    mounts = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+    assert mounts[folder] == "digits-retraining"
+    reached = json.dumps(found["digits-retraining-edges"]["spec"]["egress"])
+    assert all(one in reached for one in ("203.0.113.0/28", "10.40.224.0/19", "169.254.170.23/32"))
 
 
 def test_models_have_nothing_to_do_with_network_cluster_or_data(recorded: Any) -> None:

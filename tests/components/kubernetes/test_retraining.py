@@ -1,8 +1,7 @@
 """A model's retraining on a cluster."""
 
 import json
-import os
-import subprocess
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,9 @@ import pytest
 import yaml
 
 from components.kubernetes.retraining import cron_schedule
+from shipway.contract.documents import parse
+from shipway.contract.retrainer_settings import RetrainerSettings
 from tests.components.kubernetes.cluster import Cluster, Registered
-from tests.shipway.retraining.test_hooks import options
 
 PLACE: dict[str, Any] = {
     "image": f"registry.example.com/shipway/retraining@sha256:{'7' * 64}",
@@ -27,15 +27,15 @@ NAME = "digits-retraining"
 
 @pytest.fixture
 def scheduled(cluster: Cluster) -> Cluster:
-    """`digits` is retrained once a week; `flight-delay` has no schedule."""
+    """`digits` is retrained once a week; `flight-delay` by verdicts alone."""
     cluster.change(kubernetes__retraining=PLACE)
-    every(cluster, 604_800)
+    rule(cluster, every_seconds=604_800, memory_mib=2048)
     return cluster
 
 
-def every(cluster: Cluster, seconds: float) -> None:
+def rule(cluster: Cluster, **retraining: Any) -> None:
     path = cluster.project.root / "services" / "digits" / "model.yaml"
-    document = yaml.safe_load(path.read_text()) | {"retraining": {"every_seconds": seconds, "memory_mib": 2048}}
+    document = yaml.safe_load(path.read_text()) | {"retraining": retraining}
     path.write_text(yaml.safe_dump(document))
 
 
@@ -43,24 +43,46 @@ def pod(registered: Registered) -> dict[str, Any]:
     return dict(registered.pods())[f"{NAME}-job"]["spec"]
 
 
-def test_a_schedule_is_a_cron_job_and_no_schedule_is_none(scheduled: Cluster) -> None:
-    """One CronJob, once a week, never two at once, never tried again by itself."""
+def test_a_model_that_anything_retrains_has_a_job_that_looks_often(scheduled: Cluster) -> None:
+    """By its schedule, or by verdicts; never two at once, never tried again by itself, and each at its own minute."""
     registered = scheduled.register()
-    assert [name for name in registered.all("CronJob") if name.endswith("-retraining-job")] == [f"{NAME}-job"]
+    jobs = [name for name in registered.all("CronJob") if name.endswith("-retraining-job")]
+    assert jobs == [f"{NAME}-job", "flight-delay-retraining-job"]
+    schedules = {registered.one("CronJob", job)["spec"]["schedule"] for job in jobs}
+    assert schedules == {cron_schedule("digits"), cron_schedule("flight-delay")}
+    assert len(schedules) == 2
     spec = registered.one("CronJob", f"{NAME}-job")["spec"]
-    assert (spec["schedule"], spec["concurrencyPolicy"]) == (cron_schedule("digits", 604_800), "Forbid")
+    assert (spec["concurrencyPolicy"], spec["startingDeadlineSeconds"]) == ("Forbid", 600)
     assert spec["jobTemplate"]["spec"]["backoffLimit"] == 0
     assert pod(registered)["restartPolicy"] == "Never"
-    assert pod(registered)["containers"][0]["resources"]["limits"] == {"memory": "2048Mi"}
+    assert pod(registered)["containers"][0]["resources"]["limits"] == {"memory": "3072Mi"}
 
 
-def test_the_job_runs_our_command_and_can_only_propose(scheduled: Cluster) -> None:
-    """The words are those of `shipway retrain`, and whatever model.yaml says the rule is `propose`."""
-    command = pod(scheduled.register())["containers"][0]["command"]
-    [line] = [line for line in command[2].splitlines() if line.startswith("shipway ")]
-    words = line.replace('"$1"', command[4]).replace('"$2"', command[5]).split()
-    understood = options(words)
-    assert (understood["model"], understood["env"], understood["release"]) == ("digits", "onprem", "propose")
+def test_a_model_that_nothing_retrains_has_no_job(scheduled: Cluster) -> None:
+    """Neither schedule nor verdict: nothing is made, for it would look for nothing."""
+    rule(scheduled, on_drift=False, on_accuracy=False)
+    assert [name for name in scheduled.register().all("CronJob") if name.startswith("digits-")] == []
+
+
+def test_where_no_place_is_named_nothing_is_retrained(cluster: Cluster) -> None:
+    """Verdicts are asked for by default, so a cluster without a place is no error; a schedule there is one."""
+    assert [name for name in cluster.register().all("CronJob") if name.endswith("-retraining-job")] == []
+
+
+def test_the_job_runs_our_command(scheduled: Cluster) -> None:
+    """Its words are those of the program, and its file is what the program reads: the rule of model.yaml."""
+    registered = scheduled.register()
+    container = pod(registered)["containers"][0]
+    assert container["command"] == ["python", "-m", "shipway.retraining", "wake"]
+    given = dict(zip(container["args"][::2], container["args"][1::2], strict=True))
+    mounts = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
+    assert mounts[str(Path(given["--config"]).parent)] == NAME
+    assert given["--volume"] in mounts
+    told = registered.one("ConfigMap", f"{NAME}-config")["data"][Path(given["--config"]).name]
+    settings = parse(RetrainerSettings, json.loads(told), "retraining.json")
+    assert (settings.model, settings.rule.every_seconds) == ("digits", 604_800)
+    workers = json.loads(registered.one("ConfigMap", "drift-config")["data"]["worker.json"])
+    assert settings.state == workers["state"]
 
 
 def test_its_right_is_to_list_routes(scheduled: Cluster) -> None:
@@ -94,25 +116,41 @@ def test_secrets_are_files_and_only_the_keys_it_needs(scheduled: Cluster) -> Non
     assert all("valueFrom" not in variable for variable in found["containers"][0]["env"])
 
 
-def test_a_start_that_fails_is_heard(scheduled: Cluster) -> None:
-    """The alert is on the age of the last success, as kube-state-metrics knows it, and belongs to the model's owner."""
-    rules = json.dumps(scheduled.register().one("PrometheusRule", f"{NAME}-rules"))
-    assert f'cronjob=\\\\\\"{NAME}\\\\\\"' in rules or NAME in rules
-    assert "kube_cronjob_status_last_successful_time" in rules
-    assert "document-reading" in rules
+def test_a_job_that_never_ends_well_is_heard(scheduled: Cluster) -> None:
+    """By the age of its last success, as kube-state-metrics knows it; each model's own, told to the model's owner."""
+    registered = scheduled.register()
+    found = [registered.one("PrometheusRule", f"{name}-rules") for name in (NAME, "flight-delay-retraining")]
+    rules = [[rule for group in one["spec"]["groups"] for rule in group["rules"]] for one in found]
+    assert [rule["labels"]["part"] for rule in rules[0]] == [NAME, NAME]
+    record, alert = rules[0]
+    assert f'cronjob="{NAME}"' in record["expr"]
+    assert "kube_cronjob_status_last_successful_time" in record["expr"]
+    assert alert["labels"]["owner"] == "document-reading"
+    # A run of the longest, and two looks that were missed.
+    limit = float(re.split(" > ", alert["expr"])[1]) + float(alert["for"].removesuffix("s"))
+    assert 7200 + 1200 < limit <= 7200 + 1800
+    assert {rule["labels"]["part"] for rule in rules[1]} == {"flight-delay-retraining"}
 
 
 def test_a_schedule_that_nothing_keeps_is_refused(cluster: Cluster) -> None:
-    """Where nowhere is named, and where cron cannot say it; both name the file and the key."""
-    every(cluster, 604_800)
+    """Where nowhere is named, and where nobody looks so often; both name the file and the key."""
+    rule(cluster, every_seconds=604_800)
     with pytest.raises(pulumi.RunError, match=r"onprem\.yaml: kubernetes\.retraining: got None, expected where"):
         cluster.register()
     cluster.change(kubernetes__retraining=PLACE)
-    every(cluster, 5000)
+    rule(cluster, every_seconds=599)
     with pytest.raises(
-        pulumi.RunError, match=r"model\.yaml: retraining\.every_seconds: got 5000.*, expected a week \(604800\)"
+        pulumi.RunError, match=r"model\.yaml: retraining\.every_seconds: got 599.*, expected at least 600"
     ):
         cluster.register()
+
+
+def test_the_registry_is_known_by_one_of_two(cluster: Cluster) -> None:
+    """A Secret, or the pod's own identity by a helper; neither and both are refused."""
+    for changes in ({"registry_secret": None}, {"registry_helper": "gcr"}):
+        cluster.change(kubernetes__retraining={**PLACE, **changes})
+        with pytest.raises(pulumi.RunError, match="registry_secret or registry_helper, one of them, not"):
+            cluster.register()
 
 
 def test_an_image_that_would_never_run_is_not_made(cluster: Cluster) -> None:
@@ -120,44 +158,3 @@ def test_an_image_that_would_never_run_is_not_made(cluster: Cluster) -> None:
     cluster.change(kubernetes__retraining={**PLACE, "signing_secret": None})
     with pytest.raises(pulumi.RunError, match=r"retraining\.signing_secret where admission is on"):
         cluster.register()
-
-
-@pytest.mark.parametrize("outcome", ["proposed", "refused"])
-def test_the_script_clones_retrains_and_pushes_what_was_proposed(
-    scheduled: Cluster, tmp_path: Path, outcome: str
-) -> None:
-    """Run by a real shell with real git: the branch arrives in the repository; a refused run pushes none and fails."""
-    container = pod(scheduled.register())["containers"][0]
-    origin, seed, bin_folder = tmp_path / "origin.git", tmp_path / "seed", tmp_path / "programs"
-    git = ("git", "-c", "user.name=ada", "-c", "user.email=ada@example.com")
-    subprocess.run([*git, "init", "-q", "--bare", "-b", "main", str(origin)], check=True)
-    subprocess.run([*git, "clone", "-q", str(origin), str(seed)], check=True, capture_output=True)
-    (seed / "file").write_text("1\n")
-    (seed / ".gitignore").write_text("/.shipway\n")
-    subprocess.run([*git, "-C", str(seed), "add", "."], check=True)
-    subprocess.run([*git, "-C", str(seed), "commit", "-qm", "first"], check=True)
-    subprocess.run([*git, "-C", str(seed), "push", "-q", "origin", "HEAD:main"], check=True)
-    bin_folder.mkdir()
-    # A stand-in of our command: what it does is tested elsewhere.
-    stand_in = '#!/bin/sh\ntest -d .shipway || exit 9\ngrep -q tokenFile "$KUBECONFIG" || exit 8\n'
-    stand_in += "git branch retrain/digits-onprem-0123\n" if outcome == "proposed" else "exit 1\n"
-    (bin_folder / "shipway").write_text(stand_in)
-    (bin_folder / "shipway").chmod(0o755)
-    (tmp_path / "token").write_text("t")
-    (tmp_path / "state").mkdir()
-    variables = {variable["name"]: variable["value"] for variable in container["env"]} | {
-        "PATH": f"{bin_folder}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "REPOSITORY_URL": origin.as_uri(),
-        "REPOSITORY_TOKEN_FILE": str(tmp_path / "token"),
-        "PROJECT": str(tmp_path / "clone"),
-        "STATE": str(tmp_path / "state"),
-        "KUBECONFIG": str(tmp_path / "kubeconfig"),
-    }
-    done = subprocess.run(container["command"], env=variables, capture_output=True, text=True, check=False)
-    branches = subprocess.run(["git", "-C", str(origin), "branch"], capture_output=True, text=True, check=True).stdout
-    assert (done.returncode == 0) == (outcome == "proposed"), done.stderr
-    assert ("retrain/digits-onprem-0123" in branches) == (outcome == "proposed")
-    assert json.loads((tmp_path / "kubeconfig").read_text())["users"][0]["user"] == {
-        "tokenFile": "/var/run/secrets/kubernetes.io/serviceaccount/token"
-    }

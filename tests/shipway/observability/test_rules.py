@@ -19,7 +19,7 @@ from shipway.contract.model import ModelSpec
 from shipway.contract.periodic import PERIODIC
 from shipway.contract.serving import FeaturesSpec
 from shipway.observability.burns import minimum_requests
-from shipway.observability.rules import materialise_rules, model_rules, platform_rules
+from shipway.observability.rules import materialise_rules, model_rules, platform_rules, retrainer_rules
 from shipway.observability.scrape import prometheus_config
 from shipway.observability.targets import model_targets
 
@@ -149,6 +149,21 @@ def test_a_late_materialisation_is_silence_of_the_platform() -> None:
     assert record["expr"].startswith(succeeded)
     assert alert["labels"] == {"severity": "ticket", "owner": "platform", "part": "materialise"}
     assert alert["expr"] == f'time() - {metrics.LAST_WORK}{{part="materialise"}} > 10784'
+    assert alert["for"] == "15s"
+
+
+def test_of_each_models_job_that_retrains_it_its_own_silence_is_told() -> None:
+    """To the model's owner; a run may take its time and two looks may be missed, and no two models share a record."""
+    files = [
+        yaml.safe_load(retrainer_rules(MODEL.model_copy(update={"name": name}), ENVIRONMENT, "models", name, 7200))
+        for name in ("a-retraining", "b-retraining")
+    ]
+    (record, alert), (other, _) = (file["groups"][0]["rules"] for file in files)
+    succeeded = 'max(kube_cronjob_status_last_successful_time{namespace="models",cronjob="a-retraining"})'
+    assert record["expr"].startswith(succeeded)
+    assert record["labels"] != other["labels"]
+    assert alert["labels"] == {"severity": "ticket", "owner": MODEL.owner.team, "part": "a-retraining"}
+    assert alert["expr"] == f'time() - {metrics.LAST_WORK}{{part="a-retraining"}} > 8984'
     assert alert["for"] == "15s"
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.retraining.memory import Place
-from shipway.retraining.verdicts import Verdict, read_new
+from shipway.retraining.verdicts import Verdict, read_added, read_new
 
 
 def line(status: str = "drifted", end: str = "2013-02-10T00:00:00+00:00", **more: object) -> bytes:
@@ -87,3 +87,37 @@ def test_any_chopping_reads_every_line_once(cuts: list[int]) -> None:
             new, place = read(path, place)
             found += new
     assert [one.until.day for one in found] == list(range(1, 9))
+
+
+def added(content: bytes, place: Place, said: list[str] | None = None) -> tuple[list[Verdict], Place]:
+    return read_added(content, "s3://b/v", place, accuracy=False, say=(said if said is not None else []).append)
+
+
+@given(st.lists(st.integers(0, 8), max_size=10), st.integers(0, 4))
+def test_an_object_that_is_written_anew_is_read_once(sizes: list[int], dropped: int) -> None:
+    """However much of it is there at each look, and when its older part has gone."""
+    lines = [line(end=f"2013-02-{day:02}T00:00:00+00:00") for day in range(1, 9)]
+    place, found = Place(), list[Verdict]()
+    for size in [*sorted(sizes), 8]:
+        # The last line that was read is never among those that go: its writer keeps the newer half.
+        kept = min(dropped, max(len(found) - 1, 0))
+        new, place = added(b"".join(lines[kept:size]), place)
+        found += new
+    assert [one.until.day for one in found] == list(range(1, 9))
+
+
+def test_an_object_that_was_lost_is_read_from_its_beginning() -> None:
+    """The last line that was read is not in it; without an object nothing is forgotten."""
+    _, place = added(line() + line(end="2013-02-11T00:00:00+00:00"), Place())
+    assert added(b"", place) == ([], place)
+    assert len(added(line(end="2013-02-12T00:00:00+00:00"), place)[0]) == 1
+
+
+def test_a_line_of_an_object_that_is_no_verdict_is_told() -> None:
+    """With the object's address; the next one counts."""
+    said: list[str] = []
+    found, _ = added(b"{}\n" + line(), Place(), said)
+    assert (len(found), said) == (
+        1,
+        ["s3://b/v: a line is no verdict (KeyError: 'window'), expected window.end and status"],
+    )
