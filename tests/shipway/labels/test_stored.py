@@ -21,6 +21,7 @@ SETTINGS = WorkerSettings(
     tier=Tier.NONPROD,
     predictions="s3://bucket/logs",
     records="s3://bucket/records",
+    features="s3://bucket/features",
     state="s3://bucket/workers",
 )
 VERDICTS, QUALITY = (f"workers/labels/toy-labels/{name}" for name in ("quality.jsonl", "quality.json"))
