@@ -11,6 +11,7 @@ from shipway.contract.metrics import (
     LABELLED_TOTAL,
     LABELS_JOB,
     QUALITY,
+    QUALITY_DROP_BESIDE_RATIO,
     QUALITY_DROP_LIMIT_RATIO,
     QUALITY_DROP_RATIO,
 )
@@ -92,6 +93,11 @@ def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
     drop = GaugeMetricFamily(
         QUALITY_DROP_RATIO, "How much worse than its reference a metric is for certain, relative to it.", labels=names
     )
+    beside = GaugeMetricFamily(
+        QUALITY_DROP_BESIDE_RATIO,
+        "How much worse than the version before it in the same hours a metric is for certain, relative to it.",
+        labels=names,
+    )
     limit = GaugeMetricFamily(
         QUALITY_DROP_LIMIT_RATIO, "How far a metric may fall, as model.yaml says.", labels=("model",)
     )
@@ -111,12 +117,14 @@ def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
                     family.add_metric((model, *series), end)
         for series, ratio in assessment.drops().items():
             drop.add_metric((model, *series), ratio)
+        for series, ratio in assessment.drops_beside().items():
+            beside.add_metric((model, *series), ratio)
         for version, covered in sorted(assessment.coverage.items()):
             coverage.add_metric((model, version), covered.labelled / covered.due)
         sampled.add_metric((model,), assessment.sampled_ratio)
         if assessment.limit_ratio is not None:
             limit.add_metric((model,), assessment.limit_ratio)
-    yield from (value, low, high, drop, limit, coverage, sampled)
+    yield from (value, low, high, drop, beside, limit, coverage, sampled)
 
 
 class Measures(LastRound[Reading]):

@@ -1,7 +1,6 @@
 """What a look looks at: the models of an environment, their logs, their versions, and where what it finds is kept."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from shipway.contract.errors import ShipwayError
@@ -35,7 +34,7 @@ class Stack(Protocol):
         ...
 
     def question(self, spec: ModelSpec, version: str) -> Question:
-        """Returns the question about a version (short digest), whose bundle is there then; its records are not known."""
+        """Returns the question about a version (short digest), whose bundle is there then, without its records."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""Parity on a cluster: logs, bundles and offline values are read in an object store, and what was found is kept in one.
+"""Parity on a cluster: logs, bundles and offline values are read in an object store, what was found is kept in one.
 
-A bundle is code, which runs with this process's rights. So it is taken from beside the logs, where the model's own slots
-put it, only when the ledger names its whole digest: what nobody released is not run.
+A bundle is code, which runs with this process's rights. So it is taken from beside the logs, where the model's own
+slots put it, only when the ledger names its whole digest: what nobody released is not run.
 """
 
 import tempfile
@@ -34,7 +34,7 @@ def kept_object(state: ObjectStorage, model: str, name: str) -> KeptObject:
 
 
 def bundle_beside(storage: ObjectStorage, digest: str, store: ArtifactStore) -> Path:
-    """Returns the folder in `store` of the bundle `digest`, taken from beside the logs of its model where it is missing.
+    """Returns where the bundle `digest` lies in `store`, taken from beside the logs of its model if it is missing.
 
     Args:
         storage: the model's folder of logs.

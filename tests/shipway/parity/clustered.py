@@ -1,4 +1,4 @@
-"""The shop on a cluster: what its slot and delivery put into an object store, and what fills the online store from it."""
+"""The shop on a cluster: what its slot and delivery put into an object store, and what is published from there."""
 
 import json
 

@@ -164,7 +164,7 @@ def test_a_bundle_beside_the_logs_is_taken_whole_or_not_at_all(world: World, sho
     with pytest.raises(ShipwayError, match=r"model.json: no such object, expected the bundle .* than 64 MiB"):
         bundle_beside(storage, world.clustered.digest, store)
     world.clustered.put(name, content + b" ")
-    with pytest.raises(ShipwayError, match="model.json: found sha256"):
+    with pytest.raises(ShipwayError, match=r"model\.json: found sha256"):
         bundle_beside(storage, world.clustered.digest, store)
     assert store.digests() == []
     world.clustered.put(name, content)
@@ -181,4 +181,3 @@ def test_a_folder_that_nothing_describes_is_passed_over(world: World) -> None:
     assert world.said == [
         "s3://bucket/predictions/other/described.json: no such object, so nothing is compared of its logs"
     ]
-
