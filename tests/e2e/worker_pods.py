@@ -96,7 +96,7 @@ class Pod:
 
     def command(self, port: int) -> Sequence[str]:
         """Returns the command line, with its metrics on `port`."""
-        (exposed,) = (str(one["containerPort"]) for one in self._container["ports"])
+        (exposed,) = (str(int(one["containerPort"])) for one in self._container["ports"])
         words = [*self._container["command"], *self._container["args"]]
         return [str(port) if word == exposed else self._here(word) for word in words]
 
