@@ -57,13 +57,11 @@ def said(counted: "Counted") -> str:
     looked = {name: sum(ended.values()) for name, ended in counted.items()}
     if not any(looked.values()):
         return "worker: has not looked at any row yet"
-    compared, skewed = (
-        {name: sum(ended[one] for one in kinds) for name, ended in counted.items()}
-        for kinds in (AGREED | SKEWED, SKEWED)
-    )
+    skewed = {name: sum(ended[one] for one in SKEWED) for name, ended in counted.items()}
+    compared = sum(ended[one] for ended in counted.values() for one in AGREED | SKEWED)
     differ = ", ".join(f"{name} {rows}" for name, rows in sorted(skewed.items()) if rows) or "none of them"
-    undecided = sum(looked.values()) - sum(compared.values())
-    return f"worker: {sum(compared.values())} values compared since it began, different: {differ}; {undecided} could not be"
+    undecided = sum(looked.values()) - compared
+    return f"worker: {compared} values compared since it began, different: {differ}; {undecided} could not be"
 
 
 def explained(report: Report, name: str) -> str:

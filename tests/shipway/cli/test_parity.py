@@ -1,4 +1,4 @@
-"""`shipway parity --env` of a cluster: logs, bundle, offline values and the worker's words are those of its object store."""
+"""`shipway parity --env` of a cluster: logs, bundle, offline values and the worker's words are its store's."""
 
 import os
 import re
@@ -92,7 +92,7 @@ def remember(counted: Mapping[str, Mapping[ParityOutcome, int]], tmp_path: Path)
 def test_what_agrees_holds_by_what_the_object_store_has_alone(
     released: Released, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Exit code 0; the bundle that answered is in the checkout's own store afterwards, and what the worker said is shown."""
+    """Exit code 0; the bundle that answered is in the checkout's own store then, and what the worker said is shown."""
     released.log()
     code, out, err = parity(monkeypatch, capsys)
     assert code == 0, err
@@ -119,7 +119,7 @@ def test_a_skew_is_named_with_its_cause(
 def test_what_cannot_be_compared_is_no_agreement(
     released: Released, store: ObjectStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without the offline values of a view, without the version's bundle, without a log: one line that says what lacks."""
+    """Without the offline values of a view, the version's bundle or a log: one line that says what lacks."""
     code, _, err = parity(monkeypatch, capsys)
     assert (code, "no prediction was logged" in err) == (1, True)
     released.log()
