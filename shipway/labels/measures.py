@@ -32,7 +32,7 @@ class Reading:
     """What one finished round knows; it is shown as a whole.
 
     Args:
-        finished_seconds: when the round ended, since the epoch.
+        worked_seconds: when the last round ended that could look at all logs, since the epoch; None before the first.
         counts: right and wrong of each series.
         predictions_forgotten, labels_forgotten: dropped unjoined, to make room.
         unusable: records without a finite number.
@@ -40,7 +40,7 @@ class Reading:
         assessed: model -> what its labels say of its quality.
     """
 
-    finished_seconds: float
+    worked_seconds: float | None
     counts: Mapping[Series, Counts] = field(default_factory=dict[Series, Counts])
     predictions_forgotten: int = 0
     labels_forgotten: int = 0
@@ -77,7 +77,8 @@ class _Page(Collector):
         yield CounterMetricFamily(UNUSABLE_TOTAL, "Records without a finite number.", value=reading.unusable)
         yield CounterMetricFamily(SKIPPED_FILES_TOTAL, "Files that are no segments.", value=reading.skipped_files)
         yield from _quality(reading.assessed)
-        yield heartbeat(LABELS_JOB, reading.finished_seconds)
+        if reading.worked_seconds is not None:
+            yield heartbeat(LABELS_JOB, reading.worked_seconds)
 
 
 def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
