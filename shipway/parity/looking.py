@@ -53,6 +53,8 @@ class _Look:
         waiting, names = None, tuple[str, ...]()
         try:
             spec = self._stack.spec(model)
+            if not spec.parity.enabled:
+                return FoundModel(model=model, rows={}, failures=0, waiting=0, dropped=0)
             names = _names(spec)
             waiting = Waiting(self._stack.kept(model, WAITING_FILE), self._stack.source(model))
             waiting.take(spec.parity.sample_ratio)

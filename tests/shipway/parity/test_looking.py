@@ -175,6 +175,14 @@ def test_a_comparison_that_fails_is_tried_again_and_then_given_up(world: World) 
     assert world.look().rows[READ] == NONE | {ParityOutcome.EQUAL: 1, ParityOutcome.UNKNOWN: 2}
 
 
+def test_a_model_that_is_switched_off_is_not_looked_at(world: World) -> None:
+    """Nothing is read of it, and nothing fails, so that the others' heartbeat says something."""
+    world.describe(sample_ratio=1.0, enabled=False)
+    world.log([new_id()], version="ffffffffffff")
+    assert world.look() == FoundModel(model=NAME, rows={}, failures=0, waiting=0, dropped=0)
+    assert (world.said, world.layout.parity.exists()) == ([], False)
+
+
 def test_a_version_without_a_bundle_is_a_failure(world: World) -> None:
     """Nothing is compared with another version's code."""
     world.log([new_id()], version="ffffffffffff")
