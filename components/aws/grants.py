@@ -109,8 +109,33 @@ _PLATFORM = (
         "what is new in logs and ledger is found",
     ),
     Grant("drift", ("kms:Decrypt", "kms:GenerateDataKey"), ("{data_key}",), "logs and counts are encrypted"),
+    Grant(
+        "parity",
+        ("s3:GetObject",),
+        (
+            "arn:aws:s3:::{predictions}/*",
+            "arn:aws:s3:::{ledger}/ledger/*",
+            "arn:aws:s3:::{artifacts}/features/*",
+        ),
+        "predictions are compared, by bundles that the ledger names, with the offline values",
+    ),
+    Grant(
+        "parity",
+        ("s3:ListBucket",),
+        ("arn:aws:s3:::{predictions}", "arn:aws:s3:::{ledger}"),
+        "what is new in logs and ledger is found",
+    ),
+    Grant(
+        "parity",
+        ("s3:ListBucket",),
+        ("arn:aws:s3:::{artifacts}",),
+        "the files of offline values are found",
+        {"StringLike": {"s3:prefix": "features/*"}},
+    ),
+    Grant("parity", ("kms:Decrypt", "kms:GenerateDataKey"), ("{data_key}",), "logs and what it found are encrypted"),
     *_kept("labels"),
     *_kept("drift"),
+    *_kept("parity"),
     Grant(
         "retraining",
         ("s3:GetObject",),

@@ -189,7 +189,7 @@ def _feature_store_yaml(cluster: KubernetesSpec, database: str, online: str) -> 
             "online_store": {"type": "redis", "connection_string": ",".join(redis)},
             "offline_store": {
                 "type": "shipway.features.asof.AsofOfflineStore",
-                "files": f"{storage.url}/features",
+                "files": storage.features,
                 **({"endpoint_url": storage.endpoint_url} if storage.endpoint_url else {}),
             },
             "entity_key_serialization_version": 3,

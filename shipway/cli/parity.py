@@ -12,7 +12,8 @@ import typer
 from shipway.cli.context import emit, progress, project, service
 from shipway.contract.documents import parse, read_yaml
 from shipway.contract.environment import EnvironmentSpec, Target, load_environment
-from shipway.contract.errors import ShipwayError, SpecError
+from shipway.contract.errors import ArtifactError, ShipwayError, SpecError
+from shipway.contract.kubeconfig import cluster_of
 from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
 from shipway.contract.record import BundleRecord, record_path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from shipway.parity.report import Report
     from shipway.parity.running import Question
+    from shipway.parity.waiting import Counted
 
 __all__ = ["register"]
 
@@ -67,7 +69,7 @@ def parity(
         _record(layout, folder, spec, records, record)
         return
     reports = _compare(layout, folder, spec, records, recorded=recorded is not None)
-    from shipway.parity.telling import explained, told
+    from shipway.parity.telling import explained, said, told
 
     if explain is not None:
         known = {one.name for report in reports for one in (*report.features, *report.predictions)}
@@ -76,6 +78,8 @@ def parity(
         text = "\n\n".join(f"{report.version} {explained(report, explain)}" for report in reports)
     else:
         text = "\n\n".join(told(report, logged) for report in reports)
+        if recorded is None:
+            text += f"\n{said(_kept(layout, environment, model))}"
     emit([report.model_dump(mode="json") for report in reports], text, as_json=as_json)
     if any(report.skewed or not report.compared for report in reports):
         raise typer.Exit(1)
@@ -132,23 +136,53 @@ def _question(layout: LocalLayout, folder: Path, spec: ModelSpec, version: str, 
             "choose another time with --since and --until"
         )
     asked = question_of(layout, spec, version, bundle)
-    # A kept sample is there to try the code of this checkout on.
-    return asked.model_copy(update={"service": str(folder), "recorded": True}) if recorded else asked
+    if recorded:
+        # A kept sample is there to try the code of this checkout on.
+        return asked.model_copy(update={"service": str(folder), "recorded": True})
+    environment = load_environment(layout.root, layout.environment)
+    if environment.target is Target.LOCAL:
+        return asked
+    place = cluster_of(layout.root, environment).object_storage
+    return asked.model_copy(update={"features": place.features, "features_endpoint_url": place.endpoint_url})
 
 
 def _fetched(layout: LocalLayout, folder: Path, spec: ModelSpec, version: str) -> Path | None:
-    """Returns the bundle of a version that was released to a cluster, out of its image; None where that is nowhere."""
+    """Returns the bundle of a version that was released to a cluster; None where it was not.
+
+    It is taken from beside the logs, and out of its image where a slot has not put it there.
+    """
     environment, path = load_environment(layout.root, layout.environment), record_path(folder, version)
     if environment.target is Target.LOCAL or not path.exists():
         return None
     # What a laptop without a cluster lacks.
     from shipway.bundle.store import ArtifactStore
     from shipway.images.fetch import fetch_bundle
+    from shipway.objects.storage import ObjectStorage
+    from shipway.parity.stored import bundle_beside
 
     digest, store = parse(BundleRecord, read_yaml(path), path).digest, ArtifactStore(layout.artifacts)
-    progress(f"fetching {version} out of its image")
+    place = cluster_of(layout.root, environment).object_storage
+    logs = ObjectStorage(f"{place.predictions}/{spec.name}", endpoint_url=place.endpoint_url)
+    try:
+        return bundle_beside(logs, digest, store)
+    except ArtifactError as error:
+        progress(f"{error}; fetching {version} out of its image")
     fetch_bundle(environment, spec, digest, store)
     return store.path(digest)
+
+
+def _kept(layout: LocalLayout, environment: EnvironmentSpec, model: str) -> "Counted":
+    """Returns how the rows ended that the worker has ever looked at."""
+    from shipway.parity.keeping import KeptFile
+    from shipway.parity.waiting import WAITING_FILE, load
+
+    if environment.target is Target.LOCAL:
+        return load(KeptFile(layout.parity / model / WAITING_FILE)).counted
+    from shipway.objects.storage import ObjectStorage
+    from shipway.parity.stored import kept_object
+
+    place = cluster_of(layout.root, environment).object_storage
+    return load(kept_object(ObjectStorage(place.state, endpoint_url=place.endpoint_url), model, WAITING_FILE)).counted
 
 
 def _time(option: str, text: str | None) -> datetime | None:

@@ -47,6 +47,7 @@ class AlertName(StrEnum):
     QUALITY_DROP = "ShipwayQualityDrop"
     LABELS_MISSING = "ShipwayLabelsMissing"
     PARITY_DIFFERS = "ShipwayParityDiffers"
+    PARITY_UNDECIDED = "ShipwayParityUndecided"
     RETRAINING_FAILED = "ShipwayRetrainingFailed"
     GPUS_NOT_WATCHED = "ShipwayGpusNotWatched"
     GPU_FAULT = "ShipwayGpuFault"
@@ -257,6 +258,14 @@ ALERTS: dict[AlertName, Alert] = {
         "`parity_difference_ratio` of the comparisons.",
         "shipway parity MODEL",
         "It prints the worst rows and the kind of skew; training and serving compute the feature differently.",
+    ),
+    AlertName.PARITY_UNDECIDED: Alert(
+        Severity.TICKET,
+        "For a day no served feature of the model could be compared with the offline join, though predictions were "
+        "looked at: whether they agree is not known.",
+        "shipway parity MODEL",
+        "Its column `unknown` counts the rows: the offline values do not reach so far, or the log hashes the keys; "
+        "`parity.enabled: false` in model.yaml where that cannot be helped.",
     ),
     AlertName.RETRAINING_FAILED: Alert(
         Severity.TICKET,

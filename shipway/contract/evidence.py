@@ -164,11 +164,11 @@ class SlotCounts(Spec):
 
 
 class QualityDrop(Spec):
-    """How much worse than its reference a version is for certain, by late labels.
+    """How much worse than the version before it in the same hours a version is for certain, by late labels.
 
     Args:
         metric: which of its metrics has dropped farthest.
-        drop_ratio: by how much at least, relative to the reference; 0 when nothing is certain.
+        drop_ratio: by how much at least, relative to that one; 0 when nothing is certain.
         limit_ratio: how much is allowed.
     """
 

@@ -220,6 +220,11 @@ class ObjectStorageSpec(Spec):
         return self.predictions_url or f"{self.url}/predictions"
 
     @property
+    def features(self) -> str:
+        """The folder with the offline values of features, by the path that a view's source names on a laptop."""
+        return f"{self.url}/features"
+
+    @property
     def state(self) -> str:
         """The folder in which every worker keeps, below its own name, what has to outlive its pod."""
         return f"{self.url}/workers"

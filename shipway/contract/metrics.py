@@ -51,6 +51,7 @@ __all__ = [
     "PROCESS_CPU_SECONDS_TOTAL",
     "PROCESS_MEMORY_BYTES",
     "QUALITY",
+    "QUALITY_DROP_BESIDE_RATIO",
     "QUALITY_DROP_LIMIT_RATIO",
     "QUALITY_DROP_RATIO",
     "RECORDED",
@@ -163,6 +164,8 @@ DRIFT_SCORE, DRIFT_STATUS = "shipway_drift_score", "shipway_drift_status"
 # By late labels: each metric of a version and segment (`_low` and `_high` beside it), how far it has fallen for certain
 # since the version was evaluated, and the share of predictions whose label has come.
 QUALITY, QUALITY_DROP_RATIO = "shipway_quality", "shipway_quality_drop_ratio"
+# The same against the version before it in the same hours alone: what a rollback may follow from.
+QUALITY_DROP_BESIDE_RATIO = "shipway_quality_drop_beside_ratio"
 # How far a metric of a model may fall: `alerts.accuracy_drop_ratio` of its model.yaml.
 QUALITY_DROP_LIMIT_RATIO = "shipway_quality_drop_limit_ratio"
 LABEL_COVERAGE_RATIO = "shipway_label_coverage_ratio"

@@ -52,6 +52,7 @@ class ParitySpec(Spec):
     How many may differ is said where alerts are tuned, by `parity_difference_ratio`.
 
     Args:
+        enabled: whether the worker compares what is logged; switched off where it can never be decided.
         absolute_tolerance, relative_tolerance: a value within either is the same.
         publication_lag_seconds: how long a value may take into the online store: one that was right so long before the
             event is late and no skew.
@@ -60,6 +61,7 @@ class ParitySpec(Spec):
             holds what was known at that time.
     """
 
+    enabled: bool = True
     absolute_tolerance: Annotated[float, Field(ge=0)] = 1e-9
     relative_tolerance: Annotated[float, Field(ge=0)] = 1e-6
     publication_lag_seconds: Annotated[float, Field(ge=0)] = 300

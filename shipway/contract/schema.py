@@ -53,7 +53,8 @@ class FieldSpec(Spec):
         values: the closed set of a category; empty means any text is allowed.
         length: the number of elements of a vector, or the greatest number of characters of text.
         shape: height, width and channels of an image, whose samples have 8 bits: 1 channel is grey, 3 are colours.
-        measures: by what drift of a text or an image is watched, see `shipway.contract.derived`; by default by nothing.
+        measures: by what drift of a text, an image or a time is watched, see `shipway.contract.derived`; by default by
+            nothing.
         nullable: whether null is an answer of its own.
         personal: whether the prediction log must hash it.
     """

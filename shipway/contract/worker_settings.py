@@ -25,6 +25,7 @@ class WorkerSettings(Spec):
         tier: decides what time it is for what is judged.
         predictions: the folder of the object store with a folder of logs for each model, such as s3://bucket/logs.
         records: the folder that holds ledger/, which says what is live.
+        features: the folder with the offline values of features, which the job puts online.
         state: the folder in which every worker keeps, below its own name, what has to outlive its pod.
     """
 
@@ -32,6 +33,7 @@ class WorkerSettings(Spec):
     tier: Tier
     predictions: S3Folder
     records: S3Folder
+    features: S3Folder
     state: S3Folder
 
 
@@ -47,5 +49,6 @@ def worker_settings(environment: EnvironmentSpec, storage: ObjectStorageSpec) ->
         tier=environment.tier,
         predictions=storage.predictions,
         records=storage.records,
+        features=storage.features,
         state=storage.state,
     )

@@ -9,7 +9,15 @@ from shipway.contract.documents import Spec
 from shipway.contract.metrics import DRIFT_JOB, LABELS_JOB, PARITY_JOB, RETRAINING_JOB
 from shipway.contract.model import ModelSpec
 
-__all__ = ["DESCRIBED", "WORKERS", "DescribedModel", "Worker", "described_bundle"]
+__all__ = [
+    "DESCRIBED",
+    "LARGEST_BESIDE_BYTES",
+    "WORKERS",
+    "DescribedModel",
+    "Worker",
+    "described_bundle",
+    "described_file",
+]
 
 # On a cluster, what is put beside a model's logs for those who judge them.
 DESCRIBED = "described.json"
@@ -18,6 +26,15 @@ DESCRIBED = "described.json"
 def described_bundle(version: str, name: str) -> str:
     """Returns where a file of the bundle of `version` (short digest) lies beside the logs of its model."""
     return f"bundles/{version}/{name}"
+
+
+# A larger bundle is not put beside the logs: each of its slots would send it, and once a day again.
+LARGEST_BESIDE_BYTES = 64 * 2**20
+
+
+def described_file(version: str, path: str) -> str:
+    """Returns where a file that the manifest of `version` covers lies beside the logs, where the whole bundle does."""
+    return described_bundle(version, f"files/{path}")
 
 
 @dataclass(frozen=True)
@@ -69,7 +86,16 @@ _ROWS = (
         "counts what is asked, answered and true, and judges it against training",
         on_cluster=True,
     ),
-    Worker(PARITY_JOB, "parity", 8, 500, 1024, 1024, "compares a sample of served features with the offline join"),
+    Worker(
+        PARITY_JOB,
+        "parity",
+        8,
+        500,
+        1024,
+        2048,
+        "compares a sample of served features with the offline join",
+        on_cluster=True,
+    ),
     Worker(
         RETRAINING_JOB,
         "retraining",

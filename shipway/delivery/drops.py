@@ -1,4 +1,7 @@
-"""What late labels say of the version that was promoted: how much worse than its reference it is for certain; pure."""
+"""What late labels say of the version that was promoted: how much worse than the one before it is for certain; pure.
+
+In the same hours alone: a day that is bad for every version says nothing of this one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -44,7 +47,7 @@ def greatest_drop(asked: Asked, slot: Slot, series: Sequence[Series]) -> Quality
             continue
         if one.name == metrics.QUALITY_DROP_LIMIT_RATIO:
             limits.append(one.value)
-        elif one.name == metrics.QUALITY_DROP_RATIO and labels.get("version", "") == asked.versions[slot]:
+        elif one.name == metrics.QUALITY_DROP_BESIDE_RATIO and labels.get("version", "") == asked.versions[slot]:
             drops[labels.get("metric", "")] = one.value
     sound = {metric: ratio for metric, ratio in drops.items() if metric and 0 <= ratio < float("inf")}
     if not sound or len(limits) != 1 or not 0 < limits[0] < 1:

@@ -36,7 +36,7 @@ _GATEWAY = "shipway_gateway_failed_total"
 # What others count about a slot: it need not be there, and its restart is not the slot's.
 _NOT_A_SLOTS = (_GATEWAY, metrics.LABELLED_TOTAL)
 _INFINITY = "+Inf"
-_QUALITY = (metrics.QUALITY_DROP_RATIO, metrics.QUALITY_DROP_LIMIT_RATIO)
+_QUALITY = (metrics.QUALITY_DROP_BESIDE_RATIO, metrics.QUALITY_DROP_LIMIT_RATIO)
 _READ = (*metrics.EVIDENCE_SERIES, metrics.LABELLED_TOTAL, *_QUALITY)
 _JUDGED = (Outcome.OK, Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT)
 # Below this many requests a quantile of live's latency is chance.
@@ -180,7 +180,7 @@ def query_of(gate: Gate, model: str) -> str:
         case Gate.LABEL_ERRORS:
             return f'{metrics.LABELLED_TOTAL}{{model="{model}"}}'
         case Gate.ACCURACY_DROP:
-            return f'{metrics.QUALITY_DROP_RATIO}{{model="{model}"}}'
+            return f'{metrics.QUALITY_DROP_BESIDE_RATIO}{{model="{model}"}}'
         case Gate.ERRORS | Gate.INVALID_OUTPUTS | Gate.SLO_ERRORS | Gate.EVIDENCE | Gate.HARM_BUDGET:
             return requests
 

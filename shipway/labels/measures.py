@@ -11,6 +11,7 @@ from shipway.contract.metrics import (
     LABELLED_TOTAL,
     LABELS_JOB,
     QUALITY,
+    QUALITY_DROP_BESIDE_RATIO,
     QUALITY_DROP_LIMIT_RATIO,
     QUALITY_DROP_RATIO,
 )
@@ -31,7 +32,7 @@ class Reading:
     """What one finished round knows; it is shown as a whole.
 
     Args:
-        finished_seconds: when the round ended, since the epoch.
+        worked_seconds: when the last round ended that could look at all logs, since the epoch; None before the first.
         counts: right and wrong of each series.
         predictions_forgotten, labels_forgotten: dropped unjoined, to make room.
         unusable: records without a finite number.
@@ -39,7 +40,7 @@ class Reading:
         assessed: model -> what its labels say of its quality.
     """
 
-    finished_seconds: float
+    worked_seconds: float | None
     counts: Mapping[Series, Counts] = field(default_factory=dict[Series, Counts])
     predictions_forgotten: int = 0
     labels_forgotten: int = 0
@@ -76,7 +77,8 @@ class _Page(Collector):
         yield CounterMetricFamily(UNUSABLE_TOTAL, "Records without a finite number.", value=reading.unusable)
         yield CounterMetricFamily(SKIPPED_FILES_TOTAL, "Files that are no segments.", value=reading.skipped_files)
         yield from _quality(reading.assessed)
-        yield heartbeat(LABELS_JOB, reading.finished_seconds)
+        if reading.worked_seconds is not None:
+            yield heartbeat(LABELS_JOB, reading.worked_seconds)
 
 
 def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
@@ -91,6 +93,11 @@ def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
     high = GaugeMetricFamily(f"{QUALITY}_high", "The greatest that the metric may be.", labels=names)
     drop = GaugeMetricFamily(
         QUALITY_DROP_RATIO, "How much worse than its reference a metric is for certain, relative to it.", labels=names
+    )
+    beside = GaugeMetricFamily(
+        QUALITY_DROP_BESIDE_RATIO,
+        "How much worse than the version before it in the same hours a metric is for certain, relative to it.",
+        labels=names,
     )
     limit = GaugeMetricFamily(
         QUALITY_DROP_LIMIT_RATIO, "How far a metric may fall, as model.yaml says.", labels=("model",)
@@ -111,12 +118,14 @@ def _quality(assessed: Mapping[str, Assessment]) -> Iterator[Metric]:
                     family.add_metric((model, *series), end)
         for series, ratio in assessment.drops().items():
             drop.add_metric((model, *series), ratio)
+        for series, ratio in assessment.drops_beside().items():
+            beside.add_metric((model, *series), ratio)
         for version, covered in sorted(assessment.coverage.items()):
             coverage.add_metric((model, version), covered.labelled / covered.due)
         sampled.add_metric((model,), assessment.sampled_ratio)
         if assessment.limit_ratio is not None:
             limit.add_metric((model,), assessment.limit_ratio)
-    yield from (value, low, high, drop, limit, coverage, sampled)
+    yield from (value, low, high, drop, beside, limit, coverage, sampled)
 
 
 class Measures(LastRound[Reading]):

@@ -37,6 +37,7 @@ class LocalLogs:
 
     def __init__(self, folder: Path, now: Callable[[], float]) -> None:
         self._folder, self._now = folder, now
+        self.missed = ""
 
     def models(self) -> list[str]:
         return [path.name for path in self._folder.glob("*") if path.is_dir()]

@@ -3,10 +3,11 @@
 Windows are of event time, and end with the newest day that has predictions: that clock is the traffic's own. A drop is
 certain when even the near end of the confidence sequence is worse than the reference, which is what the version was
 evaluated at, or, where that is not known, the worst that the labels of the version before it are compatible with: in
-the same hours, if both answered in them.
+the same hours, if both answered in them. Whether a version goes back for it is a question of its own, which only the
+same hours of both answer: on a day that is bad for every version, each is worse than it was evaluated at.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -70,6 +71,8 @@ class Quality:
         reference: what a drop is measured from, None where nothing is known or a drop is no alarm.
         against: `evaluation` or the version before, empty without a reference.
         drop_ratio: how much worse than the reference it is for certain, None without one.
+        beside_ratio: how much worse than the version before it in the same hours it is for certain, None where the two
+            did not answer in the same hours. Only that tells a worse version from a worse day.
     """
 
     version: str
@@ -81,6 +84,7 @@ class Quality:
     reference: float | None = None
     against: str = ""
     drop_ratio: float | None = None
+    beside_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,10 +124,17 @@ class Assessment:
 
         A bad day that was followed by good ones is told in the verdicts, and is no alarm any more.
         """
+        return self._newest((one, one.drop_ratio) for one in self.quality)
+
+    def drops_beside(self) -> Mapping[tuple[str, str, str], float]:
+        """Returns the same against the version before in the same hours: what going back to it would mend."""
+        return self._newest((one, one.beside_ratio) for one in self.quality)
+
+    def _newest(self, drops: Iterable[tuple[Quality, float | None]]) -> Mapping[tuple[str, str, str], float]:
         week, day = dict[tuple[str, str, str], float](), dict[tuple[str, str, str], float]()
-        for one in self.quality:
-            if one.drop_ratio is not None:
-                (week if one.window.name == "week" else day)[one.version, one.segment, one.metric] = one.drop_ratio
+        for one, ratio in drops:
+            if ratio is not None:
+                (week if one.window.name == "week" else day)[one.version, one.segment, one.metric] = ratio
         return {series: max(week.get(series, 0.0), day.get(series, 0.0)) for series in sorted(week.keys() | day.keys())}
 
     def finished(self, window: Window, delay_seconds: float) -> bool:
@@ -168,9 +179,18 @@ def _of_window(
             for metric, estimate in _estimates(model, drawn, mask).items():
                 reference, against = before.reference(version, segment, metric, beside.theirs)
                 judged = estimate if against == EVALUATION or beside.theirs is None else beside.mine.get(metric)
-                drop = None if reference is None or judged is None else certain_drop(metric, judged, reference)
-                count = int(np.count_nonzero(mask))
-                yield Quality(version, segment, metric, window, estimate, count, reference, against, drop)
+                yield Quality(
+                    version=version,
+                    segment=segment,
+                    metric=metric,
+                    window=window,
+                    estimate=estimate,
+                    labelled=int(np.count_nonzero(mask)),
+                    reference=reference,
+                    against=against,
+                    drop_ratio=None if reference is None or judged is None else certain_drop(metric, judged, reference),
+                    beside_ratio=beside.drop(metric) if metric in model.judged else None,
+                )
 
 
 @dataclass(frozen=True)
@@ -183,6 +203,16 @@ class _Beside:
 
     mine: Mapping[str, Estimate] = field(default_factory=dict[str, Estimate])
     theirs: Mapping[str, Estimate] | None = None
+
+    def drop(self, metric: str) -> float | None:
+        """Returns how much worse the one is than the other for certain, None where that cannot be told."""
+        mine, theirs = self.mine.get(metric), (self.theirs or {}).get(metric)
+        return None if mine is None or theirs is None else certain_drop(metric, mine, _worst(metric, theirs))
+
+
+def _worst(metric: str, estimate: Estimate) -> float:
+    """Returns the worst that the labels are compatible with."""
+    return estimate.low if metric in HIGHER_IS_BETTER else estimate.high
 
 
 def _equally_many(seconds: NDArray[np.float64], mine: Mask, theirs: Mask) -> tuple[Mask, Mask]:
@@ -251,7 +281,7 @@ class _Before:
         estimate = (self._estimates(before, segment) if beside is None else beside).get(metric)
         if estimate is None:
             return None, ""
-        return estimate.low if metric in HIGHER_IS_BETTER else estimate.high, self._sample.versions[before]
+        return _worst(metric, estimate), self._sample.versions[before]
 
     def _estimates(self, code: int, segment: str) -> Mapping[str, Estimate]:
         if (code, segment) not in self._known:

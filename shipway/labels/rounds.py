@@ -26,6 +26,11 @@ ASSESS_SECONDS = 10.0
 class Logs(Protocol):
     """Where the logs of all models lie."""
 
+    @property
+    def missed(self) -> str:
+        """Why the models could not be listed when they were last, empty when they were."""
+        ...
+
     def models(self) -> list[str]:
         """Returns the models that have logs."""
         ...
@@ -65,6 +70,7 @@ class _Judged:
     """One model: what is remembered of it, and what was said of it last."""
 
     model: Watched
+    source: Source
     tail: Tail
     sample: Sample
     verdicts: Verdicts
@@ -97,6 +103,7 @@ class Rounds:
         self._judged: dict[str, _Judged] = {}
         self._unknown: set[str] = set()
         self._skipped_files = 0
+        self._worked_seconds: float | None = None
 
     def round(self) -> Reading:
         """Returns what is known after reading what is new."""
@@ -111,8 +118,11 @@ class Rounds:
         for model in sorted(unknown - self._unknown):
             self._say(f"{self._logs.where(model)}: no service has a model of this name, its labels are not counted")
         self._unknown = unknown
+        # What could not be looked at may hold labels: only who has seen all of it has worked.
+        if not self._logs.missed and not any(one.source.missed for one in self._judged.values()):
+            self._worked_seconds = self._now()
         return Reading(
-            finished_seconds=self._now(),
+            worked_seconds=self._worked_seconds,
             counts=self._join.counts(),
             predictions_forgotten=self._join.predictions_forgotten,
             labels_forgotten=self._join.labels_forgotten,
@@ -133,7 +143,7 @@ class Rounds:
             # Segments are read from the requests, so that others mean reading them all again; the join knows them.
             source = self._logs.source(model.name, self._skip)
             tail, sample = Tail(source, records.columns(model.segments)), Sample(model.segments, model.days_kept)
-            judged = self._judged[model.name] = _Judged(model, tail, sample, verdicts)
+            judged = self._judged[model.name] = _Judged(model, source, tail, sample, verdicts)
         judged.changed |= judged.model != model
         judged.model = model
         for piece in judged.tail.poll():

@@ -21,6 +21,10 @@ class StoredLogs:
         self._logs = logs
         self._read: dict[str, tuple[DescribedModel, Watched]] = {}
 
+    @property
+    def missed(self) -> str:
+        return self._logs.missed
+
     def models(self) -> list[str]:
         return list(self._read)
 

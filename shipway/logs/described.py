@@ -15,6 +15,8 @@ __all__ = ["DescribedLogs"]
 class DescribedLogs:
     """Every folder below `url` that is described is a model's.
 
+    `missed` says why the last `refresh` could not list them, and is empty when it did.
+
     Args:
         url: such as s3://bucket/logs.
         say: called with one sentence for each thing that cannot be read; its last good value stays in force.
@@ -30,6 +32,7 @@ class DescribedLogs:
         endpoint_url: str | None = None,
     ) -> None:
         self._url, self._say, self._now, self._endpoint_url = url, say, now, endpoint_url
+        self.missed = ""
         self._storage = ObjectStorage(url, endpoint_url=endpoint_url)
         self._described: dict[str, DescribedModel] = {}
         self._said: dict[str, str] = {}
@@ -51,8 +54,10 @@ class DescribedLogs:
         try:
             folders = self._storage.folders()
         except OSError as error:
-            self._tell("", str(error))
+            self.missed = str(error)
+            self._tell("", self.missed)
             return self._described
+        self.missed = ""
         self._said.pop("", None)
         for gone in self._described.keys() - set(folders):
             del self._described[gone]

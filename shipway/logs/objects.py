@@ -34,17 +34,19 @@ class ObjectSource:
     def __init__(
         self, storage: ObjectStorage, skipped: Callable[[str], None], now: Callable[[], float], days: int = 40
     ) -> None:
-        self.skipped = skipped
+        self.skipped, self.missed = skipped, ""
         self._storage, self._now, self._days = storage, now, days
         self._hours: dict[Kind, dict[str, dict[str, Hashable]]] = {kind: {} for kind in KINDS}
 
     def refresh(self) -> None:
         oldest = (datetime.fromtimestamp(self._now(), UTC) - timedelta(days=self._days)).strftime(HOUR_FORMAT)
+        self.missed = ""
         for kind in KINDS:
             try:
                 entries = self._storage.entries(f"{kind}/", after=f"{kind}/{oldest}")
             except OSError as error:
-                self.skipped(f"{self.where(kind, '', '')}: {error.strerror or error}, expected a list of objects")
+                self.missed = f"{self.where(kind, '', '')}: {error.strerror or error}, expected a list of objects"
+                self.skipped(self.missed)
                 continue
             hours: dict[str, dict[str, Hashable]] = {}
             for entry in entries:

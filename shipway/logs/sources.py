@@ -37,9 +37,14 @@ class State:
 
 
 class Source(Protocol):
-    """The logs of one model; `skipped` is called with one sentence for each file that cannot be read."""
+    """The logs of one model.
+
+    `skipped` is called with one sentence for each file that cannot be read; `missed` says why the last `refresh` could
+    not look, and is empty when it did.
+    """
 
     skipped: Callable[[str], None]
+    missed: str
 
     def refresh(self) -> None:
         """Looks again, where looking is what costs; the other methods answer from it."""
@@ -93,6 +98,7 @@ class LocalSource:
     folder: Path
     skipped: Callable[[str], None] = field(default=_warn)
     now: Callable[[], int] = field(default=_nanoseconds)
+    missed: str = field(default="", init=False)
 
     def refresh(self) -> None:
         """Does nothing: a folder is looked at when it is asked for."""

@@ -10,7 +10,7 @@ _LIVE = "live"
 
 
 class LiveVersions:
-    """The live digest of each model; an entry is read once.
+    """The live digest of each model, and all that were released; an entry is read once.
 
     An entry that led to a state of a route names what is live after it, or that nothing is.
 
@@ -22,6 +22,7 @@ class LiveVersions:
         self._ledger = ledger
         self._read_upto = 0
         self._live: dict[str, str] = {}
+        self._named: dict[str, set[str]] = {}
 
     def refresh(self) -> dict[str, str]:
         """Returns model -> digest, of the models that take traffic.
@@ -36,7 +37,17 @@ class LiveVersions:
             entry = parse(
                 Entry, parse_json(self._ledger.read(name), self._ledger.where(name)), self._ledger.where(name)
             )
+            self._named.setdefault(entry.model, set()).update(digest for digest in entry.digests.values() if digest)
             if entry.generation is not None:
                 self._live[entry.model] = entry.digests.get(_LIVE, "")
             self._read_upto = number
         return {model: digest for model, digest in self._live.items() if digest}
+
+    def named(self, model: str) -> frozenset[str]:
+        """Returns every digest that an entry about `model` names: what was ever released, whatever became of it.
+
+        Raises:
+            SpecError, OSError: as `refresh`.
+        """
+        self.refresh()
+        return frozenset(self._named.get(model, ()))

@@ -271,6 +271,13 @@ def _parity(rule: Rule) -> list[Story]:
     return _two({different: _growing(100), compared: _growing(100)}, {different: _steady(9), compared: _growing(100)})
 
 
+def _undecided(rule: Rule) -> list[Story]:
+    rows = _of(metrics.PARITY_ROWS_TOTAL, rule, feature="a", outcome="unknown")
+    compared, answers = (_of(metrics.PARITY_COMPARED_TOTAL, rule, feature=name) for name in ("a", "prediction:served"))
+    none = {rows: _growing(100), compared: _steady(0), answers: _growing(100)}
+    return _two(none, {**none, compared: _growing(1)}, _LONG_STORY_SECONDS)
+
+
 def _gpu(name: str) -> str:
     return f'{name}{{Hostname="gpu-1",gpu="0"}}'
 
@@ -314,6 +321,7 @@ CASES: Mapping[str, Callable[[Rule], list[Story]]] = {
     AlertName.QUALITY_DROP: _gauge(metrics.QUALITY_DROP_RATIO, 0.9999, 0, version="v", segment="all", metric="auc"),
     AlertName.LABELS_MISSING: _gauge(metrics.LABEL_COVERAGE_RATIO, 0, 1, _LONG_STORY_SECONDS, version="v"),
     AlertName.PARITY_DIFFERS: _parity,
+    AlertName.PARITY_UNDECIDED: _undecided,
     AlertName.RETRAINING_FAILED: _gauge("shipway_retraining_failed", 1, 0),
     AlertName.GPUS_NOT_WATCHED: _not_watched,
     AlertName.GPU_FAULT: _gpu_fault,

@@ -21,7 +21,9 @@ _P95_SECONDS, _BASELINE_DAYS = 900, 7
 # Below this many requests a percentile is a few callers' luck.
 _P95_REQUESTS = 100
 _RECENT = "10m"
-_PARITY_WINDOW = "1h"
+_PARITY_WINDOW, _UNDECIDED_WINDOW = "1h", "1d"
+# The first values of a new view are offline a while after the first prediction that reads it.
+_UNDECIDED_PATIENCE_SECONDS = 3600
 _DRIFTED, _NO_ROWS = 1, 3
 # Labels may come in batches.
 _LABELS_PATIENCE_SECONDS = 3600
@@ -43,6 +45,7 @@ def preset_rules(model: ModelSpec, interval_seconds: float) -> list[Record | Ale
         *_drift(model),
         *_labels(model),
         *_parity(name, model.alerts.parity_difference_ratio),
+        *(_parity_undecided(name) if model.features.reads and model.parity.enabled else []),
     ]
 
 
@@ -190,5 +193,21 @@ def _parity(model: str, ratio: float | None) -> list[Record | AlertRule]:
             f"{counted(metrics.PARITY_DIFFERENT_TOTAL)} / {counted(metrics.PARITY_COMPARED_TOTAL)} > {ratio:g}",
             f"{model}: {{{{ $value | humanizePercentage }}}} of the served values of {{{{ $labels.feature }}}} are not "
             "those that training would see",
+        )
+    ]
+
+
+def _parity_undecided(model: str) -> list[Record | AlertRule]:
+    def counted(name: str) -> str:
+        # What the model answers to what was served needs no offline value.
+        return f'sum(increase({name}{{model="{model}",feature!~"prediction:.*"}}[{_UNDECIDED_WINDOW}]))'
+
+    return [
+        AlertRule(
+            AlertName.PARITY_UNDECIDED,
+            f"{counted(metrics.PARITY_ROWS_TOTAL)} > 0 unless {counted(metrics.PARITY_COMPARED_TOTAL)} > 0",
+            f"{model}: {{{{ $value | humanize }}}} served values were looked at and none could be compared with the "
+            "offline ones",
+            _UNDECIDED_PATIENCE_SECONDS,
         )
     ]

@@ -1,4 +1,4 @@
-"""`python -m shipway.parity VERB`: what the supervisor starts, and the child processes of a comparison."""
+"""`python -m shipway.parity VERB`: what the supervisor and a pod start, and the child processes of a comparison."""
 # pyarrow ships no types.
 # pyright: reportUnknownVariableType=false
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from shipway.contract.documents import parse, read_json, write_atomic
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
-from shipway.parity.process import EVERY_SECONDS, serve
+from shipway.parity.process import EVERY_SECONDS, serve, serve_cluster
 from shipway.parity.running import Question
 
 __all__ = ["main"]
@@ -22,17 +22,18 @@ _NICE = 10
 
 def main(arguments: list[str]) -> int:
     """Runs one verb; returns 1 for a refusal, with one line that says why."""
-    chosen = _parser().parse_args(arguments)
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.verb in ("serve", "look") and (refused := _misplaced(chosen)):
+        parser.error(refused)
     try:
-        if chosen.verb == "serve":
+        if chosen.verb == "serve" and chosen.config:
+            serve_cluster(chosen.config, chosen.metrics_port, chosen.output, chosen.every_seconds)
+        elif chosen.verb == "serve":
             serve(chosen.root.resolve(), chosen.env, chosen.every_seconds)
         elif chosen.verb == "look":
             os.nice(_NICE)
-            from shipway.parity.looking import look
-            from shipway.parity.running import compared
-
-            layout = LocalLayout(chosen.root.resolve(), chosen.env)
-            write_atomic(chosen.out, look(layout, compared, _say, time.time()).model_dump_json())
+            _look(chosen)
         else:
             os.nice(_NICE)
             question = parse(Question, read_json(chosen.question), chosen.question)
@@ -50,6 +51,33 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _look(chosen: argparse.Namespace) -> None:
+    from shipway.parity.looking import look
+    from shipway.parity.running import compared
+
+    now_seconds = time.time()
+    if chosen.config:
+        from shipway.contract.worker_settings import read_worker_settings
+        from shipway.parity.stored import StoredStack
+
+        stack = StoredStack(read_worker_settings(chosen.config), chosen.output, _say, now_seconds)
+    else:
+        from shipway.parity.stacks import LocalStack
+
+        stack = LocalStack(LocalLayout(chosen.root.resolve(), chosen.env), _say, now_seconds)
+    write_atomic(chosen.out, look(stack, compared, _say, now_seconds).model_dump_json())
+
+
+def _misplaced(chosen: argparse.Namespace) -> str:
+    """Returns what is wrong with the options that say where; empty when they are of one place alone."""
+    port = ("--metrics-port",) if chosen.verb == "serve" else ()
+    here, there = ("--root", "--env"), ("--config", *port, "--output")
+    given = {name for name in (*here, *there) if vars(chosen)[name.strip("-").replace("-", "_")] is not None}
+    if given in (set(here), set(there)):
+        return ""
+    return f"expected {' and '.join(here)}, or {', '.join(there[:-1])} and {there[-1]}"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m shipway.parity", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -59,8 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     look = verbs.add_parser("look", help=meaning, description=meaning)
     look.add_argument("--out", type=Path, required=True, help="the file to write")
     for verb in (served, look):
-        verb.add_argument("--root", type=Path, required=True, help="the project's folder")
-        verb.add_argument("--env", required=True, help="the environment, such as local")
+        verb.add_argument("--root", type=Path, help="of a local stack: the project's folder")
+        verb.add_argument("--env", help="of a local stack: the environment, such as local")
+        verb.add_argument("--config", type=Path, help="on a cluster: the file that Pulumi wrote")
+        verb.add_argument("--output", type=Path, help="on a cluster: the folder for what it fetches while it runs")
+    served.add_argument("--metrics-port", type=int, help="on a cluster: where Prometheus and the probes ask")
     served.add_argument(
         "--every-seconds", type=float, default=EVERY_SECONDS, help=f"between two looks, {EVERY_SECONDS:g} by default"
     )

@@ -37,7 +37,7 @@ from shipway.parity.outcomes import (
 from shipway.parity.recorded import restore_offline
 from shipway.parity.report import CauseFound, FeatureParity, Report, Worst
 from shipway.parity.running import Question
-from shipway.parity.versions import load_version
+from shipway.parity.versions import environment_of, load_version
 from shipway.training.champion import fill_defaults
 
 __all__ = ["answer"]
@@ -88,7 +88,7 @@ class _Comparison:
     def _offline(self) -> Path:
         if self._question.recorded:
             return restore_offline(self._records, self._version.objects(), self._scratch / "offline")
-        return self._version.offline(Path(self._question.cache), Path(self._question.features))
+        return self._version.offline(Path(self._question.cache), environment_of(self._question))
 
     def _feature(self, read: FeatureRead, offline: Offline) -> FeatureParity:
         served = self._logged.features[read.name]

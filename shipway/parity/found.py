@@ -17,7 +17,8 @@ class FoundModel(Spec):
 
     Args:
         model: its name.
-        rows: feature -> outcome -> rows that were looked at; each feature is there, also without any.
+        rows: feature -> outcome -> rows that were ever looked at; each feature is there, also without any. None of this
+            when what is kept cannot be had.
         failures: comparisons that could not be made.
         waiting: sampled predictions that wait.
         dropped: sampled predictions for which there was no room.

@@ -2,29 +2,28 @@
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
 
-from shipway.contract.documents import write_atomic
+from shipway.parity.keeping import Kept
 from shipway.parity.report import Report
 
-__all__ = ["KEPT_LINES", "keep_worst"]
+__all__ = ["KEPT_LINES", "WORST_FILE", "keep_worst"]
 
 KEPT_LINES = 500
+WORST_FILE = "worst.jsonl"
 
 
-def keep_worst(path: Path, reports: Iterable[Report], now: str) -> None:
-    """Adds the worst rows of `reports` to `path`; the same row of the same feature again replaces the one before.
+def keep_worst(kept: Kept, reports: Iterable[Report], now: str) -> None:
+    """Adds the worst rows of `reports` to `kept`; the same row of the same feature again replaces the one before.
 
     Args:
-        path: the file; its oldest lines go when there are more than `KEPT_LINES`.
+        kept: where; its oldest lines go when there are more than `KEPT_LINES`.
         reports: what was found.
         now: when, as ISO 8601.
     """
     lines: dict[tuple[str, str], str] = {}
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            known = json.loads(line)
-            lines[known["prediction_id"], known["feature"]] = line
+    for line in kept.fetch().decode().splitlines():
+        known = json.loads(line)
+        lines[known["prediction_id"], known["feature"]] = line
     for report in reports:
         for one in report.skewed:
             cause = one.causes[0].name if one.causes else ""
@@ -35,4 +34,4 @@ def keep_worst(path: Path, reports: Iterable[Report], now: str) -> None:
                     {**row, **worst.model_dump(mode="json")}, sort_keys=True
                 )
     if lines:
-        write_atomic(path, "\n".join([*lines.values()][-KEPT_LINES:]) + "\n")
+        kept.keep(("\n".join([*lines.values()][-KEPT_LINES:]) + "\n").encode())

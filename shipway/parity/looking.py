@@ -5,21 +5,19 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow as pa
 
 from shipway.contract.errors import ShipwayError
-from shipway.contract.layout import LocalLayout, services
-from shipway.contract.model import ModelSpec, load_model
+from shipway.contract.model import ModelSpec
 from shipway.contract.parity import ParityOutcome
-from shipway.logs.sources import LocalSource
 from shipway.parity.found import Found, FoundModel
-from shipway.parity.journal import keep_worst
-from shipway.parity.report import Report
-from shipway.parity.running import Question, question_of
-from shipway.parity.sampling import by_version, find_bundle
-from shipway.parity.waiting import Waiting
+from shipway.parity.journal import WORST_FILE, keep_worst
+from shipway.parity.report import FeatureParity, Report
+from shipway.parity.running import Question
+from shipway.parity.sampling import by_version
+from shipway.parity.stacks import Stack
+from shipway.parity.waiting import WAITING_FILE, Counted, Waiting
 
 __all__ = ["look"]
 
@@ -31,42 +29,47 @@ _MOST_ROWS = 500
 _MOST_TRIES = 3
 
 
-def look(layout: LocalLayout, compare: Compare, say: Callable[[str], None], now_seconds: float) -> Found:
+def look(stack: Stack, compare: Compare, say: Callable[[str], None], now_seconds: float) -> Found:
     """Returns what was found about every model; goes on where the last round was, also after a restart.
 
     Args:
-        layout: the stack.
+        stack: the models.
         compare: makes a report, in a process of its own.
         say: called with one sentence for each thing that goes wrong.
         now_seconds: since the epoch.
+
+    Raises:
+        ShipwayError, OSError: when it cannot be told which models there are.
     """
-    return Found(models=tuple(_Look(layout, compare, say, now_seconds).at(one) for one in services(layout.root)))
+    return Found(models=tuple(_Look(stack, compare, say, now_seconds).at(model) for model in stack.models()))
 
 
 class _Look:
-    def __init__(self, layout: LocalLayout, compare: Compare, say: Callable[[str], None], now_seconds: float) -> None:
-        self._layout, self._compare, self._say, self._now = layout, compare, say, now_seconds
-        self._rows: dict[str, dict[ParityOutcome, int]] = {}
+    def __init__(self, stack: Stack, compare: Compare, say: Callable[[str], None], now_seconds: float) -> None:
+        self._stack, self._compare, self._say, self._now = stack, compare, say, now_seconds
         self._failures = 0
 
-    def at(self, service: Path) -> FoundModel:
-        model = service.name.replace("_", "-")
-        waiting: Waiting | None = None
+    def at(self, model: str) -> FoundModel:
+        waiting, names = None, tuple[str, ...]()
         try:
-            spec = load_model(service / "model.yaml")
-            for name in _names(spec):
-                self._rows[name] = dict.fromkeys(ParityOutcome, 0)
-            waiting = self._waiting(model)
+            spec = self._stack.spec(model)
+            if not spec.parity.enabled:
+                return FoundModel(model=model, rows={}, failures=0, waiting=0, dropped=0)
+            names = _names(spec)
+            waiting = Waiting(self._stack.kept(model, WAITING_FILE), self._stack.source(model))
             waiting.take(spec.parity.sample_ratio)
             self._compare_due(spec, waiting)
         except (ShipwayError, OSError, ValueError) as error:
             self._failed(str(error))
+        if waiting is None:
+            return FoundModel(model=model, rows={}, failures=self._failures, waiting=0, dropped=0)
+        none = {name: dict.fromkeys(ParityOutcome, 0) for name in names}
         return FoundModel(
             model=model,
-            rows=self._rows,
+            rows=none | {name: dict(ended) for name, ended in waiting.counted.items()},
             failures=self._failures,
-            waiting=waiting.records.num_rows if waiting else 0,
-            dropped=waiting.dropped if waiting else 0,
+            waiting=waiting.records.num_rows,
+            dropped=waiting.dropped,
         )
 
     def _compare_due(self, spec: ModelSpec, waiting: Waiting) -> None:
@@ -74,45 +77,37 @@ class _Look:
         delay_seconds = spec.parity.offline_delay_seconds if spec.features.reads else 0.0
         for version, records in by_version(waiting.due(self._now, delay_seconds, _MOST_ROWS)).items():
             try:
-                report = self._compare(self._question(spec, version), records)
+                report = self._compare(self._stack.question(spec, version), records)
             except ShipwayError as error:
                 self._failed(str(error))
                 if waiting.tried(version) < _MOST_TRIES:
                     continue
-                self._give_up(spec, version, records.num_rows)
+                said = f"{spec.name} {version}: given up after {_MOST_TRIES} tries, "
+                self._say(f"{said}{records.num_rows} predictions stay unknown")
+                waiting.settle(version, records, _unknown(spec, records.num_rows))
             else:
-                self._count(report)
-            waiting.settle(version, records)
+                self._tell(report)
+                # After the worst rows: told again they are the same, and counted again they would not be.
+                waiting.settle(version, records, {one.name: one.outcomes for one in _parts(report)})
 
-    def _waiting(self, model: str) -> Waiting:
-        source = LocalSource(self._layout.predictions / model, self._say, lambda: int(self._now * 1e9))
-        return Waiting(self._layout.parity / model / "waiting.parquet", source)
-
-    def _question(self, spec: ModelSpec, version: str) -> Question:
-        bundle = find_bundle(self._layout.artifacts, version)
-        if bundle is None:
-            raise ShipwayError(f"{spec.name} {version}: no bundle in {self._layout.artifacts}, expected what answered")
-        return question_of(self._layout, spec, version, bundle)
-
-    def _count(self, report: Report) -> None:
-        for one in (*report.features, *report.predictions):
-            mine = self._rows.setdefault(one.name, dict.fromkeys(ParityOutcome, 0))
-            for outcome, count in one.outcomes.items():
-                mine[outcome] += count
+    def _tell(self, report: Report) -> None:
         for one in report.skewed:
             cause = f", likely cause {one.causes[0].name}: {one.causes[0].sentence}" if one.causes else ""
             self._say(f"{report.model} {report.version}: {one.name}: {one.skewed_ratio:.1%} skewed{cause}")
         stamp = datetime.fromtimestamp(self._now, UTC).isoformat(timespec="seconds")
-        keep_worst(self._layout.parity / report.model / "worst.jsonl", [report], stamp)
-
-    def _give_up(self, spec: ModelSpec, version: str, rows: int) -> None:
-        self._say(f"{spec.name} {version}: given up after {_MOST_TRIES} tries, {rows} predictions stay unknown")
-        for name in _names(spec):
-            self._rows[name][ParityOutcome.UNKNOWN] += rows
+        keep_worst(self._stack.kept(report.model, WORST_FILE), [report], stamp)
 
     def _failed(self, sentence: str) -> None:
         self._failures += 1
         self._say(sentence)
+
+
+def _parts(report: Report) -> tuple[FeatureParity, ...]:
+    return (*report.features, *report.predictions)
+
+
+def _unknown(spec: ModelSpec, rows: int) -> Counted:
+    return {name: {ParityOutcome.UNKNOWN: rows} for name in _names(spec)}
 
 
 def _names(spec: ModelSpec) -> tuple[str, ...]:

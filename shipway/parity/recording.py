@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from shipway.parity.recorded import sample_table, write_sample
 from shipway.parity.running import Question
-from shipway.parity.versions import load_version
+from shipway.parity.versions import environment_of, load_version
 
 __all__ = ["record"]
 
@@ -21,7 +21,7 @@ def record(question: Question, path: Path) -> str:
         ShipwayError: when the version or its offline store cannot be read, or the sample is too large.
     """
     version, records = load_version(question), pq.read_table(question.records)
-    repository = version.offline(Path(question.cache), Path(question.features)) if version.reads else None
+    repository = version.offline(Path(question.cache), environment_of(question)) if version.reads else None
     sample = sample_table(records, repository, [read.name for read in version.reads])
     size = write_sample(path, sample)
     rows = sum(map(len, sample.column("offline").to_pylist()))

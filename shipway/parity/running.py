@@ -21,7 +21,7 @@ from shipway.parity.report import Report
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Question", "compared", "question_of", "recorded_by"]
+__all__ = ["Question", "asked_of", "compared", "question_of", "recorded_by"]
 
 # Feast and a service's code import in ten seconds on a slow machine; a store that hangs must not hold anybody up.
 TIMEOUT_SECONDS = 300.0
@@ -36,7 +36,8 @@ class Question(Spec):
         bundle: the version's bundle, empty when it is not in the store.
         service: a checkout's folder, whose code is asked instead of the bundle's; empty for the bundle's.
         cache: the plan's folder of derived data.
-        features: the environment's feature repository.
+        features: the environment's feature repository: its folder, or `s3://...`, below which the files of views lie.
+        features_endpoint_url: of an object store that is not AWS's; by default what the environment's variables say.
         recorded: whether the records bring along the offline values.
         spec: what counts as the same.
         max_skewed_ratio: the share of the compared values of a feature that may differ.
@@ -49,9 +50,27 @@ class Question(Spec):
     service: str = ""
     cache: str = ""
     features: str = ""
+    features_endpoint_url: str | None = None
     recorded: bool = False
     spec: ParitySpec = ParitySpec()
     max_skewed_ratio: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+def asked_of(spec: ModelSpec, version: str) -> Question:
+    """Returns what is asked about a version wherever it runs; neither its bundle nor its records are known yet.
+
+    Args:
+        spec: the model as model.yaml says now: a changed tolerance holds for what was served before.
+        version: the short digest.
+    """
+    return Question(
+        model=spec.name,
+        version=version,
+        records="",
+        spec=spec.parity,
+        # Where nobody is to be told, whoever asks still is.
+        max_skewed_ratio=spec.alerts.parity_difference_ratio or 0.0,
+    )
 
 
 def question_of(layout: LocalLayout, spec: ModelSpec, version: str, bundle: Path | None) -> Question:
@@ -59,20 +78,15 @@ def question_of(layout: LocalLayout, spec: ModelSpec, version: str, bundle: Path
 
     Args:
         layout: the stack.
-        spec: the model as model.yaml says now: a changed tolerance holds for what was served before.
-        version: the short digest.
+        spec, version: see `asked_of`.
         bundle: the version's, None when it is not there.
     """
-    return Question(
-        model=spec.name,
-        version=version,
-        records="",
-        bundle=str(bundle or ""),
-        cache=str(layout.root / ".shipway" / "cache" / "training" / spec.package),
-        features=str(layout.features),
-        spec=spec.parity,
-        # Where nobody is to be told, whoever asks still is.
-        max_skewed_ratio=spec.alerts.parity_difference_ratio or 0.0,
+    return asked_of(spec, version).model_copy(
+        update={
+            "bundle": str(bundle or ""),
+            "cache": str(layout.root / ".shipway" / "cache" / "training" / spec.package),
+            "features": str(layout.features),
+        }
     )
 
 

@@ -1,11 +1,15 @@
 """A report in words: a table of outcomes, a sentence for each likely cause, the worst rows."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from shipway.contract.parity import ParityOutcome
+from shipway.contract.parity import AGREED, SKEWED, ParityOutcome
 from shipway.parity.report import FeatureParity, Report
 
-__all__ = ["explained", "told"]
+if TYPE_CHECKING:
+    from shipway.parity.waiting import Counted
+
+__all__ = ["explained", "said", "told"]
 
 _COLUMNS = {
     ParityOutcome.EQUAL: "equal",
@@ -42,6 +46,22 @@ def told(report: Report, logged: int) -> str:
         lines += [_verdict(one), *_rows(one, _SHOWN), ""]
     lines += [f"note: {note}" for note in report.notes]
     return "\n".join([*lines, _summary(report)])
+
+
+def said(counted: "Counted") -> str:
+    """Returns one line of what the worker has found of a model since it began.
+
+    Args:
+        counted: feature -> outcome -> rows.
+    """
+    looked = {name: sum(ended.values()) for name, ended in counted.items()}
+    if not any(looked.values()):
+        return "worker: has not looked at any row yet"
+    skewed = {name: sum(ended[one] for one in SKEWED) for name, ended in counted.items()}
+    compared = sum(ended[one] for ended in counted.values() for one in AGREED | SKEWED)
+    differ = ", ".join(f"{name} {rows}" for name, rows in sorted(skewed.items()) if rows) or "none of them"
+    undecided = sum(looked.values()) - compared
+    return f"worker: {compared} values compared since it began, different: {differ}; {undecided} could not be"
 
 
 def explained(report: Report, name: str) -> str:

@@ -17,10 +17,12 @@ from shipway.contract.documents import parse, read_json
 from shipway.contract.errors import FeatureError
 from shipway.contract.model import load_model
 from shipway.contract.serving import FeatureRead
+from shipway.objects.storage import ObjectStorage
+from shipway.parity.environment import fetched_repository
 from shipway.parity.running import Question
 from shipway.training.artifact import restore
 
-__all__ = ["Version", "load_version"]
+__all__ = ["Version", "environment_of", "load_version"]
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,25 @@ class Version:
         found: Sequence[Any] = import_from(self.home, self.package, "features").OBJECTS
         return found
 
-    def offline(self, cache: Path, features: Path) -> Path:
+    def offline(self, cache: Path, features: Path | ObjectStorage) -> Path:
         """Returns the repository whose files training joins from.
 
         Args:
             cache: the plan's folder of derived data, for `offline(cache)` of its train.py, where it has one.
-            features: the environment's feature repository, taken where train.py says nothing.
+            features: the environment's feature repository, taken where train.py says nothing; of a cluster the object
+                store's folder of its files.
 
         Raises:
             FeatureError: when neither holds the values of every view.
+            OSError: when the object store does not answer.
         """
         plan = self.plan
         if hasattr(plan, "offline"):
             cache.mkdir(parents=True, exist_ok=True)
             return Path(plan.offline(cache))
         views = sorted({read.name.partition(":")[0] for read in self.reads})
+        if isinstance(features, ObjectStorage):
+            return fetched_repository(features, self.objects(), views, cache / "environment")
         if all((features / "data" / f"{view}.parquet").exists() for view in views):
             return features
         raise FeatureError(
@@ -86,6 +92,13 @@ class Version:
         with threadpool_limits(limits=1):
             found: NDArray[np.float64] = plan.predict(restore(plan, self.model, self.trusted_types), rows)
         return found
+
+
+def environment_of(question: Question) -> Path | ObjectStorage:
+    """Returns where the environment's feature repository is."""
+    if question.features.startswith("s3://"):
+        return ObjectStorage(question.features, endpoint_url=question.features_endpoint_url)
+    return Path(question.features)
 
 
 def load_version(question: Question) -> Version:

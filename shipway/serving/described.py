@@ -1,14 +1,17 @@
 """What a model's logs are judged by, kept beside them in the object store for as long as the slot runs."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from shipway.bundle.manifest import Manifest
+from shipway.contract.documents import parse, read_json
 from shipway.contract.record import MANIFEST_FILE, REFERENCE_FILE
 from shipway.contract.release import short_digest
-from shipway.contract.workers import DESCRIBED, described_bundle
+from shipway.contract.workers import DESCRIBED, LARGEST_BESIDE_BYTES, described_bundle, described_file
 from shipway.objects.storage import ObjectStorage
 from shipway.serving.configuration import SlotConfiguration
 
@@ -27,6 +30,7 @@ class Described:
         storage: the model's folder of the store.
         every_seconds: how often they are looked at, and what could not be written is tried again.
         again_seconds: how old what was written may get.
+        bundle: name beside the logs -> file of the slot's bundle, which never changes and is not looked at.
     """
 
     def __init__(
@@ -35,11 +39,13 @@ class Described:
         storage: ObjectStorage,
         every_seconds: float = 15.0,
         again_seconds: float = 86_400.0,
+        bundle: Mapping[str, Path] | None = None,
     ) -> None:
-        self._files, self._storage = dict(files), storage
+        self._files, self._storage, self._bundle = dict(files), storage, dict(bundle or {})
         self._every_seconds, self._again_seconds = every_seconds, again_seconds
         self._closing = threading.Event()
         self._written: dict[str, tuple[bytes, float]] = {}
+        self._sent: dict[str, float] = {}
         self._thread = threading.Thread(target=self._run, name="described", daemon=True)
         self._thread.start()
 
@@ -50,11 +56,16 @@ class Described:
 
     def _run(self) -> None:
         while True:
-            for name, path in self._files.items():
+            for name, path in {**self._files, **self._bundle}.items():
                 try:
-                    self._put(name, path.read_bytes(), time.monotonic())
+                    if name in self._files:
+                        self._put(name, path.read_bytes(), time.monotonic())
+                    else:
+                        self._send(name, path, time.monotonic())
                 except OSError as error:
                     _LOGGER.error("%s: not put beside the logs (%s)", path, error)
+                if self._closing.is_set():
+                    return
             if self._closing.wait(self._every_seconds):
                 return
 
@@ -63,6 +74,11 @@ class Described:
         if content != written or now_seconds - at_seconds >= self._again_seconds:
             self._storage.write(name, content)
             self._written[name] = content, now_seconds
+
+    def _send(self, name: str, path: Path, now_seconds: float) -> None:
+        if now_seconds - self._sent.get(name, -math.inf) >= self._again_seconds:
+            self._storage.write(name, path.read_bytes())
+            self._sent[name] = now_seconds
 
 
 def store_of(configuration: SlotConfiguration) -> tuple[ObjectStorage | None, Described | None]:
@@ -77,4 +93,16 @@ def store_of(configuration: SlotConfiguration) -> tuple[ObjectStorage | None, De
     beside = {MANIFEST_FILE: bundle / MANIFEST_FILE, REFERENCE_FILE: bundle / "files" / REFERENCE_FILE}
     files = {described_bundle(version, name): path for name, path in beside.items() if path.is_file()}
     # Before model.yaml: whoever finds that may count, and wants to know how.
-    return storage, Described({**files, DESCRIBED: configuration.described}, storage)
+    described = {**files, DESCRIBED: configuration.described}
+    return storage, Described(described, storage, bundle=_whole(bundle, version))
+
+
+def _whole(bundle: Path, version: str) -> Mapping[str, Path]:
+    """Returns name beside the logs -> file of all that a bundle's manifest covers, none of a bundle that is too large.
+
+    By it parity is compared: with the version's own code, and with its own model.
+    """
+    manifest = parse(Manifest, read_json(bundle / MANIFEST_FILE), bundle / MANIFEST_FILE)
+    if sum(one.size_bytes for one in manifest.files) > LARGEST_BESIDE_BYTES:
+        return {}
+    return {described_file(version, one.path): bundle / "files" / one.path for one in manifest.files}

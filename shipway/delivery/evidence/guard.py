@@ -144,7 +144,7 @@ def _proved(rules: Rules, progress: Progress) -> list[Gate]:
 
 
 def _dropped(rules: Rules, look: Sample | NoEvidence) -> bool:
-    """Returns whether late labels prove that the promoted version is worse than it was evaluated, and that counts."""
+    """Returns whether late labels prove that the promoted version is worse than the one before, and that counts."""
     if rules.rollout.action(Gate.ACCURACY_DROP) is not GateAction.ROLLBACK or not isinstance(look, Sample):
         return False
     return look.candidate_drop is not None and look.candidate_drop.beyond

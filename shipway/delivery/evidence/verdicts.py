@@ -102,9 +102,9 @@ def guardrail_verdict(rules: Rules, state: GuardrailState) -> Verdict:
 
 
 def drop_verdict(drop: QualityDrop | None) -> Verdict:
-    """Returns FAIL when late labels prove that the version is worse than its reference by more than is allowed."""
+    """Returns FAIL when late labels prove that the version is worse than the one before it by more than is allowed."""
     if drop is None:
-        said = f"{Gate.ACCURACY_DROP}: no label says yet how good this version is"
+        said = f"{Gate.ACCURACY_DROP}: no label says yet how good this version is beside the one before"
         return Verdict(
             gate=Gate.ACCURACY_DROP,
             judgement=Judgement.INCONCLUSIVE,
@@ -112,7 +112,7 @@ def drop_verdict(drop: QualityDrop | None) -> Verdict:
             threshold=0.0,
             sentence=said,
         )
-    proved = f"{drop.drop_ratio:.1%} worse than its reference at least" if drop.drop_ratio else "not proved worse"
+    proved = f"{drop.drop_ratio:.1%} worse than the one before at least" if drop.drop_ratio else "not proved worse"
     return Verdict(
         gate=Gate.ACCURACY_DROP,
         judgement=Judgement.FAIL if drop.beyond else Judgement.PASS,

@@ -1,6 +1,7 @@
-"""What stands for a text or a picture where drift is counted."""
+"""What stands for a text, a picture or a time where drift is counted."""
 
 import base64
+import math
 
 import pytest
 
@@ -42,6 +43,22 @@ def test_a_text_in_three_numbers(text: object, expected: tuple[float | None, ...
     """Characters, words, and the share that is neither letter nor blank; null where there is no text."""
     measures = MEASURES["text"]
     assert tuple(value_of({"t": text}, f"t.{measure}") for measure in measures) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [
+        ("2013-05-01T23:59:59.999999-04:00", 23.0),
+        ("2013-05-02T03:59:59Z", 3.0),
+        ("2013-05-01", 0.0),
+        ("at noon", None),
+        (None, None),
+    ],
+)
+def test_a_time_is_its_hour_on_its_own_clock(text: str | None, hour: float | None) -> None:
+    """As it is written: the same moment in another zone is asked otherwise; null where there is no time."""
+    found = value_of({"t": text}, "t.hour")
+    assert (None if found is None or math.isnan(found) else found) == hour
 
 
 @pytest.mark.parametrize("edge", range(1, 9))

@@ -9,14 +9,16 @@ from shipway.delivery.drops import greatest_drop, with_drops
 from shipway.delivery.evidence.gate import NoEvidence
 from shipway.delivery.looking import Seen, selector
 from shipway.delivery.prometheus import Series
+from shipway.labels.measures import Measures, Reading
 from tests.shipway.delivery.test_looking import ASKED
+from tests.shipway.labels.test_quality import World
 
 CANDIDATE, LIVE = ASKED.versions[Slot.GREEN], ASKED.versions[Slot.BLUE]
 
 
 def drop(version: str, metric: str, ratio: float, **more: str) -> Series:
     labels = {"model": "digits", "version": version, "metric": metric, "job": "labels", "instance": "labels"}
-    return Series(metrics.QUALITY_DROP_RATIO, labels | more, ratio, 5.0)
+    return Series(metrics.QUALITY_DROP_BESIDE_RATIO, labels | more, ratio, 5.0)
 
 
 def limit(ratio: float = 0.05, **more: str) -> Series:
@@ -71,5 +73,25 @@ def test_a_look_without_evidence_stays_one() -> None:
 def test_the_one_question_asks_for_them_too() -> None:
     """Overall alone: what is said of segments would be a hundred series a model."""
     asked = selector([ASKED])
-    assert f"|{metrics.QUALITY_DROP_RATIO}|{metrics.QUALITY_DROP_LIMIT_RATIO}" in asked
+    assert f"|{metrics.QUALITY_DROP_BESIDE_RATIO}|{metrics.QUALITY_DROP_LIMIT_RATIO}" in asked
     assert ',segment="",' in asked
+
+
+def test_a_bad_day_for_every_version_asks_for_no_rollback() -> None:
+    """From the page of the labels process: worse than it was evaluated at is told to people, and takes nobody back."""
+    world = World({version: {"accuracy": 0.9, "auc": 0.95} for version in (LIVE, CANDIDATE)})
+    for version in (LIVE, CANDIDATE):
+        world.serve(0, version, 0.9)
+    world.serve(1, CANDIDATE, 0.55)
+    page = Measures()
+    page.show(Reading(0.0, assessed={"digits": world.assess()}))
+    series = [
+        Series(one.name, {**one.labels, "job": "labels", "instance": "labels"}, one.value, 5.0)
+        for family in page.registry.collect()
+        for one in family.samples
+    ]
+    told = [one for one in series if one.name == metrics.QUALITY_DROP_RATIO and not one.labels["segment"]]
+    assert {one.labels["version"] for one in told if one.value > 0.2} == {CANDIDATE}
+    found = greatest_drop(ASKED, Slot.GREEN, series)
+    assert found is not None
+    assert not found.beyond

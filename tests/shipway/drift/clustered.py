@@ -22,6 +22,7 @@ SETTINGS = WorkerSettings(
     tier=Tier.NONPROD,
     predictions="s3://bucket/logs",
     records="s3://bucket/records",
+    features="s3://bucket/features",
     state="s3://bucket/workers",
 )
 COUNTS, VERDICTS = f"workers/drift/{NAME}/counts.sqlite.gz", f"workers/drift/{NAME}/verdicts.jsonl"

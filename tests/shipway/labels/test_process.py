@@ -49,7 +49,7 @@ def test_a_restart_counts_the_same(logs: Logs) -> None:
         logs.label([(one, 1.0) for one in reversed(ids[: max(0, count - 25)])], name=f"b{count}")
         reading = running.round()
     assert sum(counts.right + counts.wrong for counts in reading.counts.values()) == 105
-    assert replace(rounds(logs).round(), finished_seconds=reading.finished_seconds) == reading
+    assert replace(rounds(logs).round(), worked_seconds=reading.worked_seconds) == reading
 
 
 def test_a_model_without_a_service_waits_for_one(logs: Logs) -> None:

@@ -161,6 +161,42 @@ def test_a_worse_version_is_found_in_the_same_hours() -> None:
     assert world.assess().drops()["w", "", "accuracy"] > 0.1
 
 
+EVALUATED = {version: {"accuracy": 0.9, "auc": 0.95} for version in "vw"}
+
+
+def test_a_bad_day_takes_no_version_back_though_it_was_evaluated() -> None:
+    """Each version is worse than its evaluation then, which is told; none is worse than the one before it."""
+    world = World(EVALUATED)
+    for version in "vw":
+        world.serve(0, version, 0.9)
+    # Promoted: it answers alone, on a day on which every version would be wrong as often.
+    world.serve(1, "w", 0.55)
+    found = world.assess()
+    assert found.drops()["w", "", "accuracy"] > 0.2
+    assert found.drops_beside()["w", "", "accuracy"] == 0
+    assert one(found, "accuracy", "day", version="w").beside_ratio is None
+
+
+def test_a_worse_version_is_worse_beside_the_one_before_whatever_it_was_evaluated_at() -> None:
+    """In the hours of the rollout both answered: their labels prove it, also when they come days later."""
+    world = World(EVALUATED)
+    world.serve(0, "v", 0.9)
+    world.serve(0, "w", 0.7)
+    world.serve(1, "w", 0.7)
+    assert world.assess().drops_beside()["w", "", "accuracy"] > 0.1
+    assert ("v", "", "accuracy") not in world.assess().drops_beside()
+
+
+def test_without_common_hours_nothing_says_which_version_is_worse() -> None:
+    """Neither against an evaluation nor against what the version before did in its own time."""
+    for evaluations in (None, EVALUATED):
+        world = World(evaluations)
+        world.serve(0, "v", 0.95)
+        world.serve(1, "w", 0.6)
+        assert world.assess().drops()["w", "", "accuracy"] > 0.15
+        assert world.assess().drops_beside() == {}
+
+
 def test_a_segment_is_held_against_the_same_segment() -> None:
     """An airport that is hard for both is no drop there."""
     world = World()

@@ -21,6 +21,7 @@ SETTINGS = WorkerSettings(
     tier=Tier.NONPROD,
     predictions="s3://bucket/logs",
     records="s3://bucket/records",
+    features="s3://bucket/features",
     state="s3://bucket/workers",
 )
 VERDICTS, QUALITY = (f"workers/labels/toy-labels/{name}" for name in ("quality.jsonl", "quality.json"))
@@ -120,6 +121,20 @@ def test_a_wrong_description_and_a_silent_store_keep_the_last_good_one(
     store.answers = False
     assert running.round().counts == counts
     assert len(counts) == 1
+
+
+def test_a_silent_store_stops_the_heartbeat(store: ObjectStore, logs: Logs, tmp_path: Path) -> None:
+    """Nothing new is known then, which is not the same as that there is nothing new; it beats again when it answers."""
+    logs.predict([("p", 0.9, "v", 3)])
+    uploaded(store, logs)
+    clock = [NOW]
+    running = rounds(tmp_path / "out", [], lambda: clock[0])
+    beats: list[float | None] = []
+    for answers in (True, False, True):
+        store.answers = answers
+        beats.append(running.round().worked_seconds)
+        clock[0] += 15
+    assert beats == [NOW, NOW, NOW + 30]
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,14 @@ from shipway.contract.parity import ParityOutcome
 from shipway.logs.schemas import PREDICTION_SCHEMA
 from shipway.parity.found import Found, FoundModel
 from shipway.parity.journal import KEPT_LINES, keep_worst
+from shipway.parity.keeping import KeptFile
 from shipway.parity.looking import look
 from shipway.parity.measures import Measures
 from shipway.parity.process import Rounds
 from shipway.parity.report import FeatureParity, Report, Worst
 from shipway.parity.running import Question
 from shipway.parity.sampling import chosen, lot, sample, stretch
+from shipway.parity.stacks import LocalStack
 from shipway.parity.waiting import MOST_WAITING
 from tests.shipway.labels.logs import MODEL, new_id
 
@@ -95,7 +97,8 @@ class World:
         return path
 
     def look(self) -> FoundModel:
-        (found,) = look(self.layout, self._compare, self.said.append, self.now).models
+        stack = LocalStack(self.layout, self.said.append, self.now)
+        (found,) = look(stack, self._compare, self.said.append, self.now).models
         return found
 
     def _compare(self, question: Question, records: pa.Table) -> Report:
@@ -110,13 +113,13 @@ def world(tmp_path: Path) -> World:
 
 
 def test_each_prediction_is_compared_once(world: World) -> None:
-    """Across looks, and so across restarts; a segment that grows brings only what is new."""
+    """Across looks, and so across restarts; a segment that grows brings only what is new, and all of it is known."""
     ids = [new_id() for _ in range(6)]
     world.log(ids[:4])
     assert world.look().rows[READ] == NONE | {ParityOutcome.EQUAL: 4}
     world.log(ids)
-    assert world.look().rows[READ] == NONE | {ParityOutcome.EQUAL: 2}
-    assert world.look().rows[READ] == NONE
+    for _ in range(2):
+        assert world.look().rows[READ] == NONE | {ParityOutcome.EQUAL: 6}
     assert sorted(one for some in world.asked for one in some) == sorted(ids)
 
 
@@ -169,7 +172,15 @@ def test_a_comparison_that_fails_is_tried_again_and_then_given_up(world: World) 
     world.log([new_id()], name="b")
     assert world.look().waiting == 1
     world.answer = report_of
-    assert world.look().rows[READ] == NONE | {ParityOutcome.EQUAL: 1}
+    assert world.look().rows[READ] == NONE | {ParityOutcome.EQUAL: 1, ParityOutcome.UNKNOWN: 2}
+
+
+def test_a_model_that_is_switched_off_is_not_looked_at(world: World) -> None:
+    """Nothing is read of it, and nothing fails, so that the others' heartbeat says something."""
+    world.describe(sample_ratio=1.0, enabled=False)
+    world.log([new_id()], version="ffffffffffff")
+    assert world.look() == FoundModel(model=NAME, rows={}, failures=0, waiting=0, dropped=0)
+    assert (world.said, world.layout.parity.exists()) == ([], False)
 
 
 def test_a_version_without_a_bundle_is_a_failure(world: World) -> None:
@@ -199,7 +210,7 @@ def test_the_worst_rows_are_kept_once_and_bounded(world: World, tmp_path: Path) 
     assert lines[0] | {"time": "2013-05-01T12:00:00+00:00", "served": 2.0, "offline": 1.0} == lines[0]
     records = pa.Table.from_pylist([{"prediction_id": new_id()} for _ in range(KEPT_LINES)], schema=PREDICTION_SCHEMA)
     for _ in range(2):
-        keep_worst(path, [report_of(records, different=KEPT_LINES)], "later")
+        keep_worst(KeptFile(path), [report_of(records, different=KEPT_LINES)], "later")
     assert len(path.read_text().splitlines()) == KEPT_LINES
 
 
@@ -234,8 +245,12 @@ def test_the_heartbeat_stops_with_the_first_look_that_fails() -> None:
 
 
 def test_the_page_counts_what_was_compared() -> None:
-    """From zero on; unknown rows are in no sum, and there is no heartbeat before the first good look."""
-    looks = [found_of(1), found_of(1, equal=5, different=2, unknown=9)]
+    """From zero on; unknown rows are in no sum, and there is no heartbeat before the first good look.
+
+    A look that cannot have what was counted so far takes nothing back.
+    """
+    lost = FoundModel(model=NAME, rows={}, failures=1, waiting=0, dropped=0)
+    looks = [found_of(1), found_of(1, equal=5, different=2, unknown=9), Found(models=(lost,))]
     now = iter(range(0, 10_000, 1000))
     rounds, measures = Rounds(lambda: looks.pop(0), 300.0, print, lambda: float(next(now))), Measures()
     assert generate_latest(measures.registry) == b""
@@ -252,6 +267,10 @@ def test_the_page_counts_what_was_compared() -> None:
     assert value(PARITY_ROWS_TOTAL, feature=READ, outcome="unknown") == 9
     assert value("shipway_parity_failures_total") == 2
     assert value("shipway_parity_dropped_total") == 2
+    assert value("shipway_parity_waiting_predictions") == 3
+    measures.show(rounds.round())
+    assert value(PARITY_COMPARED_TOTAL, feature=READ) == 7
+    assert value("shipway_parity_failures_total") == 3
     assert value("shipway_parity_waiting_predictions") == 3
 
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.bundle.reference import Categories, Histogram
+from shipway.contract.derived import value_of
 from shipway.contract.errors import SpecError
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
 from shipway.drift.bins import Bins, FieldBins
@@ -68,6 +69,18 @@ def test_each_kind_of_field_has_its_own_reference() -> None:
     feature = reference.fields["view:f"]
     assert isinstance(feature, Histogram)
     assert feature.nulls == 1
+
+
+def test_another_hour_of_the_day_falls_into_other_bins() -> None:
+    """A time that its schema measures is counted by its hour: what comes at night was never there by day."""
+    schema = Schema(fields=(FieldSpec(name="at", kind=FieldKind.TIMESTAMP, measures=("hour",)),))
+    rows = pd.DataFrame({"at": [f"2013-05-01T{hour:02}:30:00-04:00" for hour in range(6, 23) for _ in range(20)]})
+    reference = build_reference(rows, np.linspace(0, 1, len(rows)), schema)
+    bins = Bins.of(reference)
+    (hours,) = (one for one in bins.fields if one.name == "at.hour")
+    assert hours.expected[hours.inner].tolist() == [20] * 17
+    asked = [hours.code(value_of({"at": f"2013-06-01T{hour}:00:00Z"}, "at.hour")) for hour in ("03", "12", "23")]
+    assert [hours.labels[place] for place in hours.index(np.array(asked))] == ["below", "6", "above"]
 
 
 SEGMENTED = Schema(

@@ -105,12 +105,12 @@ def test_a_proved_drop_of_accuracy_leads_back() -> None:
     """At the limit it is left, with metric, drop and limit in the sentence; below it, and without labels, it stays."""
     decision = watched([(drop(0.049), 1.0), (drop(0.05), 1.0)])
     assert (decision.move, decision.progress.step_elapsed_seconds) == (Move.ROLL_BACK, 2)
-    said = "accuracy_drop: by late labels its auc is 5.0% worse than its reference at least, 5.0% is allowed"
+    said = "accuracy_drop: by late labels its auc is 5.0% worse than the one before at least, 5.0% is allowed"
     assert decision.sentence == said
     for look, judgement, words in (
         (drop(0.0), Judgement.PASS, "by late labels its auc is not proved worse, 5.0% is allowed"),
-        (WELL, Judgement.INCONCLUSIVE, "no label says yet how good this version is"),
-        (NOTHING, Judgement.INCONCLUSIVE, "no label says yet how good this version is"),
+        (WELL, Judgement.INCONCLUSIVE, "no label says yet how good this version is beside the one before"),
+        (NOTHING, Judgement.INCONCLUSIVE, "no label says yet how good this version is beside the one before"),
     ):
         held = watched([(look, 1.0)] * 5)
         verdict = next(one for one in held.verdicts if one.gate is Gate.ACCURACY_DROP)
