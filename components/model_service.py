@@ -11,11 +11,10 @@ from components.preflight import live_changes
 from components.services import Service
 from components.target import target_of
 from shipway.contract.drift import WINDOW_SECONDS
-from shipway.contract.environment import EnvironmentSpec, Target, Tier
+from shipway.contract.environment import EnvironmentSpec, Tier
 from shipway.contract.errors import SpecError
-from shipway.contract.metrics import DRIFT_JOB, LOG_FIELDS, Slot
+from shipway.contract.metrics import LOG_FIELDS, Slot
 from shipway.contract.record import REFERENCE_FILE, load_record, record_path
-from shipway.contract.workers import WORKERS
 from shipway.observability.alert_tests import run_alert_tests
 from shipway.observability.rules import model_rules
 
@@ -51,7 +50,7 @@ def _judged(service: Service, platform: PlatformOutputs) -> dict[str, Any]:
         "tier": str(platform.environment.tier),
         # No line of a slot's log holds a request; see LOG_FIELDS.
         "model": service.spec.model_dump(mode="json", exclude={"drift"})
-        | {"logging": {"payload": False, "fields": [*LOG_FIELDS]}, **_drift(service, platform.environment)},
+        | {"logging": {"payload": False, "fields": [*LOG_FIELDS]}, **_drift(service)},
         "release": {"blue": service.release.blue, "green": service.release.green},
         "bundles": _bundles(service),
         **({} if service.room is None else {"headroom": asdict(service.room)}),
@@ -68,8 +67,8 @@ def _alert_tests(service: Service, environment: EnvironmentSpec) -> dict[str, An
     return {"alert_tests": asdict(run_alert_tests(promtool, rules))}
 
 
-def _drift(service: Service, environment: EnvironmentSpec) -> dict[str, Any]:
-    """Returns what is watched, and whether anything watches it here.
+def _drift(service: Service) -> dict[str, Any]:
+    """Returns what the platform's worker watches.
 
     Nothing is said while no bundle is released or one of them has no record to tell by.
     """
@@ -79,11 +78,10 @@ def _drift(service: Service, environment: EnvironmentSpec) -> dict[str, Any]:
     bare = [digest for digest in released if REFERENCE_FILE not in load_record(service.folder, digest).files]
     live = service.release.digest(service.release.live or Slot.BLUE) or released[0]
     drift, window_seconds = service.spec.drift, min(map(WINDOW_SECONDS.__getitem__, service.spec.drift.windows))
-    monitored = environment.target is Target.LOCAL or WORKERS[DRIFT_JOB].on_cluster
     return {
         "drift": drift.model_dump(mode="json")
         # The bundle's digest covers the reference in it; a single bundle without one leaves its version unwatched.
-        | {"reference": "" if bare else live, "window_seconds": window_seconds, "monitored": monitored}
+        | {"reference": "" if bare else live, "window_seconds": window_seconds}
     }
 
 

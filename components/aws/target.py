@@ -353,7 +353,7 @@ def _accounts(environment: EnvironmentSpec, cluster: KubernetesSpec) -> dict[str
         DELIVERY_JOB: (names.platform, DELIVERY_JOB),
         MATERIALISE_JOB: (names.models, MATERIALISE_JOB),
         EXTERNAL_DNS: ("kube-system", EXTERNAL_DNS),
-        **{job: (names.platform, job) for job, worker in WORKERS.items() if worker.on_cluster},
+        **{job: (names.platform, job) for job in WORKERS},
     }
     if cluster.admission is None or cluster.admission.installed:
         return found

@@ -33,7 +33,7 @@ __all__ = ["Monitoring", "refuse_unheard_alerts"]
 # Alerts of one kind come together, and what still stands is told again.
 _GROUP_WAIT_SECONDS, _GROUP_INTERVAL_SECONDS, _REPEAT_SECONDS = 5, 60, 4 * 3600
 # What a cluster runs of the periodic things, beside the materialisation, whose rules are the feature store's.
-_PERIODIC = (SCRAPE_JOB, DELIVERY_JOB, LEDGER_JOB, *(job for job, worker in WORKERS.items() if worker.on_cluster))
+_PERIODIC = (SCRAPE_JOB, DELIVERY_JOB, LEDGER_JOB, *WORKERS)
 
 
 def refuse_unheard_alerts(root: Path, environment: EnvironmentSpec, cluster: KubernetesSpec) -> None:

@@ -63,8 +63,7 @@ class Workers(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self, depends_on=[platform])
         self._monitored = pulumi.ResourceOptions(parent=self, depends_on=list(monitors))
         for worker in WORKERS.values():
-            if worker.on_cluster:
-                self._build(worker)
+            self._build(worker)
         self.register_outputs({})
 
     def _build(self, worker: Worker) -> None:

@@ -1,8 +1,8 @@
 """Who hears what, how soon, and what may never be heard.
 
-Expected among a ModelService's inputs, and undecidable without: `model.drift` {reference, window_seconds, enabled,
-monitored} for ML030, undecidable too while `release` names no bundle and where nothing is monitored; `alert_tests`
-{passed, failed}, the result of `promtool test rules`, for ML034; `model.logging` {payload, fields} for ML035.
+Expected among a ModelService's inputs, and undecidable without: `model.drift` {reference, window_seconds, enabled} for
+ML030, undecidable too while `release` names no bundle; `alert_tests` {passed, failed}, the result of `promtool test
+rules`, for ML034; `model.logging` {payload, fields} for ML035.
 """
 
 import re
@@ -53,7 +53,7 @@ _PERSONAL = frozenset(
     }
 )
 _LOGS_PAYLOAD = re.compile(r"(LOG|TRACE|RECORD)\w*_(BODY|BODIES|PAYLOADS?|PROMPTS?|CONTENT|INPUTS?|FEATURES)$")
-_DRIFT = {"enabled": True, "monitored": True, "reference": "sha256:" + "0" * 64, "window_seconds": 86_400}
+_DRIFT = {"enabled": True, "reference": "sha256:" + "0" * 64, "window_seconds": 86_400}
 
 
 @rule(
@@ -73,10 +73,7 @@ def drift_watched(resource: Resource, _context: Context) -> Iterator[str]:
     drift = resource.props["model"].get("drift")
     if drift is None:
         raise Undecidable("model.drift is not among the inputs, expected reference and window_seconds")
-    found = list(_unwatched(drift))
-    if not found and drift.get("monitored") is not True:
-        raise Undecidable("no drift monitor is known to run on this target")
-    yield from found
+    yield from _unwatched(drift)
 
 
 def _unwatched(drift: Mapping[str, Any]) -> Iterator[str]:

@@ -48,8 +48,6 @@ class Worker:
         cpu_millicores, memory_mib, scratch_mib: what it is given on a cluster; the last for files that live as long as
             its pod.
         does: what it does, in one sentence.
-        on_cluster: whether it is a process there too: its `serve` then takes the file of its settings in place of the
-            project's folder. Otherwise something else does its work there, as a CronJob may.
     """
 
     job: str
@@ -59,7 +57,6 @@ class Worker:
     memory_mib: int
     scratch_mib: int
     does: str
-    on_cluster: bool = False
 
 
 class DescribedModel(Spec):
@@ -75,7 +72,7 @@ class DescribedModel(Spec):
 
 
 _ROWS = (
-    Worker(LABELS_JOB, "labels", 6, 250, 512, 256, "joins late labels to predictions and counts them", on_cluster=True),
+    Worker(LABELS_JOB, "labels", 6, 250, 512, 256, "joins late labels to predictions and counts them"),
     Worker(
         DRIFT_JOB,
         "drift",
@@ -84,7 +81,6 @@ _ROWS = (
         768,
         2048,
         "counts what is asked, answered and true, and judges it against training",
-        on_cluster=True,
     ),
     Worker(
         PARITY_JOB,
@@ -94,7 +90,6 @@ _ROWS = (
         1024,
         2048,
         "compares a sample of served features with the offline join",
-        on_cluster=True,
     ),
     Worker(
         RETRAINING_JOB,
@@ -104,7 +99,6 @@ _ROWS = (
         512,
         256,
         "starts trainings by schedule and on verdicts, one at a time; on a cluster it shows what their jobs remember",
-        on_cluster=True,
     ),
 )
 

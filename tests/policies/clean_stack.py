@@ -137,7 +137,7 @@ def _spec(draw: random.Random, model: str, slo: int, gpu: bool) -> dict[str, Any
                 }
             ],
         },
-        "drift": {"reference": digest(draw), "window_seconds": 86_400, "monitored": True},
+        "drift": {"reference": digest(draw), "window_seconds": 86_400},
         "logging": {"payload": False, "fields": ["prediction_id", "version"]},
     }
 

@@ -13,7 +13,7 @@ from shipway.contract.workers import DESCRIBED, WORKERS, DescribedModel
 from tests.components.kubernetes.cluster import Cluster
 
 PREDICTIONS = "s3://shipway/onprem/predictions"
-JOBS = [job for job, worker in WORKERS.items() if worker.on_cluster]
+JOBS = list(WORKERS)
 
 
 def container(pod: Mapping[str, Any]) -> Mapping[str, Any]:
