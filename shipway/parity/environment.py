@@ -48,7 +48,8 @@ def fetched_repository(storage: ObjectStorage, objects: Sequence[Any], views: Co
                 "`offline(cache)` in train.py that returns the folder of the repository that training joins from"
             )
         if tags.get(path) != entry.tag or not (folder / path).exists():
-            content, entry = storage.read_entry(path)
+            # Of one that changes meanwhile the tag is the old one, so that it is fetched again.
+            content = storage.read(path)
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content)
             tags[path] = entry.tag
