@@ -24,11 +24,13 @@ from shipway.cli import (
     status,
     train,
 )
+from shipway.cli.interrupted import Verbs
 
 __all__ = ["app"]
 
 app = typer.Typer(
     name="shipway",
+    cls=Verbs,
     help="Put a model on the road: train, release, promote, roll back, watch.",
     no_args_is_help=True,
     add_completion=False,

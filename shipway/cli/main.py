@@ -10,7 +10,7 @@ __all__ = ["main"]
 def main() -> None:
     """Runs the command; exit code 1 for a refusal, 2 for wrong input, 130 for Ctrl-C."""
     try:
-        from shipway.cli.app import app  # inside, so that Ctrl-C while it loads is as quiet as later
+        from shipway.cli.app import app  # inside, so that Ctrl-C while it loads is caught as well
 
         app()
     except SpecError as error:
@@ -20,5 +20,5 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on", file=sys.stderr)
+        print("interrupted before it began", file=sys.stderr)
         sys.exit(130)

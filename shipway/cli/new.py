@@ -3,7 +3,7 @@
 import re
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -89,18 +89,17 @@ def new(
         "runbook_url": runbook_url,
     }
     answers = {key: value for key, value in given.items() if value is not None}
-    if from_csv is not None:
-        if standalone is not None:
-            raise SpecError("shipway new", "--standalone", str(standalone), "no such option beside --from-csv")
-        columns = {"leave_out": tuple(leave_out or ()), "keep": tuple(keep or ()), "time": time}
-        _from_csv(root, from_csv, target, {"kind": kind or "", **columns}, answers, as_json=as_json)
-        return
-    if target or time or leave_out or keep:
-        raise SpecError("shipway new", "--from-csv", None, "a file beside --target, --time, --leave-out and --keep")
     if standalone is not None:
         from shipway.scaffold.standalone import check_place
 
         check_place(root, standalone)
+    if from_csv is not None:
+        columns = {"leave_out": tuple(leave_out or ()), "keep": tuple(keep or ()), "time": time}
+        options = {"kind": kind or "", "target": target, **columns}
+        _from_csv(root, from_csv, options, answers, standalone, platform_repository, as_json=as_json)
+        return
+    if target or time or leave_out or keep:
+        raise SpecError("shipway new", "--from-csv", None, "a file beside --target, --time, --leave-out and --keep")
     chosen = _choose(root, kind, answers, ask=not no_input)
     folder = _render(root, answers, chosen, standalone, platform_repository)
     told = "put your data into {0}/train.py and your fields into {0}/schema.py"
@@ -137,25 +136,45 @@ def _render(root: Path, answers: dict[str, str], kind: "Kind", standalone: Path 
     from shipway.scaffold.rendering import render
 
     if standalone is not None:
-        from shipway.scaffold.standalone import render_standalone
-
-        return render_standalone(root, standalone, answers, repository=repository or _origin(root), kind=kind.name)
+        return _standalone_renderer(root, standalone, repository)(answers, kind.name, None)
     folder = render(root, answers, kind=kind.name)
     write_codeowners(root)
     return folder
 
 
+def _standalone_renderer(
+    root: Path, folder: Path, repository: str | None
+) -> Callable[[Mapping[str, str], str, Callable[[Path], None] | None], Path]:
+    """Returns what renders a repository of its own at `folder`, given answers, kind and what fills the service."""
+    from shipway.scaffold.standalone import render_standalone
+
+    platform = repository or _origin(root)
+    return lambda answers, kind, fill: render_standalone(
+        root, folder, answers, repository=platform, kind=kind, fill=fill
+    )
+
+
 def _from_csv(
-    root: Path, path: Path, target: str | None, columns: dict[str, Any], answers: dict[str, str], *, as_json: bool
+    root: Path,
+    path: Path,
+    options: dict[str, Any],
+    answers: dict[str, str],
+    standalone: Path | None,
+    repository: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     from shipway.scaffold.codeowners import write_codeowners
     from shipway.scaffold.inferred.decisions import Options
     from shipway.scaffold.inferred.making import make_service
 
-    if target is None:
+    if options["target"] is None:
         raise SpecError("shipway new", "--target", None, "the column to predict beside --from-csv")
-    made = make_service(root, path, Options(target=target, **columns), answers, datetime.now(UTC).date(), progress)
-    write_codeowners(root)
+    elsewhere = None if standalone is None else _standalone_renderer(root, standalone, repository)
+    today = datetime.now(UTC).date()
+    made = make_service(root, path, Options(**options), answers, today, progress, elsewhere=elsewhere)
+    if standalone is None:
+        write_codeowners(root)
     for warning in made.warnings:
         progress(f"warning: {warning}")
     result = {
@@ -167,7 +186,8 @@ def _from_csv(
         "warnings": list(made.warnings),
     }
     told = "its fields are in {0}/schema.py, its model in {0}/train.py"
-    _tell(root, made.folder, told, made.story(), result, is_own=False, as_json=as_json)
+    is_own = standalone is not None
+    _tell(standalone or root, made.folder, told, made.story(), result, is_own=is_own, as_json=as_json)
 
 
 def _tell(

@@ -150,25 +150,28 @@ def render(
         return made.rename(services / made.name)
 
 
-def render_kind(kind: Kind, answers: Mapping[str, str], scratch: Path) -> tuple[Path, dict[str, Any]]:
+def render_kind(
+    kind: Kind, answers: Mapping[str, str], scratch: Path, *, hooks: bool = True
+) -> tuple[Path, dict[str, Any]]:
     """Returns the folder of a service rendered below `scratch`, and cookiecutter's context: every answer, defaults too.
 
     Args:
         kind: what to render.
         answers: question -> answer, checked before.
         scratch: an empty folder.
+        hooks: whether the template's own run, a process each; they render nothing.
 
     Raises:
         ShipwayError: when the template cannot be rendered.
     """
-    made = run_cookiecutter(kind.folder, answers, scratch)
+    made = run_cookiecutter(kind.folder, answers, scratch, hooks=hooks)
     # Cookiecutter keeps the last answers for `--replay`, here in the scratch folder.
     (replay,) = scratch.glob("*.json")
     return made, json.loads(replay.read_text(encoding="utf-8"))["cookiecutter"]
 
 
-def run_cookiecutter(template: Path, answers: Mapping[str, str], scratch: Path) -> Path:
-    """Returns the folder that `template` renders to in the empty folder `scratch`.
+def run_cookiecutter(template: Path, answers: Mapping[str, str], scratch: Path, *, hooks: bool = True) -> Path:
+    """Returns the folder that `template` renders to in the empty folder `scratch`, by default with its hooks.
 
     Raises:
         ShipwayError: when it cannot be rendered.
@@ -188,6 +191,7 @@ def run_cookiecutter(template: Path, answers: Mapping[str, str], scratch: Path) 
                 extra_context=dict(answers),
                 output_dir=str(scratch),
                 config_file=str(settings),
+                accept_hooks=hooks,
             )
         except (CookiecutterException, TemplateError) as error:
             raise ShipwayError(f"{template}: cannot be rendered: {error}") from error

@@ -27,8 +27,10 @@ class Engine:
     `said` is all that it printed, to either side.
     """
 
-    def __init__(self, root: Path, plane: ControlPlane, variables: Mapping[str, str] | None = None) -> None:
-        self.root, self.said = root, ""
+    def __init__(
+        self, root: Path, plane: ControlPlane, variables: Mapping[str, str] | None = None, stack: str = STACK
+    ) -> None:
+        self.root, self.stack, self.said = root, stack, ""
         (root / "state").mkdir()
         programs = root / "programs"
         programs.mkdir()
@@ -50,7 +52,7 @@ class Engine:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             **(variables or {}),
         }
-        self.run("stack", "init", STACK, "--no-select")
+        self.run("stack", "init", stack, "--no-select")
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """Runs one command and returns what it printed."""
@@ -69,16 +71,16 @@ class Engine:
         return done.stdout
 
     def up(self) -> str:
-        return self.run("up", "-s", STACK, "--yes", "--skip-preview")
+        return self.run("up", "-s", self.stack, "--yes", "--skip-preview")
 
     def destroy(self) -> str:
-        return self.run("destroy", "-s", STACK, "--yes", "--skip-preview")
+        return self.run("destroy", "-s", self.stack, "--yes", "--skip-preview")
 
     def changes(self) -> dict[str, str]:
-        """Returns resource -> operation of what `up` would do, without what stays the same."""
-        steps = json.loads(self.run("preview", "-s", STACK, "--json"))["steps"]
+        """Returns resource -> operation of what `up` would do, without what stays the same or is only read."""
+        steps = json.loads(self.run("preview", "-s", self.stack, "--json"))["steps"]
         found = {step["urn"].rpartition("::")[2]: step["op"] for step in steps}
-        return {name: op for name, op in found.items() if op != "same"}
+        return {name: op for name, op in found.items() if op not in ("same", "read")}
 
 
 def prepared(folder: Path, plane: ControlPlane) -> Path:

@@ -8,9 +8,6 @@ import pytest
 import yaml
 
 from shipway.contract.errors import ShipwayError, SpecError
-from shipway.contract.record import BundleRecord, save_record
-from shipway.contract.release import Release, release_path, save_release
-from shipway.scaffold.standalone import render_standalone
 from tools.foreseen import Change
 from tools.offline import prepare
 from tools.preview import preview_offline, sources_of, stacks_of
@@ -94,21 +91,6 @@ def test_a_change_is_compared_with_the_commit_before_it(checkout: Path) -> None:
     assert len(stack.rehearsal.steps) >= len(stack.preview.steps)
     # The engine writes the salt of a passphrase into a stack's file; that was a copy.
     assert path.read_text() == before
-
-
-@pytest.fixture
-def repository_of_one(tmp_path: Path, root: Path) -> Path:
-    """Another repository with one model, whose first version is released to dev."""
-    folder = tmp_path / "churn"
-    service = render_standalone(root, folder, {"name": "churn"}, repository="example/shipway")
-    digest = "sha256:" + "a" * 64
-    record = BundleRecord(
-        digest=digest, files=("a",), data_version="1", metrics={"auc": 0.9}, owner="my-team", submitted_by="ada"
-    )
-    save_record(service, record)
-    release = Release(blue=digest, submitted_by="ada", reason="first", images={digest: "sha256:" + "1" * 64})
-    save_release(release_path(service, "dev"), release)
-    return folder
 
 
 def test_another_repositorys_models_come_with_this_ones_platform(repository_of_one: Path, root: Path) -> None:

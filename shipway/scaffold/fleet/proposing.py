@@ -52,12 +52,19 @@ def open_request(repository: Repository, request: Request) -> str:
     # It is one commit on a branch that only this verb writes until a person adds to it; then it is not made anew.
     repository.git("push", "--force-with-lease", "--quiet", "origin", f"refs/heads/{branch}:refs/heads/{branch}")
     top = repository.git.folder
-    found: Any = json.loads(_gh(top, "pr", "list", "--head", branch, "--state", "open", "--json", "url") or "[]")
-    if found:
-        return str(found[0]["url"])
+    listed = _gh(top, "pr", "list", "--head", branch, "--state", "open", "--json", "url")
+    try:
+        found: Any = json.loads(listed or "[]")
+        if found:
+            return str(found[0]["url"])
+    except (KeyError, TypeError, ValueError):
+        raise ShipwayError(f"gh pr list: printed {listed[:80]!r}, expected a JSON list of pull requests") from None
     draft = ["--draft"] if request.draft else []
     words = ["--head", branch, "--base", repository.base, "--title", request.title, "--body-file", "-", *draft]
-    return _gh(top, "pr", "create", *words, given=request.body).splitlines()[-1]
+    said = _gh(top, "pr", "create", *words, given=request.body).splitlines()
+    if not said:
+        raise ShipwayError("gh pr create: printed nothing, expected the address of the pull request")
+    return said[-1]
 
 
 def _gh(folder: Path, *words: str, given: str = "") -> str:

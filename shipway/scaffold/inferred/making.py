@@ -23,7 +23,10 @@ from shipway.scaffold.rendering import render
 from shipway.training.csv_table import Table, read_table
 from shipway.training.plan import Task
 
-__all__ = ["MOST_COPIED_BYTES", "Made", "make_service", "model_sections"]
+__all__ = ["MOST_COPIED_BYTES", "Made", "Renderer", "make_service", "model_sections"]
+
+# (answers, kind, what fills the rendered service) -> its folder.
+Renderer = Callable[[Mapping[str, str], str, Callable[[Path], None]], Path]
 
 # What git holds without anybody noticing; a larger file stays where it is, in the project.
 MOST_COPIED_BYTES = 10 * 2**20
@@ -61,6 +64,8 @@ def make_service(
     answers: Mapping[str, str],
     today: date,
     progress: Callable[[str], None],
+    *,
+    elsewhere: Renderer | None = None,
 ) -> Made:
     """Returns the service that was made from the CSV at `path`; whatever is refused leaves nothing behind.
 
@@ -71,6 +76,7 @@ def make_service(
         answers: of the template's questions; without a name the model is called like the file.
         today: when the file was given.
         progress: called with one line for each step.
+        elsewhere: renders it into another repository; by default it is rendered into the project.
 
     Raises:
         SpecError: for a file, column, option or answer that is wrong.
@@ -89,7 +95,7 @@ def make_service(
     found: list[tuple[Measured, GateSpec]] = []
 
     def fill(folder: Path) -> None:
-        data = _place_data(root, table, folder)
+        data = _place_data(None if elsewhere else root, table, folder)
         place = Place(folder.name.replace("_", "-"), data, today)
         for name, text in service_files(inference, place).items():
             (folder / name).write_text(text, encoding="utf-8")
@@ -104,7 +110,8 @@ def make_service(
         load_card(folder / "MODEL_CARD.md")
         _rewrite(folder / "RUNBOOK.md", lambda text: filled_runbook(text, inference))
 
-    folder = render(root, answers, kind=inference.target.kind, fill=fill)
+    kind = inference.target.kind
+    folder = elsewhere(answers, kind, fill) if elsewhere else render(root, answers, kind=kind, fill=fill)
     measured, bars = found[0]
     return Made(folder, inference, measured, bars, tuple(_warnings(inference, measured)))
 
@@ -118,20 +125,28 @@ def _shown(field: FieldSpec) -> str:
     return ", ".join([*words, *(["or null"] if field.nullable else [])])
 
 
-def _place_data(root: Path, table: Table, folder: Path) -> str:
-    """Returns where the data lies, relative to the service; copies it there unless it is large."""
+def _place_data(root: Path | None, table: Table, folder: Path) -> str:
+    """Returns where the data lies, relative to the service; copies it there unless it is large.
+
+    Args:
+        root: the project, in which a large file stays where it is; None for one that is only being made.
+        table: the data.
+        folder: the service.
+    """
     name = re.sub(r"[^a-z0-9]+", "-", table.path.stem.lower()).strip("-") or "data"
     if table.size_bytes <= MOST_COPIED_BYTES:
         (folder / "data").mkdir(exist_ok=True)
         shutil.copyfile(table.path, folder / "data" / f"{name}.csv")
         return f"data/{name}.csv"
     where = table.path.resolve()
-    if not where.is_relative_to(root.resolve()):
+    if root is None or not where.is_relative_to(root.resolve()):
         size, most = table.size_bytes / 2**20, MOST_COPIED_BYTES // 2**20
-        expected = (
-            f"at most {most} MiB, which are copied into the service, or a file inside {root}: move it there, "
-            "such as to data/, and keep it out of git"
+        other = (
+            "fewer rows: its train.py can read all of them later"
+            if root is None
+            else f"a file inside {root}: move it there, such as to data/, and keep it out of git"
         )
+        expected = f"at most {most} MiB, which are copied into the service, or {other}"
         raise SpecError(table.path, "", f"{size:.0f} MiB outside of the project", expected)
     # From services/<package> to the project's root.
     return f"../../{where.relative_to(root.resolve()).as_posix()}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,37 +129,161 @@ def test_without_a_choice_or_with_an_unknown_model_nothing_is_done(project: Proj
     assert "known models: churn, fraud" in str(done.exception)
 
 
-# What gh is asked, a line a call; a request is open once it was made.
-_GH = """#!/bin/sh
-echo "$@" >> "{log}"
+# Not GitHub's own program: it keeps how it is called, a line a call, and answers as it is told. A request is open once
+# it was made.
+_RECORDING_GH = """#!/bin/sh
+echo "$(pwd): $@" >> "{log}"
 case "$2" in
-  list) test -e "{log}.open" && echo '[{{"url": "https://example.com/pull/1"}}]' || echo '[]' ;;
-  create) cat > "{log}.body"; touch "{log}.open"; echo https://example.com/pull/1 ;;
+  list) {on_list} test -e "{log}.open" && echo '[{{"url": "https://example.com/pull/1"}}]' || echo '[]' ;;
+  create) cat > "{log}.body"; {on_create} touch "{log}.open"; echo https://example.com/pull/1 ;;
 esac
 """
 
 
-def test_a_pull_request_is_opened_once(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The branch is pushed, `gh` is asked first what is open, and a second run opens no second request."""
-    next_version(project)
-    bare, programs = project.root.parent / "origin.git", project.root.parent / "bin"
+@pytest.fixture
+def origin(project: Project) -> Path:
+    """A repository that the project's branches can be pushed to."""
+    bare = project.root.parent / "origin.git"
     project.git("clone", "--quiet", "--bare", str(project.root), str(bare))
     project.git("remote", "add", "origin", str(bare))
-    programs.mkdir()
-    log = programs / "log"
-    (programs / "gh").write_text(_GH.format(log=log))
-    (programs / "gh").chmod(0o755)
+    return bare
+
+
+@pytest.fixture
+def recording_gh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Puts a recording `gh` on PATH; returns where it keeps its calls. What it runs before an answer may be given."""
+
+    def place(*, on_list: str = "", on_create: str = "") -> Path:
+        programs = tmp_path / "bin"
+        programs.mkdir(exist_ok=True)
+        log = programs / "log"
+        (programs / "gh").write_text(_RECORDING_GH.format(log=log, on_list=on_list, on_create=on_create))
+        (programs / "gh").chmod(0o755)
+        if str(programs) not in os.environ["PATH"]:
+            monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        return log
+
+    return place
+
+
+def pushed(project: Project, branch: str) -> bool:
+    """Returns whether origin holds the branch as it is here."""
+    there = project.git("ls-remote", "origin", f"refs/heads/{branch}").split()
+    return there[:1] == [project.git("rev-parse", branch)]
+
+
+@pytest.mark.usefixtures("origin")
+def test_a_pull_request_is_opened_once(project: Project, recording_gh: Callable[..., Path]) -> None:
+    """The branch is pushed, `gh` is asked first what is open, and a second run opens no second request."""
+    next_version(project)
     without = fleet("update", "churn", "--no-tests", "--pr", "--json")
-    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    log = recording_gh()
     for _ in range(2):
         done = fleet("update", "churn", "--no-tests", "--pr", "--json")
         assert done.exit_code == 0, done.output
         (one,) = told(done)["services"]
         assert (one["pull_request"], one["next"]) == ("https://example.com/pull/1", "")
-    create = f"pr create --head {BRANCH} --base main --title Update churn to template 1.1.0 --body-file -"
-    assert [line for line in log.read_text().splitlines() if "create" in line] == [create]
+    asked = f"{project.root}: pr list --head {BRANCH} --state open --json url"
+    made = f"{project.root}: pr create --head {BRANCH} --base main --title Update churn to template 1.1.0 --body-file -"
+    assert log.read_text().splitlines() == [asked, made, asked]
     assert "The service's own tests: not run." in Path(f"{log}.body").read_text()
-    assert project.git("ls-remote", "origin", f"refs/heads/{BRANCH}").split()[0] == project.git("rev-parse", BRANCH)
+    assert pushed(project, BRANCH)
     (one,) = told(without)["services"]
     assert (one["notes"], one["pull_request"]) == (["gh is not installed"], "")
     assert one["next"].startswith("git push -u origin")
+
+
+@pytest.mark.usefixtures("origin")
+def test_conflicts_are_proposed_as_a_draft(project: Project, recording_gh: Callable[..., Path]) -> None:
+    """Nobody merges git's markers by a click."""
+    project.edit("services/churn/train.py", lambda text: f"# mine\n{text}")
+    project.commit("edited")
+    next_version(project)
+    log = recording_gh()
+    assert fleet("update", "churn", "--no-tests", "--pr").exit_code == 1
+    assert log.read_text().splitlines()[-1].endswith("--body-file - --draft")
+    assert "train.py" in Path(f"{log}.body").read_text()
+
+
+@pytest.mark.usefixtures("origin")
+@pytest.mark.parametrize(
+    ("failing", "expected"),
+    [
+        ({"on_list": "echo 'gh auth login first' >&2; exit 4;"}, "gh pr list: gh auth login first"),
+        ({"on_list": "exit 1;"}, "gh pr list: status 1"),
+        ({"on_list": "echo no pull requests; exit 0;"}, "gh pr list: printed 'no pull requests', expected a JSON list"),
+        ({"on_create": "echo 'HTTP 422: no commits' >&2; exit 1;"}, "gh pr create: HTTP 422: no commits"),
+        ({"on_create": "exit 0;"}, "gh pr create: printed nothing, expected the address of the pull request"),
+    ],
+    ids=["not logged in", "silent", "no JSON", "refused", "no address"],
+)
+def test_a_request_that_cannot_be_opened_is_one_error(
+    project: Project, recording_gh: Callable[..., Path], failing: dict[str, str], expected: str
+) -> None:
+    """It is told in gh's own words with what to type; the branch stays, here and pushed, and the next run opens it.
+
+    The other services have their requests meanwhile.
+    """
+    next_version(project)
+    recording_gh(**failing)
+    done = fleet("update", "churn", "--no-tests", "--pr")
+    assert done.exit_code == 1
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    notes = [line for line in done.stdout.splitlines() if line.startswith("  note: ")]
+    assert len(notes) == 1
+    assert notes[0].startswith(f"  note: {expected}")
+    assert f"  next: git push -u origin {BRANCH} && gh pr create" in done.stdout
+    assert pushed(project, BRANCH)
+    recording_gh()
+    done = fleet("update", "--all", "--no-tests", "--pr", "--json")
+    assert done.exit_code == 0, done.output
+    assert {one["pull_request"] for one in told(done)["services"]} == {"https://example.com/pull/1"}
+
+
+def test_a_push_that_is_refused_is_one_error(project: Project, recording_gh: Callable[..., Path]) -> None:
+    """Without a remote to push to, gh is not asked, and the branch stays."""
+    next_version(project)
+    log = recording_gh()
+    done = fleet("update", "churn", "--no-tests", "--pr")
+    assert done.exit_code == 1
+    assert "  note: " in done.stdout
+    assert "git push: " in done.stdout
+    assert not log.exists()
+    assert project.git("rev-parse", "--verify", BRANCH)
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(400)
+def test_the_tests_that_the_template_brings_decide(project: Project) -> None:
+    """Each service trains and serves on its branch: an edit that breaks a promise is found, the others are updated."""
+    project.add("spam", "text")
+    # By hand: churn says more about itself, fraud answers something else than it was trained to.
+    project.edit("services/churn/README.md", lambda text: f"{text}\nAsk ada.\n")
+    answer = "return self._estimator.predict(matrix(columns))"
+    project.edit("services/fraud/service.py", lambda text: text.replace(answer, f"{answer} * 2"))
+    project.commit("edited")
+    base = "templates/model-service/templates/base/service.py"
+    project.edit(base, lambda text: text.replace('"""Loads the model."""', '"""Loads the model from the bundle."""'))
+    project.version("1.1.0")
+    project.commit("template 1.1.0")
+    seen = project.seen()
+    done = fleet("update", "--all", "--json")
+    assert done.exit_code == 1
+    found = {one["model"]: one for one in told(done)["services"]}
+    assert {model: (one["state"], one["tests"]) for model, one in found.items()} == {
+        "churn": ("updated", "passed"),
+        "fraud": ("tests failed", "failed"),
+        "spam": ("updated", "passed"),
+    }, done.output
+    assert (
+        "FAILED services/fraud/tests/test_service.py::test_the_slot_answers_what_training_measured"
+        in (found["fraud"]["tail"])
+    )
+    assert "1 failed" in found["fraud"]["tail"]
+    for model, one in found.items():
+        code = project.show(one["branch"], f"services/{model}/service.py")
+        assert "Loads the model from the bundle." in code
+        assert (f"{answer} * 2" in code) == (model == "fraud")
+    assert "Ask ada." in project.show(found["churn"]["branch"], "services/churn/README.md")
+    assert "Shipway-Tests: failed" in project.git("log", "-1", "--format=%B", found["fraud"]["branch"])
+    assert project.seen() == seen

@@ -1,8 +1,10 @@
 """A model as a repository of its own: what is in it, and what is left when it cannot be made."""
 
 import json
+import random
 import shutil
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
@@ -14,8 +16,10 @@ from shipway.cli.main import main
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import services
 from shipway.contract.stack import load_stack
+from shipway.scaffold.inferred import making
 from shipway.scaffold.origin import RECORD
 from shipway.scaffold.standalone import attachable, render_standalone
+from tests.shipway.scaffold.inferred.tables import ROWS, columns, written
 
 ROOT = Path(__file__).resolve().parents[3]
 PLATFORM = "example/shipway"
@@ -195,3 +199,67 @@ def test_the_command_says_where_it_is_and_what_comes_next(
     assert "acme/ml-platform" in (tmp_path / "new" / ".github" / "workflows" / "services.yml").read_text()
     assert run(monkeypatch, "--name", "churn", "--platform-repository", PLATFORM) == 2
     assert "expected --standalone DIR beside it" in capsys.readouterr().err
+
+
+def from_csv(monkeypatch: pytest.MonkeyPatch, path: Path, folder: Path, *options: str) -> int:
+    asked = ("--from-csv", str(path), "--target", "sold", "--standalone", str(folder))
+    return run(monkeypatch, *asked, *(options or ("--platform-repository", PLATFORM)))
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(300)
+def test_it_is_made_whole_from_a_csv(
+    platform: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Fields, baseline and data are the rows' own, its tests pass there, and the platform holds nothing of it."""
+    monkeypatch.chdir(platform)
+    before = sorted(platform.rglob("*"))
+    sold = ["yes" if float(str(size)) > 45 else "no" for size in columns()["Size (m2)"]]
+    path, folder = written(tmp_path, columns(sold=sold)), tmp_path / "houses-repository"
+    assert from_csv(monkeypatch, path, folder, "--platform-repository", PLATFORM, "--team", "growth", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["model"], said["task"], said["folder"]) == ("houses", "binary", str(folder / "services" / "houses"))
+    assert said["next"][0] == f"cd {folder}"
+    assert [one["name"] for one in said["fields"]] == ["size_m2", "rooms", "town"]
+    assert (folder / "services" / "houses" / "data" / "houses.csv").read_bytes() == path.read_bytes()
+    assert "/services/houses/ growth@example.com" in (folder / "CODEOWNERS").read_text()
+    assert load_stack(folder, "dev-models").holds_models
+    command = [sys.executable, "-m", "pytest", "-q", "services/houses"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert sorted(platform.rglob("*")) == before
+
+
+def test_what_no_model_can_be_made_of_makes_no_repository(
+    platform: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A place that is taken, a platform without a name, a column that is not there, too much data: one error each."""
+    monkeypatch.chdir(platform)
+    path, folder = written(tmp_path, columns()), tmp_path / "new"
+    before = sorted(tmp_path.rglob("*"))
+    large = "at most 0 MiB, which are copied into the service, or fewer rows"
+    named = ("--platform-repository", PLATFORM)
+    for options, place, most, expected in (
+        (named, platform / "services" / "x", making.MOST_COPIED_BYTES, "--standalone: got"),
+        (("--team", "growth"), folder, making.MOST_COPIED_BYTES, "--platform-repository: got None"),
+        ((*named, "--time", "day"), folder, making.MOST_COPIED_BYTES, "--time: got 'day', expected one of the columns"),
+        (named, folder, 1000, large),
+    ):
+        monkeypatch.setattr(making, "MOST_COPIED_BYTES", most)
+        assert from_csv(monkeypatch, path, place, *options) == 2
+        assert expected in capsys.readouterr().err
+        assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.e2e
+def test_a_baseline_that_is_no_better_than_chance_makes_no_repository(
+    platform: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was rendered by then is gone again."""
+    monkeypatch.chdir(platform)
+    chance = random.Random(0)
+    path = written(tmp_path, columns(sold=[chance.random() for _ in range(ROWS)]))
+    before = sorted(tmp_path.rglob("*"))
+    assert from_csv(monkeypatch, path, tmp_path / "new") == 1
+    assert "the columns say too little about the target" in capsys.readouterr().err
+    assert sorted(tmp_path.rglob("*")) == before
