@@ -65,11 +65,18 @@ def _platform(draw: random.Random, env: str, model: str, gpu: bool) -> list[Reso
         "alerts": {"webhook_urls": ["https://alerts.acme.io/hook"]},
         "tags": {"team": "ml"},
     }
-    bundles = {slot: {**record, "digest": held} for slot, held in (("blue", blue), ("green", green)) if held}
+    filled = {slot: held for slot, held in (("blue", blue), ("green", green)) if held}
+    bundles = {
+        slot: {**record, "digest": held, "load_tests": [_load_test(draw, model, held)]} for slot, held in filled.items()
+    }
     service = {
         "tier": "prod",
         "model": spec,
-        "release": {"blue": blue, "green": green},
+        "release": {
+            "blue": blue,
+            "green": green,
+            "load_tested": dict.fromkeys(filled.values(), "2026-11-10T09:00:00+00:00"),
+        },
         "live_changes": [],
         "bundles": bundles,
         "alert_tests": {"passed": 4, "failed": 0},
@@ -94,6 +101,32 @@ def _platform(draw: random.Random, env: str, model: str, gpu: bool) -> list[Reso
             },
         ),
     ]
+
+
+def _load_test(draw: random.Random, model: str, tested: str) -> dict[str, Any]:
+    """Returns what a record keeps of a passed load test: from before the release, or repeated after it."""
+    return {
+        "version": draw.choice([1, 1.0]),
+        "model": model,
+        "digest": tested,
+        "profile": "load",
+        "environment": draw.choice(["local", "staging"]),
+        "measured": "slot",
+        "started_at": draw.choice(["2026-10-20T09:00:00Z", "2026-11-09T23:00:00+01:00", "2026-11-20T09:00:00Z"]),
+        "duration_seconds": 65.2,
+        "arrivals_per_second": draw.choice([20, 50.0]),
+        "whole": True,
+        "requests": draw.choice([1200, 1187.0]),
+        "failures": 0,
+        "latency": {"p50": 0.01, "p90": 0.02, "p95": 0.03, "p99": 0.04, "p999": 0.05},
+        "objective_latency_seconds": 0.3,
+        "objective_quantile": 0.95,
+        "objective_error_ratio": 0.01,
+        "seed": 1,
+        "stages": [],
+        "judgement": "pass",
+        "sentence": "meets its objective",
+    }
 
 
 def _spec(draw: random.Random, model: str, slo: int, gpu: bool) -> dict[str, Any]:
@@ -127,6 +160,7 @@ def _spec(draw: random.Random, model: str, slo: int, gpu: bool) -> dict[str, Any
             "gates": draw.choice([{}, {"sample_ratio": "pause", "slow_slo": "pause"}]),
         },
         "serving": {"timeout_seconds": draw.choice([2, 10])},
+        "loadtest": draw.choice([{}, {"required": {"prod": ["smoke", "load"]}, "requests_per_second": 20}]),
         "features": {
             "reads": [
                 {
