@@ -9,6 +9,7 @@ from policies.resource import Resource
 from policies.rule import MODEL_SERVICE, PLATFORM
 from policies.rules.availability import TIMEOUT_ANNOTATION
 from policies.rules.resources import LOAD_ANNOTATION
+from tests.policies.load_tests import load_test
 
 ACCOUNT = "111111111111"
 TLS = {
@@ -67,7 +68,7 @@ def _platform(draw: random.Random, env: str, model: str, gpu: bool) -> list[Reso
     }
     filled = {slot: held for slot, held in (("blue", blue), ("green", green)) if held}
     bundles = {
-        slot: {**record, "digest": held, "load_tests": [_load_test(draw, model, held)]} for slot, held in filled.items()
+        slot: {**record, "digest": held, "load_tests": [load_test(draw, model, held)]} for slot, held in filled.items()
     }
     service = {
         "tier": "prod",
@@ -101,32 +102,6 @@ def _platform(draw: random.Random, env: str, model: str, gpu: bool) -> list[Reso
             },
         ),
     ]
-
-
-def _load_test(draw: random.Random, model: str, tested: str) -> dict[str, Any]:
-    """Returns what a record keeps of a passed load test: from before the release, or repeated after it."""
-    return {
-        "version": draw.choice([1, 1.0]),
-        "model": model,
-        "digest": tested,
-        "profile": "load",
-        "environment": draw.choice(["local", "staging"]),
-        "measured": "slot",
-        "started_at": draw.choice(["2026-10-20T09:00:00Z", "2026-11-09T23:00:00+01:00", "2026-11-20T09:00:00Z"]),
-        "duration_seconds": 65.2,
-        "arrivals_per_second": draw.choice([20, 50.0]),
-        "whole": True,
-        "requests": draw.choice([1200, 1187.0]),
-        "failures": 0,
-        "latency": {"p50": 0.01, "p90": 0.02, "p95": 0.03, "p99": 0.04, "p999": 0.05},
-        "objective_latency_seconds": 0.3,
-        "objective_quantile": 0.95,
-        "objective_error_ratio": 0.01,
-        "seed": 1,
-        "stages": [],
-        "judgement": "pass",
-        "sentence": "meets its objective",
-    }
 
 
 def _spec(draw: random.Random, model: str, slo: int, gpu: bool) -> dict[str, Any]:
