@@ -29,7 +29,7 @@ _IMAGE = re.compile(r"([^@\s]+)@sha256:[0-9a-f]{64}")
 # Loading one of these can run any code; `.bin` is what torch.save writes.
 _PICKLES = re.compile(r"\.(bin|ckpt|cloudpickle|dill|joblib|npy|pickle|pkl|pt|pth)$", re.IGNORECASE)
 _FORMATS = frozenset({"huggingface", "lightgbm", "onnx", "openvino", "safetensors", "skops", "tensorrt", "xgboost"})
-_MOMENT = cast(TypeAdapter[datetime], TypeAdapter[Any](AwareDatetime))
+_MOMENT = cast(TypeAdapter[datetime], TypeAdapter[Any](AwareDatetime))  # pyright: ignore[reportArgumentType]
 _RECORD = {
     "digest": _DIGEST,
     "files": ["files/model.skops", "files/schema.json"],

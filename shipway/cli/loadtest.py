@@ -63,11 +63,6 @@ def loadtest(
     if source and not on_cluster:
         raise SpecError("the command line", "--from", source, f"no such option: {env} runs on no cluster")
     layout = LocalLayout(root, (source or "local") if on_cluster else env)
-    address = None
-    if url is not None:
-        from shipway.loadtest.address import checked_address
-
-        address = checked_address(url, environment)
     logged = _logged(layout, spec)
     order = Order(
         spec=spec,
@@ -80,7 +75,7 @@ def loadtest(
         seed=seed,
         requests_per_second=rate,
         duration_seconds=duration_seconds,
-        address=address,
+        address=_address(url, environment),
         asked_at=logged.newest,
     )
     progress(f"load test {order.profile} of {model} {short_digest(order.digest)} for {order.rate:g} requests/s")
@@ -94,6 +89,12 @@ def loadtest(
     emit(json.loads(result.model_dump_json()), _shown(result), as_json=as_json)
     if result.judgement is not Judgement.PASS:
         raise typer.Exit(1)
+
+
+def _address(url: str | None, environment: EnvironmentSpec) -> tuple[str, str] | None:
+    from shipway.loadtest.address import checked_address
+
+    return None if url is None else checked_address(url, environment)
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -203,14 +203,7 @@ def examine(
             span=seen[0].span,
             closed=closed,
             now=now,
-            rows=[
-                Row(
-                    one,
-                    sentence(one.result, _shape(seen, one.result.feature), _moved(seen, one), spec.drift.w1_limit)
-                    + held(one.result, spec.drift),
-                )
-                for one in ranked(results, importances)
-            ],
+            rows=[Row(one, _says(seen, one, spec.drift)) for one in ranked(results, importances)],
             verdicts=_chosen(verdicts, version, asked),
         )
 
@@ -252,6 +245,11 @@ def _moved(seen: Sequence[Seen], ranked: Ranked) -> float | None:
             if one.feature == ranked.result.feature and one.statistic == "w1_normalised":
                 return one.score
     return None
+
+
+def _says(seen: Sequence[Seen], one: Ranked, spec: DriftSpec) -> str:
+    said = sentence(one.result, _shape(seen, one.result.feature), _moved(seen, one), spec.w1_limit)
+    return said + held(one.result, spec)
 
 
 def held(result: DriftResult, spec: DriftSpec) -> str:
