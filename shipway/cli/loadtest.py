@@ -63,7 +63,7 @@ def loadtest(
     if source and not on_cluster:
         raise SpecError("the command line", "--from", source, f"no such option: {env} runs on no cluster")
     layout = LocalLayout(root, (source or "local") if on_cluster else env)
-    logged = _logged(layout, spec)
+    address, logged = _address(url, environment), _logged(layout, spec)
     order = Order(
         spec=spec,
         digest=check_digest(digest, "the command line", "--digest") if digest else _newest(layout, spec),
@@ -75,7 +75,7 @@ def loadtest(
         seed=seed,
         requests_per_second=rate,
         duration_seconds=duration_seconds,
-        address=_address(url, environment),
+        address=address,
         asked_at=logged.newest,
     )
     progress(f"load test {order.profile} of {model} {short_digest(order.digest)} for {order.rate:g} requests/s")
