@@ -51,7 +51,7 @@ def _judged(service: Service, platform: PlatformOutputs) -> dict[str, Any]:
         # No line of a slot's log holds a request; see LOG_FIELDS.
         "model": service.spec.model_dump(mode="json", exclude={"drift"})
         | {"logging": {"payload": False, "fields": [*LOG_FIELDS]}, **_drift(service)},
-        "release": {"blue": service.release.blue, "green": service.release.green},
+        "release": service.release.model_dump(mode="json", include={"blue", "green", "load_tested"}),
         "bundles": _bundles(service),
         **({} if service.room is None else {"headroom": asdict(service.room)}),
         **live,
@@ -88,8 +88,7 @@ def _drift(service: Service) -> dict[str, Any]:
 def _bundles(service: Service) -> dict[str, Any]:
     digests = {slot: digest for slot in Slot if (digest := service.release.digest(slot))}
     return {
-        # What a load test measured changes nothing that is deployed.
-        str(slot): load_record(service.folder, digest).model_dump(mode="json", exclude={"load_tests"})
+        str(slot): load_record(service.folder, digest).model_dump(mode="json")
         for slot, digest in digests.items()
         if record_path(service.folder, digest).exists()
     }

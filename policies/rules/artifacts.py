@@ -1,28 +1,35 @@
-"""What runs is exactly what was trained, judged and approved.
+"""What runs is exactly what was trained, judged, tested and approved.
 
-ML025 and ML026 expect `bundles` among a ModelService's inputs: for each filled slot what the registry says of it,
-{digest, files, data_version, metrics, owner, approved_by}, where `files` are the paths inside the bundle.
+ML025, ML026 and ML044 expect `bundles` among a ModelService's inputs: for each filled slot what git keeps of it,
+{digest, files, data_version, metrics, owner, approved_by, load_tests}, where `files` are the paths inside the bundle.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, time
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, cast
+
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from policies.kubernetes import model_pods, pods
 from policies.resource import Resource, at, rows, texts
 from policies.rule import CLUSTER_TIERS, KUBERNETES, MODEL_SERVICE, Context, Severity, rule
 from policies.unknown import Undecidable
+from shipway.contract.evidence import Judgement
+from shipway.contract.load_evidence import missing_load_tests
+from shipway.contract.loadtest import LoadTestResult, LoadTestSpec, Measured, Profile
 from shipway.contract.metrics import Slot
-from shipway.contract.release import DIGEST_PATTERN
+from shipway.contract.release import DIGEST_PATTERN, short_digest
 
-__all__ = ["digest_pinned", "formats_allowed", "registered"]
+__all__ = ["digest_pinned", "formats_allowed", "load_tested", "registered"]
 
 _DIGEST = "sha256:" + "0" * 64
 _IMAGE = re.compile(r"([^@\s]+)@sha256:[0-9a-f]{64}")
 # Loading one of these can run any code; `.bin` is what torch.save writes.
 _PICKLES = re.compile(r"\.(bin|ckpt|cloudpickle|dill|joblib|npy|pickle|pkl|pt|pth)$", re.IGNORECASE)
 _FORMATS = frozenset({"huggingface", "lightgbm", "onnx", "openvino", "safetensors", "skops", "tensorrt", "xgboost"})
+_MOMENT = cast(TypeAdapter[datetime], TypeAdapter[Any](AwareDatetime))  # pyright: ignore[reportArgumentType]
 _RECORD = {
     "digest": _DIGEST,
     "files": ["files/model.skops", "files/schema.json"],
@@ -32,6 +39,32 @@ _RECORD = {
     "approved_by": "anna@example.com",
 }
 _RELEASE = {"blue": _DIGEST, "green": ""}
+_LOAD_TEST = LoadTestResult(
+    model="pricing",
+    digest=_DIGEST,
+    profile=Profile.LOAD,
+    environment="local",
+    measured=Measured.SLOT,
+    started_at=datetime.fromisoformat("2026-11-01T09:00:00Z"),
+    duration_seconds=65,
+    arrivals_per_second=20,
+    whole=True,
+    requests=1200,
+    failures=0,
+    latency=None,
+    objective_latency_seconds=0.3,
+    objective_quantile=0.95,
+    objective_error_ratio=0.01,
+    seed=1,
+    stages=(),
+    judgement=Judgement.PASS,
+    sentence="meets its objective",
+).model_dump(mode="json")
+_TESTED = {
+    "model": {"name": "pricing", "resources": {}, "loadtest": {"required": {"nonprod": ["smoke"], "prod": ["load"]}}},
+    "release": {**_RELEASE, "load_tested": {_DIGEST: "2026-11-02T09:00:00Z"}},
+    "bundles": {"blue": {**_RECORD, "load_tests": [_LOAD_TEST]}},
+}
 
 
 @rule(
@@ -147,3 +180,56 @@ def registered(resource: Resource, _context: Context) -> Iterator[str]:
                 yield f"bundles.{slot}.{field} is {record.get(field)!r}, expected it in the registry"
         if record.get("approved_by") and record["approved_by"] == record.get("submitted_by"):
             yield f"bundles.{slot}.approved_by is {record['approved_by']!r}, who submitted it, expected another person"
+
+
+@rule(
+    "ML044",
+    "load tested when released",
+    severity=Severity.HIGH,
+    tiers=CLUSTER_TIERS,
+    fix="Release the digest with `shipway release` or `shipway carry`: they ask for what `loadtest.required` in "
+    "model.yaml demands, and write down what they saw.",
+    passing=_TESTED,
+    failing={**_TESTED, "release": _RELEASE},
+)
+def load_tested(resource: Resource, context: Context) -> Iterator[str]:
+    """Every filled slot's bundle had passed the load tests that its tier demands when it was released here, at the
+    rate that is demanded and not long before: a digest that was written in by hand has not."""
+    model, release = resource.props["model"], resource.props["release"]
+    spec = LoadTestSpec.model_validate(_plain(model["loadtest"]), strict=False)
+    if not spec.profiles(context.tier):
+        return
+    rate = spec.rate(model["resources"].get("requests_per_second"))
+    for slot, record in _records(resource):
+        digest = release[slot]
+        try:
+            seen_at = _MOMENT.validate_python((release.get("load_tested") or {})[digest])
+            results = [LoadTestResult.model_validate(_plain(one), strict=False) for one in record.get("load_tests", ())]
+        except KeyError:
+            yield f"slot {slot} holds {short_digest(digest)}, whose load tests nobody saw when it was released here"
+            continue
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            at_fault = ".".join(map(str, first["loc"])) or "release.load_tested"
+            yield f"slot {slot}: what is written of its load tests cannot be read: {at_fault}: {first['msg']}"
+            continue
+        # What was tested again later is evidence as well, and was not old when it was released.
+        known = [
+            one.model_copy(update={"started_at": seen_at}) if seen_at < one.started_at <= _end_of(context) else one
+            for one in results
+        ]
+        for missing in missing_load_tests(spec, context.tier, model["name"], digest, rate, known, seen_at):
+            yield f"slot {slot}: {missing}"
+
+
+def _end_of(context: Context) -> datetime:
+    return datetime.combine(context.today, time.max, UTC)
+
+
+def _plain(value: Any) -> Any:
+    """Returns what a view of a resource's inputs holds; raises Undecidable where that is not known yet."""
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in cast(Mapping[str, Any], value).items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(one) for one in cast(Sequence[Any], value)]
+    return value

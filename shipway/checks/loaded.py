@@ -86,32 +86,30 @@ def check_cost(
     # What stands behind an address may be many replicas; the price is of one.
     alone = [one for one in results if one.measured is Measured.SLOT]
     result = _best(alone, spec.name, digest, _COST_PROFILES)
+    # A price that nobody limits is worth a look, and needs no evidence.
+    undeclared = "" if bound is not None else "; no checks.usd_per_1000_predictions is declared"
     if result is None:
-        # A price that nobody limits is worth a look, and needs no evidence.
         status = Status.SKIPPED if bound is None else Status.MISSING
-        yield _cost(status, _none(spec.name, digest, Profile.SCALABILITY))
+        yield _cost(status, _none(spec.name, digest, Profile.SCALABILITY) + undeclared)
         return
     if result.throughput_at_slo_per_second is None:
         status = Status.SKIPPED if bound is None else Status.FAILED
-        yield _cost(status, f"{result.profile} found no rate that meets the objective")
+        yield _cost(status, f"{result.profile} found no rate that meets the objective{undeclared}")
         return
     if price.usd_per_hour is None:
-        yield _cost(Status.SKIPPED if bound is None else Status.MISSING, price.how)
+        yield _cost(Status.SKIPPED if bound is None else Status.MISSING, price.how + undeclared)
         return
     value = usd_per_1000(price.usd_per_hour, result.throughput_at_slo_per_second)
     said = (
         f"{price.usd_per_hour:.4f} USD/h a replica ({price.how}) at {result.throughput_at_slo_per_second:g}/s within "
         "the objective"
     )
-    if bound is None:
-        status, said = Status.SKIPPED, f"{said}; no checks.usd_per_1000_predictions is declared"
-    else:
-        status = Status.PASSED if value <= bound else Status.FAILED
+    status = Status.SKIPPED if bound is None else Status.PASSED if value <= bound else Status.FAILED
     yield Finding(
         check=CheckName.COST,
         subject="1,000 predictions",
         status=status,
-        sentence=said,
+        sentence=said + undeclared,
         value=value,
         bound=bound,
         unit="USD",

@@ -64,13 +64,14 @@ def carry(
     placed = place(load_release(path), state, found.digest, submitted_by=actor(), reason=reason.strip())
     if isinstance(placed, Refusal):
         raise Refused(f"{path.relative_to(root)}: {placed.sentence}")
+    now = datetime.now(UTC)
     if placed.changed:
-        kept, now = LocalLayout(root, "local"), datetime.now(UTC)
+        kept = LocalLayout(root, "local")
         passed = require_load_tests(root, there, kept, (folder, spec), found.digest, now, offline=offline)
         record = record.model_copy(update={"load_tests": passed or record.load_tests})
     save_record(folder, record)
     if placed.changed:
-        save_release(path, placed.release.with_image(found.digest, image))
+        save_release(path, placed.release.with_image(found.digest, image).with_load_tests(found.digest, now))
     following = f"pulumi up -s {target}" if placed.changed else ""
     result = {
         "model": model,

@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -21,6 +21,7 @@ from shipway.contract.model import ModelSpec
 from shipway.contract.release import check_digest, short_digest
 
 if TYPE_CHECKING:
+    from shipway.loadtest.logged import Logged
     from shipway.loadtest.running import Order
 
 __all__ = ["register"]
@@ -62,23 +63,20 @@ def loadtest(
     if source and not on_cluster:
         raise SpecError("the command line", "--from", source, f"no such option: {env} runs on no cluster")
     layout = LocalLayout(root, (source or "local") if on_cluster else env)
-    address = None
-    if url is not None:
-        from shipway.loadtest.address import checked_address
-
-        address = checked_address(url, environment)
+    address, logged = _address(url, environment), _logged(layout, spec)
     order = Order(
         spec=spec,
         digest=check_digest(digest, "the command line", "--digest") if digest else _newest(layout, spec),
         artifacts=layout.artifacts,
         features=_features(layout, folder, spec),
-        logged=_logged(layout, spec),
+        logged=logged.rows,
         profile=asked,
         environment=env,
         seed=seed,
         requests_per_second=rate,
         duration_seconds=duration_seconds,
         address=address,
+        asked_at=logged.newest,
     )
     progress(f"load test {order.profile} of {model} {short_digest(order.digest)} for {order.rate:g} requests/s")
     # A build server that gives up says SIGTERM: what was started must end with it.
@@ -91,6 +89,12 @@ def loadtest(
     emit(json.loads(result.model_dump_json()), _shown(result), as_json=as_json)
     if result.judgement is not Judgement.PASS:
         raise typer.Exit(1)
+
+
+def _address(url: str | None, environment: EnvironmentSpec) -> tuple[str, str] | None:
+    from shipway.loadtest.address import checked_address
+
+    return None if url is None else checked_address(url, environment)
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
@@ -127,12 +131,13 @@ def _features(layout: LocalLayout, folder: Path, spec: ModelSpec) -> Path | None
     return None if problems else layout.features
 
 
-def _logged(layout: LocalLayout, spec: ModelSpec) -> list[dict[str, Any]]:
-    folder = layout.predictions / spec.name
-    if spec.loadtest.logged_ratio == 0 or not folder.is_dir():
-        return []
-    from shipway.loadtest.logged import logged_rows
+def _logged(layout: LocalLayout, spec: ModelSpec) -> "Logged":
+    from shipway.loadtest.logged import NOTHING_LOGGED, logged_rows
     from shipway.logs.sources import LocalSource
+
+    folder = layout.predictions / spec.name
+    if not folder.is_dir():
+        return NOTHING_LOGGED
 
     return logged_rows(LocalSource(folder, progress))
 

@@ -82,10 +82,11 @@ def release(
     placed = place(before, state, digest, submitted_by=actor(), reason=reason, supersede=supersede)
     if isinstance(placed, Refusal):
         raise Refused(f"{path.relative_to(root)}: {placed.sentence}")
-    passed = _passed(placed, root, environment, kept, (folder, spec), digest)
+    now = datetime.now(UTC)
+    passed = _passed(placed, root, environment, kept, (folder, spec), digest, now)
     if retry and not rejected:
         progress(f"{short_digest(digest)} was never rolled back; --retry changes nothing")
-    save = _saving(environment, kept, folder, spec, bundle, approved_by.strip(), passed) if on_cluster else None
+    save = _saving(environment, kept, folder, spec, bundle, approved_by.strip(), passed, now) if on_cluster else None
     said = [placed.sentence]
     if rejected:
         command = Command(verb="retry", model=model, actor=actor(), reason=reason, digest=digest)
@@ -191,11 +192,18 @@ def _passed(
     kept: LocalLayout,
     of: tuple[Path, ModelSpec],
     digest: str,
-) -> tuple[LoadTestResult, ...]:
-    """Returns the load tests that the version has passed; without those it needs, no slot is changed."""
-    if not placed.changed:
-        return ()
-    return require_load_tests(root, environment, kept, of, digest, datetime.now(UTC))
+    now: datetime,
+) -> tuple[LoadTestResult, ...] | None:
+    """Returns the load tests that the version has passed; without those it needs, no slot is changed.
+
+    None where it is in its slot already and lacks some by now: what is written stays as it is.
+    """
+    try:
+        return require_load_tests(root, environment, kept, of, digest, now, offline=not placed.changed)
+    except Refused:
+        if placed.changed:
+            raise
+        return None
 
 
 def _without_options(env: str, source: str | None, approved_by: str) -> str:
@@ -232,7 +240,8 @@ def _saving(
     spec: ModelSpec,
     bundle: "Manifest",
     approved_by: str,
-    passed: tuple[LoadTestResult, ...],
+    passed: tuple[LoadTestResult, ...] | None,
+    now: datetime,
 ) -> Callable[[Release], None]:
     """Returns what writes a release on a cluster, with the image and the record of its bundle; both are known then."""
     from shipway.images.find import image_for_release
@@ -244,7 +253,9 @@ def _saving(
     def save(release: Release) -> None:
         # Git says who and why, and the next deployment applies it; delivery enters what it then does with it.
         save_record(folder, record.model_copy(update={"load_tests": passed or record.load_tests}))
-        save_release(release_path(folder, environment.name), release.with_image(bundle.digest, image))
+        held = release.with_image(bundle.digest, image)
+        held = held if passed is None else held.with_load_tests(bundle.digest, now)
+        save_release(release_path(folder, environment.name), held)
 
     return save
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 
 import yaml
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from shipway.contract.documents import Spec, parse, read_yaml, refuse_credentials, write_atomic
 from shipway.contract.errors import SpecError
@@ -27,6 +28,7 @@ __all__ = [
 
 DIGEST_PATTERN = r"^sha256:[0-9a-f]{64}$"
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN)]
+_Value = TypeVar("_Value")
 MaybeDigest = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64})?$")]
 
 
@@ -47,6 +49,8 @@ class Release(Spec):
         submitted_by, reason: who put the newest digest in, and why.
         images: bundle digest -> digest of the image that holds it; empty where slots are processes. By the bundle and
             not by the slot, so that an image can never be paired with a bundle that it does not hold.
+        load_tested: bundle digest -> when `shipway release` or `carry` last saw the load tests that the environment
+            demands; by the bundle, so that a digest that was written in by hand has none.
     """
 
     blue: MaybeDigest = ""
@@ -55,6 +59,7 @@ class Release(Spec):
     submitted_by: str = ""
     reason: str = ""
     images: dict[Digest, Digest] = Field(default_factory=dict)
+    load_tested: dict[Digest, AwareDatetime] = Field(default_factory=dict)
 
     def digest(self, slot: Slot) -> str:
         """Returns the digest in `slot`, empty for none."""
@@ -66,13 +71,24 @@ class Release(Spec):
 
     def with_image(self, bundle: str, image: str) -> Self:
         """Returns this release with the image of `bundle`; images of bundles that are in no slot are dropped."""
-        kept = {self.blue, self.green} - {""}
-        images = {one: held for one, held in {**self.images, bundle: image}.items() if one in kept}
-        return self.model_copy(update={"images": images})
+        return self.model_copy(update={"images": self._released({**self.images, bundle: image})})
+
+    def with_load_tests(self, bundle: str, seen_at: datetime) -> Self:
+        """Returns this release with when the load tests of `bundle` were seen; those of bundles in no slot are dropped.
+
+        Args:
+            bundle: its digest.
+            seen_at: with a time zone.
+        """
+        return self.model_copy(update={"load_tested": self._released({**self.load_tested, bundle: seen_at})})
+
+    def _released(self, by_bundle: Mapping[str, _Value]) -> dict[str, _Value]:
+        return {bundle: held for bundle, held in by_bundle.items() if bundle in {self.blue, self.green} - {""}}
 
     def document(self) -> dict[str, Any]:
-        """Returns the content of the file; images are in it only where there are some."""
-        return self.model_dump(mode="json", exclude=None if self.images else {"images"})
+        """Returns the content of the file; images and load tests are in it only where there are some."""
+        empty = {name for name in ("images", "load_tested") if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude=empty or None)
 
 
 def short_digest(digest: str) -> str:

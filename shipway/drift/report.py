@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from shipway.contract.drift import ALL_ROWS, RELATION, DriftVerdict, WindowName
+from shipway.contract.drift import ALL_ROWS, RELATION, DriftSpec, DriftVerdict, WindowName
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ShipwayError
 from shipway.contract.model import ModelSpec
@@ -24,7 +24,7 @@ from shipway.drift.statistics import STATISTICS
 from shipway.drift.store import Store
 from shipway.drift.windows import Length, Span, span
 
-__all__ = ["Asked", "Report", "Row", "examine", "sentence"]
+__all__ = ["Asked", "Report", "Row", "examine", "held", "sentence"]
 
 
 @dataclass(frozen=True)
@@ -203,10 +203,7 @@ def examine(
             span=seen[0].span,
             closed=closed,
             now=now,
-            rows=[
-                Row(one, sentence(one.result, _shape(seen, one.result.feature), _moved(seen, one), spec.drift.w1_limit))
-                for one in ranked(results, importances)
-            ],
+            rows=[Row(one, _says(seen, one, spec.drift)) for one in ranked(results, importances)],
             verdicts=_chosen(verdicts, version, asked),
         )
 
@@ -248,6 +245,18 @@ def _moved(seen: Sequence[Seen], ranked: Ranked) -> float | None:
             if one.feature == ranked.result.feature and one.statistic == "w1_normalised":
                 return one.score
     return None
+
+
+def _says(seen: Sequence[Seen], one: Ranked, spec: DriftSpec) -> str:
+    said = sentence(one.result, _shape(seen, one.result.feature), _moved(seen, one), spec.w1_limit)
+    return said + held(one.result, spec)
+
+
+def held(result: DriftResult, spec: DriftSpec) -> str:
+    """Returns why a field is drifted that this window did not find, empty for every other result."""
+    if result.status is not Status.DRIFTED or result.found:
+        return ""
+    return f"; held: found in {spec.persistence_found} of the last {spec.persistence_windows} windows, not in this one"
 
 
 def sentence(result: DriftResult, shape: Shape | None, moved: float | None, w1_limit: float) -> str:

@@ -103,7 +103,8 @@ def _told(one: DriftVerdict) -> str:
         means = f" {one.mean:+.3f}"
     elif one.mean is not None and one.reference_mean is not None:
         means = f" {one.mean:.4g} for {one.reference_mean:.4g}"
-    return f"{one.feature}{means} ({_times(one):.1f} x)"
+    held = ", held" if one.status is DriftStatus.DRIFTED and not one.found else ""
+    return f"{one.feature}{means} ({_times(one):.1f} x{held})"
 
 
 def _times(one: DriftVerdict) -> float:
@@ -118,6 +119,8 @@ def _some(names: Sequence[str]) -> str:
 def _status(status: Status, *, found: bool) -> str:
     if status is Status.STABLE:
         return "stable, found once" if found else "stable"
+    if status is Status.DRIFTED and not found:
+        return "DRIFTED, held"
     return status.value.replace("_", " ").upper() if status is not Status.TOO_FEW else "too few"
 
 

@@ -1,10 +1,12 @@
-"""`python -m shipway.features VERB`: what the program that deploys, and a slot's pod before it starts, run."""
+"""`python -m shipway.features VERB`: what whoever deploys runs, a load test, and a slot's pod before it starts."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 from shipway.contract.errors import ShipwayError
+from shipway.features.keys import online_keys
 from shipway.features.registration import register
 from shipway.features.repository import apply, check
 
@@ -21,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
             print("applied " + ", ".join(apply(options.service.resolve(), features)))
         elif options.verb == "register":
             print("registered " + ", ".join(register(options.bundle.resolve(), features)))
+        elif options.verb == "keys":
+            print(json.dumps(online_keys(features, options.view)))
         else:
             problems = check(options.service.resolve(), features)
     except (ShipwayError, OSError) as error:
@@ -41,6 +45,10 @@ def _parser() -> argparse.ArgumentParser:
         one = verbs.add_parser(verb, help=text, description=text)
         one.add_argument(source, type=Path, required=True, help=named)
         one.add_argument("--features", type=Path, required=True, help="the feature repository's folder")
+    text = "print which keys have values online, as JSON"
+    one = verbs.add_parser("keys", help=text, description=text)
+    one.add_argument("--view", action="append", required=True, help="of which view; may be given again")
+    one.add_argument("--features", type=Path, required=True, help="the feature repository's folder")
     return parser
 
 

@@ -1,6 +1,7 @@
 """`python -m shipway.loadtest`: the process that sends, told by lines of JSON what and when; it decides nothing.
 
-    in   once:        {"url", "path", "timeout_seconds", "most_in_flight", "bodies": [text], "units": text}
+    in   once:        {"url", "path", "timeout_seconds", "event_time": text, "most_in_flight", "bodies": [text],
+                       "units": text}
          a stage:     {"requests_per_second", "seconds", "seed", "first"}
     out  meanwhile:   {"progress": {...}}
          in the end:  {"latencies": [...], "lags": [...], "failed_by": {...}, "versions": [...], "seconds"}
@@ -82,6 +83,8 @@ class Caller(FastHttpUser):
         unit = f"{asked['units']}-{number}"
         body = asked["bodies"][number % len(asked["bodies"])]
         headers = {"content-type": "application/json", UNIT_HEADER: unit}
+        if asked["event_time"]:
+            headers["x-event-time"] = asked["event_time"]
         with self.client.post(asked["path"], data=body, headers=headers, catch_response=True) as answer:
             seconds = time.perf_counter() - started - due
             # Locust's own statistics count from there as well.

@@ -28,10 +28,10 @@ from shipway.contract.model import ModelSpec
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema
 from shipway.loadtest.judging import Memory, judge
-from shipway.loadtest.scenario import fitting, rows
+from shipway.loadtest.scenario import NO_KEYS, Keys, fitting, fitting_keys, rows
 from shipway.loadtest.search import found_rates, next_rate
 from shipway.loadtest.sending import Address, Sender, sender
-from shipway.loadtest.slot import running_slot
+from shipway.loadtest.slot import RunningSlot, existing_keys, running_slot
 from shipway.loadtest.stages import Planned, Sent, latency_of, stage_result
 
 __all__ = ["Order", "planned_stages", "run"]
@@ -59,6 +59,8 @@ class Order:
         requests_per_second: instead of what model.yaml says.
         duration_seconds: of the stages together, instead of the profile's.
         address: where requests go; None starts a slot for the test.
+        asked_at: when the newest logged row was asked. The slot of a model that reads features is asked as of then, so
+            that values are as old as they were; None asks it as of now.
     """
 
     spec: ModelSpec
@@ -72,6 +74,7 @@ class Order:
     requests_per_second: float | None = None
     duration_seconds: float | None = None
     address: tuple[str, str] | None = None
+    asked_at: datetime | None = None
 
     @property
     def rate(self) -> float:
@@ -127,13 +130,15 @@ def run(order: Order, say: Callable[[str], None], now: Callable[[], datetime]) -
     stages = planned_stages(profile, order.rate, order.scale)
     _refuse_too_many(stages, spec)
     bundle, served, schema = _version(order)
-    bodies, logged = _bodies(order, schema, stages)
+    keys = _keys(order, served, schema, say)
+    bodies, logged = _bodies(order, schema, stages, keys)
     say(f"{len(bodies):,} different requests, {logged:,} of them from the prediction log")
-    timeout_seconds = served.serving.answer_seconds(served.features)
     features = order.features if served.features.reads else bundle.parent
-    with _target(order, bundle, features, say) as (url, path, memory_bytes):
+    with _target(order, bundle, features, say) as (url, path, slot):
+        address = Address(url, path, served.serving.answer_seconds(served.features), _event_time(order, served))
+        memory_bytes = slot.memory_bytes if slot is not None else _unknown
         started_at = now()
-        with sender(Address(url, path, timeout_seconds), bodies, f"loadtest-{order.seed}", say) as sending:
+        with sender(address, bodies, f"loadtest-{order.seed}", say) as sending:
             course, memory = _Course(), Memory()
             for planned in stages:
                 if planned.judged and memory.before_bytes is None:
@@ -144,6 +149,8 @@ def run(order: Order, say: Callable[[str], None], now: Callable[[], datetime]) -
                 step_seconds = max(_LEAST_STEP_SECONDS, profile.search_seconds * order.scale)
                 _search(order, served, sending, course, step_seconds, url, say)
         ended_at = now()
+        if slot is not None and served.features.reads:
+            say(f"{slot.defaulted_ratio():.0%} of the requests got the default of a feature")
     return _result(order, served, course, memory, started_at, (ended_at - started_at).total_seconds())
 
 
@@ -178,14 +185,37 @@ def _version(order: Order) -> tuple[Path, ServedModel, Schema]:
     return bundle, served, module.SCHEMA
 
 
-def _bodies(order: Order, schema: Schema, stages: Sequence[Planned]) -> tuple[list[str], int]:
+def _keys(order: Order, served: ServedModel, schema: Schema, say: Callable[[str], None]) -> Keys:
+    """Returns field -> keys that the feature store knows: of others nothing is found, which costs less."""
+    views = sorted({read.name.partition(":")[0] for read in served.features.reads})
+    if not views or order.features is None:
+        return NO_KEYS
+    keys = fitting_keys(schema, existing_keys(order.features, views))
+    told = ", ".join(f"{len(values):,} of {name}" for name, values in keys.items())
+    say(f"keys that the feature store knows: {told or 'none that is called like a field'}")
+    return keys
+
+
+def _event_time(order: Order, served: ServedModel) -> str:
+    """Returns what time requests say it is, empty for now; an address is somebody's, and its clock is his."""
+    if order.address is not None or order.asked_at is None or not served.features.reads:
+        return ""
+    return order.asked_at.isoformat()
+
+
+def _unknown() -> int | None:
+    """Returns the memory of a process that is not on this machine."""
+    return None
+
+
+def _bodies(order: Order, schema: Schema, stages: Sequence[Planned], keys: Keys) -> tuple[list[str], int]:
     """Returns different requests, and how many of them are from the log."""
     expected = sum(stage.requests_per_second * stage.seconds for stage in stages)
     most = max(1, min(_MOST_BODIES, round(expected)))
     rng = random.Random(order.seed)  # noqa: S311 - requests that can be repeated, no secret
     bodies: list[str] = []
     logged = size = 0
-    for row, from_log in rows(schema, order.spec.loadtest, fitting(schema, order.logged), rng):
+    for row, from_log in rows(schema, order.spec.loadtest, fitting(schema, order.logged), rng, keys):
         body = json.dumps({"rows": [row]})
         size += len(body)
         if bodies and (len(bodies) >= most or size > _MOST_BODY_BYTES):
@@ -198,15 +228,15 @@ def _bodies(order: Order, schema: Schema, stages: Sequence[Planned]) -> tuple[li
 @contextmanager
 def _target(
     order: Order, bundle: Path, features: Path | None, say: Callable[[str], None]
-) -> Generator[tuple[str, str, Callable[[], int | None]]]:
-    """Yields address, path, and what says how much memory the process holds."""
+) -> Generator[tuple[str, str, RunningSlot | None]]:
+    """Yields address, path, and the slot where one was started for the test."""
     if order.address is not None:
         url, path = order.address
-        yield url, path, lambda: None
+        yield url, path, None
         return
     say(f"starting a slot of {short_digest(order.digest)}")
     with running_slot(bundle, features, say) as slot:
-        yield slot.url, "/predict", slot.memory_bytes
+        yield slot.url, "/predict", slot
 
 
 def _send(

@@ -12,9 +12,12 @@ from shipway.contract.loadtest import LoadTestSpec
 from shipway.contract.png import Shape, blank_png, png_of
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
 
-__all__ = ["fitting", "generated_row", "rows"]
+__all__ = ["NO_KEYS", "Keys", "fitting", "fitting_keys", "generated_row", "rows"]
 
 Row = dict[str, Any]
+# Field -> values for which the feature store has something.
+Keys = Mapping[str, Sequence[Any]]
+NO_KEYS: Keys = {}
 
 # A number without a bound varies about its example by so much; without an example it is of this size.
 _SPREAD = 0.5
@@ -26,7 +29,7 @@ _ANY_TIME = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def rows(
-    schema: Schema, spec: LoadTestSpec, logged: Sequence[Mapping[str, Any]], rng: random.Random
+    schema: Schema, spec: LoadTestSpec, logged: Sequence[Mapping[str, Any]], rng: random.Random, keys: Keys = NO_KEYS
 ) -> Iterator[tuple[Row, bool]]:
     """Yields rows for ever, each with whether it comes from the log.
 
@@ -35,12 +38,13 @@ def rows(
         spec: which shares are logged, at a bound, or null.
         logged: rows that fit the schema; with none, all are generated.
         rng: chooses.
+        keys: generated rows take the fields in here from it, but where they are at an edge or null.
 
     Raises:
         ShipwayError: when a field cannot be generated and has no example.
     """
     while True:
-        generated = generated_row(schema, spec, rng)
+        generated = generated_row(schema, spec, rng, keys)
         if logged and rng.random() < spec.logged_ratio:
             taken = dict(rng.choice(logged))
             # The log holds a hash where a personal value was.
@@ -60,19 +64,31 @@ def fitting(schema: Schema, found: Sequence[Mapping[str, Any]]) -> list[Row]:
     return [row for row in kept if not visible.check([row])]
 
 
-def generated_row(schema: Schema, spec: LoadTestSpec, rng: random.Random) -> Row:
-    """Returns a row that fits `schema`.
+def fitting_keys(schema: Schema, found: Keys) -> dict[str, list[Any]]:
+    """Returns those of the keys that a field of the same name may hold; a person's are never sent."""
+    chosen = {
+        field.name: [value for value in found[field.name] if field.check(value) is None]
+        for field in schema.fields
+        if field.name in found and not field.personal
+    }
+    return {name: values for name, values in chosen.items() if values}
+
+
+def generated_row(schema: Schema, spec: LoadTestSpec, rng: random.Random, keys: Keys = NO_KEYS) -> Row:
+    """Returns a row that fits `schema`, the fields in `keys` from there.
 
     Raises:
         ShipwayError: when a field cannot be generated and has no example.
     """
-    return {field.name: _value(field, spec, rng) for field in schema.fields}
+    return {field.name: _value(field, spec, rng, keys.get(field.name, ())) for field in schema.fields}
 
 
-def _value(field: FieldSpec, spec: LoadTestSpec, rng: random.Random) -> Any:
+def _value(field: FieldSpec, spec: LoadTestSpec, rng: random.Random, keys: Sequence[Any]) -> Any:
     if field.nullable and rng.random() < spec.null_ratio:
         return None
     edge = rng.random() < spec.edge_ratio
+    if keys and not edge:
+        return rng.choice(keys)
     match field.kind:
         case FieldKind.NUMBER:
             found: Any = _number(field, field.example, rng, edge=edge)

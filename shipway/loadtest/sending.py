@@ -34,11 +34,13 @@ class Address:
         url: scheme, host and port.
         path: of the predictions.
         timeout_seconds: after which a request has failed.
+        event_time: when every request says it is asked; empty for now.
     """
 
     url: str
     path: str
     timeout_seconds: float
+    event_time: str = ""
 
 
 class Sender:
@@ -90,6 +92,7 @@ class Sender:
                 "url": address.url,
                 "path": address.path,
                 "timeout_seconds": address.timeout_seconds,
+                "event_time": address.event_time,
                 "most_in_flight": MOST_IN_FLIGHT,
                 "bodies": list(bodies),
                 "units": units,

@@ -1,29 +1,34 @@
 """A slot of one bundle for the length of a test: a process like any other, whose logs and counters nobody reads."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
+from prometheus_client.parser import text_string_to_metric_families
 
 from shipway.contract.documents import write_atomic
 from shipway.contract.errors import ShipwayError
+from shipway.contract.metrics import FEATURE_MISSING_REQUESTS_TOTAL, REQUESTS_TOTAL
 from shipway.features.repository import feature_store_yaml
 
-__all__ = ["RunningSlot", "running_slot"]
+__all__ = ["RunningSlot", "existing_keys", "running_slot"]
 
 _READY_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
 _END_SECONDS = 20.0
 _TOLD_SECONDS = 5.0
+_METRICS_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,30 @@ class RunningSlot:
             return sum(int(one.memory_info().rss) for one in (root, *root.children(recursive=True)))
         except psutil.NoSuchProcess:
             return None
+
+    def defaulted_ratio(self) -> float:
+        """Returns the share of its requests so far that got the default of at least one feature."""
+        page = httpx.get(f"{self.url}/metrics", timeout=_METRICS_SECONDS, trust_env=False).raise_for_status().text
+        counted = {REQUESTS_TOTAL: 0.0, FEATURE_MISSING_REQUESTS_TOTAL: 0.0}
+        for family in text_string_to_metric_families(page):
+            for sample in family.samples:
+                if sample.name in counted:
+                    counted[sample.name] += sample.value
+        return counted[FEATURE_MISSING_REQUESTS_TOTAL] / max(counted[REQUESTS_TOTAL], 1.0)
+
+
+def existing_keys(features: Path, views: Sequence[str]) -> dict[str, list[Any]]:
+    """Returns join key -> values that have something online, found by a process: Feast is not for this one.
+
+    Raises:
+        ShipwayError: when they cannot be read.
+    """
+    named = [word for view in views for word in ("--view", view)]
+    words = [sys.executable, "-m", "shipway.features", "keys", *named, "--features", str(features)]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ShipwayError(f"which keys the feature store knows cannot be told: {_last_of(done.stderr)}")
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
 @contextmanager
@@ -99,8 +128,7 @@ def _make_empty(features: Path, bundle: Path) -> None:
     words = [sys.executable, "-m", "shipway.features", "register", "--bundle", str(bundle), "--features", str(features)]
     done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise ShipwayError(f"an empty feature store could not be made: {last}")
+        raise ShipwayError(f"an empty feature store could not be made: {_last_of(done.stderr)}")
 
 
 def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path, say: Callable[[str], None]) -> None:
@@ -124,8 +152,11 @@ def _wait(process: "subprocess.Popen[bytes]", url: str, log: Path, say: Callable
 
 
 def _last(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
+    return _last_of(log.read_text(encoding="utf-8", errors="replace"))
+
+
+def _last_of(said: str) -> str:
+    return (said.strip().splitlines() or ["it said nothing"])[-1]
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -164,9 +164,9 @@ def _propose_on_cluster(release: Release, rule: ReleaseRule) -> Applied:
         raise ShipwayError(f"{path.relative_to(root)}: {placed.sentence}")
     if not placed.changed:
         return Applied(Status.UNCHANGED, placed.sentence)
-    document = placed.release.with_image(release.digest, image).document()
+    held = placed.release.with_image(release.digest, image).with_load_tests(release.digest, datetime.now(UTC))
     files = {
-        path: yaml.safe_dump(document, sort_keys=False),
+        path: yaml.safe_dump(held.document(), sort_keys=False),
         record_path(release.service, release.digest): yaml.safe_dump(record.model_dump(mode="json"), sort_keys=False),
     }
     short = short_digest(release.digest)

@@ -1,24 +1,32 @@
 """A load test of a real bundle: its own slot, Locust in a process of its own, and nothing left behind."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
 import pytest
 
+from shipway.bundle.source import import_from
+from shipway.contract.documents import write_atomic
 from shipway.contract.evidence import Judgement
 from shipway.contract.loadtest import Profile
+from shipway.features.online import OnlineStore
+from shipway.features.repository import apply, feature_store_yaml
 from shipway.loadtest.running import Order, run
 from shipway.scaffold.testing import TrainedService, train_service
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPWAY = [sys.executable, "-c", "from shipway.cli.main import main; main()"]
+
+# How long before a flight leaves it is asked about.
+ASKED_BEFORE = timedelta(hours=2)
 
 pytestmark = pytest.mark.e2e
 
@@ -26,6 +34,58 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainedService:
     return train_service(ROOT / "services" / "digits", tmp_path_factory.mktemp("trained"))
+
+
+@pytest.mark.timeout(300)
+def test_a_model_that_reads_features_is_asked_about_what_its_store_knows(tmp_path: Path) -> None:
+    """As of the newest logged request: else every value would be missing or stale, and the test one of defaults."""
+    trained = train_service(ROOT / "services" / "flight_delay", tmp_path)
+    logged = json.loads((trained.folder / "tests" / "request.json").read_text())["rows"]
+    asked_at = datetime.fromisoformat(logged[0]["scheduled_departure"]) - ASKED_BEFORE
+    said: list[str] = []
+    order = Order(
+        spec=trained.spec,
+        digest=trained.digest,
+        artifacts=trained.bundle.parents[1],
+        features=published(trained, tmp_path / "features", logged[0]["tail_number"], asked_at),
+        logged=logged,
+        asked_at=asked_at,
+        profile=Profile.SMOKE,
+        environment="local",
+        seed=1,
+        duration_seconds=6.0,
+    )
+    result = run(order, said.append, lambda: datetime.now(UTC))
+    assert (result.failures, result.failed_by) == (0, {})
+    assert result.requests > 20
+    assert "keys that the feature store knows: 16 of carrier, 3 of origin, 3 of tail_number" in said
+    # What is at an edge or null has no value, a tenth each of the generated half.
+    (defaulted,) = [line for line in said if line.endswith(" of the requests got the default of a feature")]
+    assert 0 < int(defaulted.partition("%")[0]) < 30, defaulted
+    assert _left_over(trained.digest) == []
+
+
+def published(trained: TrainedService, folder: Path, tail_number: str, at: datetime) -> Path:
+    """Returns a feature store with a value of every feature for each carrier, airport, and three aircraft."""
+    folder.mkdir()
+    write_atomic(folder / "feature_store.yaml", feature_store_yaml())
+    apply(trained.folder, folder)
+    store = OnlineStore(folder)
+    schema = import_from(trained.folder.parent, trained.folder.name, "schema")
+    aircraft = [{"tail_number": one} for one in (tail_number, "N1", "N2")]
+    keys = {
+        "origin_weather_v1": [{"origin": one} for one in schema.ORIGINS],
+        "carrier_origin_v1": [{"origin": one, "carrier": two} for one in schema.ORIGINS for two in schema.CARRIERS],
+        "aircraft_v1": aircraft,
+        "aircraft_arrival_v1": aircraft,
+    }
+    for view, entities in keys.items():
+        values = {
+            name: 1.0 for one in trained.spec.features.reads for of, _, name in [one.name.partition(":")] if of == view
+        }
+        stamp = {"event_timestamp": at - timedelta(hours=1)}
+        store.publish(view, [{**entity, **values, **stamp} for entity in entities])
+    return folder
 
 
 def test_a_version_is_tested_on_a_slot_of_its_own(trained: TrainedService) -> None:

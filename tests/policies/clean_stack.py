@@ -9,6 +9,7 @@ from policies.resource import Resource
 from policies.rule import MODEL_SERVICE, PLATFORM
 from policies.rules.availability import TIMEOUT_ANNOTATION
 from policies.rules.resources import LOAD_ANNOTATION
+from tests.policies.load_tests import load_test
 
 ACCOUNT = "111111111111"
 TLS = {
@@ -65,11 +66,18 @@ def _platform(draw: random.Random, env: str, model: str, gpu: bool) -> list[Reso
         "alerts": {"webhook_urls": ["https://alerts.acme.io/hook"]},
         "tags": {"team": "ml"},
     }
-    bundles = {slot: {**record, "digest": held} for slot, held in (("blue", blue), ("green", green)) if held}
+    filled = {slot: held for slot, held in (("blue", blue), ("green", green)) if held}
+    bundles = {
+        slot: {**record, "digest": held, "load_tests": [load_test(draw, model, held)]} for slot, held in filled.items()
+    }
     service = {
         "tier": "prod",
         "model": spec,
-        "release": {"blue": blue, "green": green},
+        "release": {
+            "blue": blue,
+            "green": green,
+            "load_tested": dict.fromkeys(filled.values(), "2026-11-10T09:00:00+00:00"),
+        },
         "live_changes": [],
         "bundles": bundles,
         "alert_tests": {"passed": 4, "failed": 0},
@@ -127,6 +135,7 @@ def _spec(draw: random.Random, model: str, slo: int, gpu: bool) -> dict[str, Any
             "gates": draw.choice([{}, {"sample_ratio": "pause", "slow_slo": "pause"}]),
         },
         "serving": {"timeout_seconds": draw.choice([2, 10])},
+        "loadtest": draw.choice([{}, {"required": {"prod": ["smoke", "load"]}, "requests_per_second": 20}]),
         "features": {
             "reads": [
                 {

@@ -233,4 +233,19 @@ MODELS: dict[str, list[Operator]] = {
         op(PLATFORM, "environment", short_lived(expires="soon"), short_lived(ttl="2027-01-01")),
     ],
     "ML043": [op(MODEL, "live_changes", ["slot blue"], ["slot green", "slot blue"])],
+    "ML044": [
+        # A digest written in by hand; a test that is another's, failed, short, slow, old, of the future or unreadable.
+        op(MODEL, "release>blue", "sha256:" + "f" * 64),
+        op(MODEL, "release>load_tested", DROP, {}, lambda old: dict.fromkeys(old, "soon")),
+        op(MODEL, "release>load_tested", lambda old: dict.fromkeys(old, "2027-11-10T09:00:00Z")),
+        op(MODEL, "bundles>blue>load_tests", DROP, []),
+        op(MODEL, "bundles>blue>load_tests>*>digest", "sha256:" + "e" * 64),
+        op(MODEL, "bundles>blue>load_tests>*>model", "another"),
+        op(MODEL, "bundles>blue>load_tests>*>profile", "smoke", "soak"),
+        op(MODEL, "bundles>blue>load_tests>*>judgement", "fail", "inconclusive", DROP),
+        op(MODEL, "bundles>blue>load_tests>*>whole", False),
+        op(MODEL, "bundles>blue>load_tests>*>arrivals_per_second", 5, 19.5),
+        op(MODEL, "bundles>blue>load_tests>*>started_at", "2026-09-01T09:00:00Z", "2027-01-01T09:00:00Z", "lately"),
+        op(MODEL, "model>loadtest", {"required": {"prod": ["soak"]}}, {"requests_per_second": 80}),
+    ],
 }

@@ -45,11 +45,12 @@ def test_the_checkout_is_this_project_with_one_model_and_ports_of_its_own(made: 
 
 
 def test_it_is_trained_on_january_alone(made: Path) -> None:
-    """Before the blizzard of 8 February; the replay begins when that is over."""
+    """Before the blizzard of 8 February; the replay begins when that is over, and no frozen row is of a later month."""
     text = (made / "services" / SERVICE / "train.py").read_text()
     assert 'validate_until: str = "2013-02-01"' in text
     assert 'START = "2013-02-01T00:00:00+00:00"' in (made / "services" / SERVICE / "traffic.py").read_text()
     window: Any = import_from(ROOT / "services", SERVICE, "train").window
+    assert not (made / "services" / SERVICE / "tests" / "regression").exists()
     assert window(datetime(2013, 6, 15, 13, tzinfo=UTC)) == {
         "train_from": "2013-03-03",
         "validate_from": "2013-06-01",

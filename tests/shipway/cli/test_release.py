@@ -14,7 +14,7 @@ from shipway.contract.errors import Retryable
 from shipway.contract.evidence import Judgement
 from shipway.contract.metrics import Slot
 from shipway.contract.model import load_model
-from shipway.contract.record import BundleRecord, load_record
+from shipway.contract.record import BundleRecord, load_record, record_path
 from shipway.contract.release import Release, load_release, save_release
 from shipway.contract.route import RolloutState
 from shipway.delivery.ledger import Ledger
@@ -208,10 +208,20 @@ def test_a_release_on_a_cluster_names_the_image_and_leaves_a_record(
     )
     assert release() == 0
     written = load_release(release_file(project).with_name("onprem.yaml"))
-    assert (written.blue, written.image(Slot.BLUE)) == (digest, image)
+    assert (written.blue, written.image(Slot.BLUE), list(written.load_tested)) == (digest, image, [digest])
     assert release("--approved-by", "ada") == 2
     assert "--approved-by: got 'ada', expected another person than ada, who submitted it" in capsys.readouterr().err
+    # Its test is old by now, which is no reason to take it out of its slot: what was seen then stays written.
+    stale = datetime.now(UTC) - timedelta(days=60)
+    FolderResults(project.layout.loadtests).put(result(digest=digest, started_at=stale))
+    record_path(project.root / "services" / "digits", digest).unlink()
     assert release("--approved-by", "grace") == 0
+    assert load_release(release_file(project).with_name("onprem.yaml")) == written
+    FolderResults(project.layout.loadtests).put(result(digest=digest, started_at=datetime.now(UTC)))
+    assert release("--approved-by", "grace") == 0
+    assert (
+        load_release(release_file(project).with_name("onprem.yaml")).load_tested[digest] > written.load_tested[digest]
+    )
     record = load_record(project.root / "services" / "digits", digest)
     assert (record.data_version, dict(record.metrics), record.owner) == ("d1", {"accuracy": 0.9}, "vision")
     assert (record.submitted_by, record.approved_by, record.files) == ("ada", "grace", ("model.json",))

@@ -1,8 +1,10 @@
 """Releases: digests only, and the live slot stays as it is."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +22,7 @@ from shipway.contract.release import (
 
 A, B, C = ("sha256:" + c * 64 for c in "abc")
 IMAGE, OTHER = ("sha256:" + c * 64 for c in "12")
+SEEN_AT = datetime(2026, 11, 27, 9, tzinfo=UTC)
 DIGESTS = st.sampled_from(["", A, B])
 
 
@@ -43,11 +46,22 @@ def test_an_image_belongs_to_its_bundle(tmp_path: Path) -> None:
     assert replaced.with_image(C, IMAGE).images == {A: IMAGE, C: IMAGE}
 
 
+def test_a_load_test_was_seen_of_one_bundle(tmp_path: Path) -> None:
+    """Another digest in the same slot has none, and what is in no slot is forgotten."""
+    path = release_path(tmp_path, "onprem")
+    release = Release(blue=A).with_load_tests(A, SEEN_AT)
+    save_release(path, release)
+    assert load_release(path) == release
+    replaced = release.model_copy(update={"blue": B})
+    assert replaced.load_tested.get(B) is None
+    assert replaced.with_load_tests(B, SEEN_AT).load_tested == {B: SEEN_AT}
+
+
 def test_a_release_of_processes_says_nothing_of_images(tmp_path: Path) -> None:
     """The file of a local environment is as it was."""
     path = release_path(tmp_path, "local")
     save_release(path, Release(blue=A))
-    assert "images" not in path.read_text()
+    assert set(yaml.safe_load(path.read_text())) == {"blue", "green", "live", "submitted_by", "reason"}
 
 
 def test_an_image_by_its_tag_is_refused(tmp_path: Path) -> None:

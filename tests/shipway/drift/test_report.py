@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from shipway.contract.drift import WindowName
+from shipway.contract.drift import DriftSpec, WindowName
 from shipway.contract.environment import Tier
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.drift.against import LABEL_REST, LABEL_SHIFT, Shape
 from shipway.drift.places import LocalKeeper, LocalPlace
 from shipway.drift.plot import draw
-from shipway.drift.report import Asked, Report, examine, sentence
+from shipway.drift.report import Asked, Report, examine, held, sentence
 from shipway.drift.result import DriftResult, Status
 from shipway.drift.rounds import Rounds
 from shipway.drift.shown import HEAD, cells, dated, heading, summary
@@ -143,6 +143,24 @@ def test_each_result_has_its_sentence(
 ) -> None:
     """Plain words with the numbers that changed."""
     assert sentence(given, shape, moved, 0.15) == expected
+
+
+def test_a_verdict_that_the_windows_before_hold_says_so(toy: Toy, look: Look) -> None:
+    """Else a score within its bound beside the word drifted is a riddle: two windows found it, this one did not."""
+    for number in range(3):
+        toy.day(number, shift=0.6 if number else 0.0)
+    toy.day(3, shift=0.0)
+    report = look()
+    assert report.span.start == START + 3 * DAY
+    shown = {row[0]: dict(zip(HEAD, row, strict=True)) for row in map(cells, report.rows)}
+    (x,) = [row.result for row in report.rows if row.result.feature == "x"]
+    assert (x.status, x.found) == (Status.DRIFTED, False)
+    assert shown["x"]["STATUS"] == "DRIFTED, held"
+    assert shown["x"]["SAYS"].endswith("; held: found in 2 of the last 3 windows, not in this one")
+    toy.day(4, shift=0.0)
+    assert dated(look().verdicts, every=False)[-1].startswith("2013-05-09 to 2013-05-10  DRIFTED")
+    assert " x, held)" in dated(look().verdicts, every=False)[-1]
+    assert held(result("x", "ks"), DriftSpec()) == ""
 
 
 def test_the_picture_is_drawn(toy: Toy, look: Look, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import services
 from shipway.contract.loadtest import LoadTestSpec
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
-from shipway.loadtest.scenario import fitting, generated_row, rows
+from shipway.loadtest.scenario import fitting, fitting_keys, generated_row, rows
 from tests.components.conftest import REPOSITORY
 
 SCHEMA = Schema(
@@ -109,3 +109,13 @@ def test_the_same_seed_makes_the_same_requests() -> None:
     """A run can be repeated."""
     first, again = (list(islice(rows(SCHEMA, LoadTestSpec(), [], random.Random(7)), 50)) for _ in range(2))
     assert first == again
+
+
+def test_made_up_rows_ask_about_what_the_feature_store_knows() -> None:
+    """But for edges and nulls; a key that no field may hold is left out, and a person is made up all the same."""
+    keys = fitting_keys(SCHEMA, {"age": [33, 34, 999], "name": ["Grace"], "plan": ["gold"], "shop": ["s1"]})
+    assert keys == {"age": [33, 34]}
+    made = [row for row, _ in islice(rows(SCHEMA, LoadTestSpec(), [], random.Random(1), keys), 2000)]
+    assert {row["age"] for row in made} == {0, 33, 34, 120}
+    assert 0.07 < sum(row["age"] in (0, 120) for row in made) / len(made) < 0.13
+    assert "Grace" not in {row["name"] for row in made}
