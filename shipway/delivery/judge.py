@@ -154,11 +154,16 @@ def _step(
     return Judged(step, decision.move, decision.verdicts, used)
 
 
+def _unready_seconds(progress: Progress, elapsed_seconds: float) -> float:
+    # On a machine that has much to do a look may come seconds after the one before, and still be one lost probe.
+    return progress.unready_seconds + min(elapsed_seconds, UNREADY_SECONDS / 2)
+
+
 def _unready(state: RolloutState, progress: Progress, ready: Readiness, problem: str, elapsed_seconds: float) -> Judged:
     """Holds a candidate that is not ready for a moment, then rolls it back to live, if live is ready itself."""
     assert state.candidate is not None
     assert state.live is not None
-    unready = progress.unready_seconds + elapsed_seconds
+    unready = _unready_seconds(progress, elapsed_seconds)
     progress = _passed(progress, elapsed_seconds).changed(unready_seconds=unready)
     said = f"{short_digest(state.candidate_digest)} in {state.candidate} is not ready: {problem}"
     if unready < UNREADY_SECONDS:
@@ -189,7 +194,7 @@ def _guard(
 ) -> Judged:
     assert state.live is not None
     problem = ready.problem(state.live)
-    unready = progress.unready_seconds + elapsed_seconds if problem else 0.0
+    unready = _unready_seconds(progress, elapsed_seconds) if problem else 0.0
     progress = progress.changed(unready_seconds=unready)
     if unready >= UNREADY_SECONDS and state.phase is not Phase.PAUSED:
         said = f"{short_digest(state.live_digest)} in {state.live} is not ready: {problem}"

@@ -1,5 +1,6 @@
 """What tests with real processes ask of the machine they run on."""
 
+import atexit
 import random
 import socket
 from collections import deque
@@ -14,6 +15,12 @@ _ROWS, _PAIRS = (12_000, 32_000), (10_000, 12_000)
 # beside this one, must not find the same ports free. A test that took so many is over with the first ones.
 _HELD: deque[socket.socket] = deque()
 _HELD_MOST = 64
+
+
+@atexit.register
+def _let_go() -> None:
+    while _HELD:
+        _HELD.pop().close()
 
 
 def free_base() -> int:

@@ -17,18 +17,22 @@ _PAUSE_SECONDS = 0.02
 
 
 class Load:
-    """Callers that send `request` again and again, each for units of its own, from `with` to the end of its block."""
+    """Callers that send `requests` again and again, each for units of its own, from `with` to the end of its block.
 
-    def __init__(self, base: int, model: str, request: bytes) -> None:
+    A unit always sends the same one of them.
+    """
+
+    def __init__(self, base: int, model: str, *requests: bytes, callers: int = _CALLERS) -> None:
         self.by_slot: Counter[str] = Counter()
+        self.by_source: Counter[str] = Counter()
         self.failures: list[str] = []
-        self._url, self._request = f"http://127.0.0.1:{base}/{model}/predict", json.loads(request)
+        self._url, self._requests = f"http://127.0.0.1:{base}/{model}/predict", [json.loads(one) for one in requests]
         self.went_back: list[str] = []
         self._last: dict[str, str] = {}
         self._places: dict[str, str] = {}
         self._left: dict[str, set[str]] = {}
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(f"caller-{number}",)) for number in range(_CALLERS)]
+        self._threads = [threading.Thread(target=self._ask, args=(f"caller-{number}",)) for number in range(callers)]
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -44,7 +48,7 @@ class Load:
 
     def settled_on(self, slot: str) -> bool:
         """Returns whether the newest answer of every caller came from `slot`."""
-        return list(self._last.values()) == [slot] * _CALLERS
+        return list(self._last.values()) == [slot] * len(self._threads)
 
     @property
     def total(self) -> int:
@@ -60,13 +64,14 @@ class Load:
         self._places[unit] = slot
 
     def _ask(self, caller: str) -> None:
-        units = itertools.cycle(f"{caller}-unit-{number}" for number in range(_UNITS))
+        units = itertools.cycle(
+            (f"{caller}-unit-{number}", self._requests[number % len(self._requests)]) for number in range(_UNITS)
+        )
         with httpx.Client(timeout=30, trust_env=False) as client:
             while not self._stop.wait(_PAUSE_SECONDS):
-                unit = next(units)
+                unit, request = next(units)
                 try:
-                    request = self._request | {"unit_id": unit}
-                    answer = client.post(self._url, json=request, headers={"x-unit-id": unit})
+                    answer = client.post(self._url, json=request | {"unit_id": unit}, headers={"x-unit-id": unit})
                 except httpx.TransportError as error:
                     self.failures.append(repr(error))
                     continue
@@ -77,6 +82,7 @@ class Load:
                 self._moved(unit, slot)
                 self._last[caller] = slot
                 self.by_slot[slot] += 1
+                self.by_source[answer.headers["x-served-by"]] += 1
 
 
 class SlowRequest:

@@ -1,5 +1,6 @@
 """The whole machine, every reachable state times every event, with the three laws as invariants."""
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ class World:
             bad_live = any(rejected(JUDGED_BY, one) for one in progress.evidence.live_slo)
             enough = progress.evidence.step_candidate_requests > 500
             late = progress.step_elapsed_seconds > 5
-            paused = progress.paused, progress.approved[-1:], progress.unready_seconds > 0
+            paused = progress.paused, progress.approved[-1:], min(2, math.ceil(progress.unready_seconds))
             based = progress.slow_live_edge_seconds is not None
             seen = (progress.step_index, paused, proved, bad_live, enough, late, based)
         slots = (state.live, state.live_digest, state.candidate, state.candidate_digest, state.previous_digest)
@@ -303,3 +304,24 @@ def test_missing_evidence_never_promotes(looks: list[str]) -> None:
         world, _ = happen(world, Event("look", "all", look, 2.0))
         assert world.state.live is Slot.BLUE
         assert world.state.weight_percent in (0, RULES.steps_percent[0])
+
+
+@pytest.mark.parametrize("promoted", [False, True])
+def test_one_lost_probe_after_a_long_silence_takes_nobody_back(promoted: bool) -> None:
+    """A look that comes seconds late and finds a slot unready is one observation: only the next one is a verdict."""
+    world, _ = happen(begin(), Event("declare b"))
+    while world.state.phase is not (Phase.GUARDING if promoted else Phase.STEPPING):
+        world, _ = happen(world, Event("approve"))
+        world, _ = happen(world, Event("look", "all", "good", 2.0))
+    if promoted:
+        world, _ = happen(world, Event("declare previous"))
+    before = shares(world.state)
+    late = Event("look", "no green", "nothing", 4.0)
+    once, _ = happen(world, late)
+    assert shares(once.state) == before
+    again, done = happen(once, late)
+    assert shares(again.state) == {Slot.BLUE: 100, Slot.GREEN: 0}
+    assert isinstance(done, Judged)
+    assert "bbbbbbbbbbbb in green is not ready: it is not up" in done.sentence
+    recovered, _ = happen(once, Event("look", "all", "nothing", 0.5))
+    assert shares(happen(recovered, late)[0].state) == before
