@@ -112,10 +112,11 @@ def build_retraining(
     name = names.retrainer(spec.name)
     # Not `shipway/model`: by that label slots are found, and what may ask them.
     selector = {"shipway/retrains": spec.name}
+    keeps = environment.tier is Tier.PROD
     given = {**labels(environment, RETRAINER_JOB), **selector, "shipway/owner": spec.owner.team}
     metadata = ObjectMetaArgs(name=name, namespace=names.models, labels=given)
-    account = ServiceAccount(f"{name}-account", metadata=metadata, automount_service_account_token=False, opts=opts)
-    _may_list_routes(name, metadata, account, opts)
+    ServiceAccount(f"{name}-account", metadata=metadata, automount_service_account_token=False, opts=opts)
+    _may_list_routes(name, metadata, opts)
     _edges(name, metadata, selector, cluster, place, opts)
     PersistentVolumeClaim(
         f"{name}-state",
@@ -128,7 +129,7 @@ def build_retraining(
             storage_class_name=cluster.storage_class,
             resources=VolumeResourceRequirementsArgs(requests={"storage": f"{place.storage_gib}Gi"}),
         ),
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=environment.tier is Tier.PROD)),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(protect=keeps, retain_on_delete=keeps)),
     )
     config = ConfigMap(f"{name}-config", metadata=metadata, data=_told(spec, environment, cluster, place), opts=opts)
     waits = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[config]))
@@ -223,9 +224,7 @@ def _told(
     return files
 
 
-def _may_list_routes(
-    name: str, metadata: ObjectMetaArgs, account: ServiceAccount, opts: pulumi.ResourceOptions
-) -> None:
+def _may_list_routes(name: str, metadata: ObjectMetaArgs, opts: pulumi.ResourceOptions) -> None:
     """Lets the job read which version is live, and nothing else; a list knows no names."""
     rules = [
         PolicyRuleArgs(api_groups=["gateway.networking.k8s.io"], resources=["httproutes"], verbs=["list"]),
@@ -236,7 +235,7 @@ def _may_list_routes(
         metadata=metadata,
         role_ref=RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=name),
         subjects=[SubjectArgs(kind="ServiceAccount", name=name, namespace=metadata.namespace)],
-        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[role, account])),
+        opts=pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[role])),
     )
 
 

@@ -3,13 +3,17 @@
 import hashlib
 import json
 import os
+import random
 import shutil
 from pathlib import Path
 
 import pytest
 
 from shipway.contract.compatibility import CONTRACT_VERSION
+from shipway.contract.documents import load_yaml
+from shipway.contract.loadtest import LoadTestResult
 from shipway.contract.record import BundleRecord, save_record
+from tests.policies.load_tests import load_test
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -32,6 +36,9 @@ RECORD = BundleRecord(
     submitted_by="anna@example.com",
     approved_by="ben@example.com",
 )
+
+# When a release file says that the load tests of its bundles were seen.
+LOAD_TESTED_AT = "2026-11-10T09:00:00+00:00"
 
 
 def image_of(bundle: str) -> str:
@@ -65,10 +72,13 @@ class Project:
         if environment != "local":
             images = {slots[slot]: image_of(slots[slot]) for slot in ("blue", "green") if slots.get(slot)}
             text += f"images: {json.dumps(images)}\n"
+            text += f"load_tested: {json.dumps(dict.fromkeys(images, LOAD_TESTED_AT))}\n"
         (service / "releases" / f"{environment}.yaml").write_text(text)
+        model = load_yaml((service / "model.yaml").read_text())["name"]
         for digest in slots.values():
             if digest.startswith("sha256:"):
-                save_record(service, RECORD.model_copy(update={"digest": digest}))
+                tested = LoadTestResult.model_validate(load_test(random.Random(0), model, digest), strict=False)
+                save_record(service, RECORD.model_copy(update={"digest": digest, "load_tests": (tested,)}))
 
     def add_service(self, name: str, environment: str, **slots: str) -> Path:
         """Adds one of the repository's own services, with a release."""

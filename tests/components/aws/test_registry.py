@@ -21,7 +21,7 @@ def test_repositories_pass_every_rule_and_bear_the_names_that_are_looked_up() ->
     assert names == {
         "shipway-prod/models/flight-delay",
         "shipway-prod/models/shipway/base",
-        *(f"shipway-prod/platform/{image}" for image in ("delivery", "feast", "mlflow")),
+        *(f"shipway-prod/platform/{image}" for image in ("delivery", "feast", "mlflow", "retraining")),
     }
     assert part.findings(Tier.PROD) == []
 

@@ -243,7 +243,7 @@ def test_the_environments_interval_is_that_of_its_own_monitors(cluster: Cluster)
     registered = cluster.register()
     found = [one["spec"]["endpoints"] for one in registered.all("ServiceMonitor").values()]
     found += [one["spec"]["podMetricsEndpoints"] for one in registered.all("PodMonitor").values()]
-    assert len(found) == 7
+    assert len(found) == 8
     assert {endpoint["interval"] for endpoints in found for endpoint in endpoints} == {"5s"}
     spec = registered.one("Release", "monitoring-chart")["values"]["prometheus"]["prometheusSpec"]
     assert "scrapeInterval" not in spec

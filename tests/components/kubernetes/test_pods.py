@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.kubernetes.pods import resources
+from shipway.contract.workers import WORKERS
 from tests.components.kubernetes.cluster import Cluster
 
 PODS = ["flight-delay-blue", "flight-delay-green", "digits-blue"]
 PODS += ["registry-mlflow", "delivery-deployment", "feature-store-materialise"]
-PODS += ["labels-deployment", "drift-deployment"]
+PODS += [f"{job}-deployment" for job in WORKERS]
 
 # What the restricted standard allows, and of that what this platform uses.
 VOLUMES = {"name", "configMap", "emptyDir", "secret"}
