@@ -1,6 +1,7 @@
 """Ctrl-C in a verb: one line that says what was interrupted and what is left, and what it says is so."""
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -16,11 +17,14 @@ from tests.shipway.scaffold.fleet.conftest import Project
 from tests.shipway.scaffold.inferred.tables import columns, written
 
 ROOT = Path(__file__).resolve().parents[3]
-SECONDS = 60
+SECONDS, AGAIN_SECONDS = 60, 2
 
 
-def interrupted(root: Path, awaited: str, *words: str) -> list[str]:
-    """Sends Ctrl-C to `shipway` and all it started when it has said `awaited`; returns the lines of standard error."""
+def interrupted(root: Path, awaited: str, *words: str, again: bool = False) -> list[str]:
+    """Sends Ctrl-C to `shipway` and all it started when it has said `awaited`; returns the lines of standard error.
+
+    With `again` it is sent until it was heard: just before a program begins to read its input, it hears none.
+    """
     # As in a person's terminal: whatever a shell starts in the background ignores Ctrl-C, and so does all below it.
     heeding = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
     command = [sys.executable, "-c", f"{heeding}\nfrom shipway.cli.main import main\nmain()", *words]
@@ -31,9 +35,13 @@ def interrupted(root: Path, awaited: str, *words: str) -> list[str]:
     ) as process:
         try:
             assert process.stderr is not None
-            while piece := os.read(process.stderr.fileno(), 4096):
-                said += piece.decode()
-                if awaited in said and not sent:
+            while True:
+                heard, _, _ = select.select([process.stderr], [], [], AGAIN_SECONDS)
+                if heard:
+                    if not (piece := os.read(process.stderr.fileno(), 4096)):
+                        break
+                    said += piece.decode()
+                if awaited in said and (not sent or (again and not heard)):
                     os.killpg(process.pid, signal.SIGINT)
                     sent = True
             assert process.wait(SECONDS) == EXIT_CODE, said
@@ -66,7 +74,7 @@ def test_a_question_may_be_interrupted(tmp_path: Path) -> None:
     """Nothing was written before it is answered."""
     shutil.copytree(ROOT / "templates", tmp_path / "templates", symlinks=True)
     (tmp_path / "Pulumi.yaml").touch()
-    said = interrupted(tmp_path, "Kind of model", "new")
+    said = interrupted(tmp_path, "Kind of model", "new", again=True)
     assert said[-1] == sentence("new")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Pulumi.yaml", "templates"]
 
