@@ -89,7 +89,7 @@ class Project:
             cwd=self.root,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
             check=False,
         )
 
