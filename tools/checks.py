@@ -20,16 +20,18 @@ STAGES: dict[str, tuple[str, ...]] = {
     # Side by side: each file's fixtures are made once.
     "unit": (
         *("pytest", "-q", "-n", "2", "--dist", "loadfile"),
-        *("-m", "not e2e and not standins and not cluster and not graders"),
+        *("-m", "not e2e and not standins and not cluster and not graders and not kinds"),
     ),
     # Much of their time is waiting; in the order of tests/conftest.py, the longest first.
-    "e2e": ("pytest", "-q", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "e2e"),
+    "e2e": ("pytest", "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "e2e"),
     "standins": ("pytest", "-q", "-m", "standins", "tests/standins", "tests/tools"),
     "graders": ("pytest", "-q", "-m", "graders", "tests/graders"),
     "cluster": ("pytest", "-q", "-m", "cluster", "tests/cluster"),
+    "kinds": ("pytest", "-q", "-m", "kinds", "tests/e2e/road"),
 }
-# Only where they are named: they are about clouds and clusters, and need checkers and a control plane of their own.
-ON_DEMAND = frozenset({"cluster", "graders", "standins"})
+# Only where they are named: they are about clouds and clusters, and need checkers and a control plane of their own; or
+# four models roll out at once, which takes a machine that does nothing else.
+ON_DEMAND = frozenset({"cluster", "graders", "kinds", "standins"})
 
 
 def main() -> int:

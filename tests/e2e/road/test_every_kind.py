@@ -24,7 +24,7 @@ from shipway.scaffold.rendering import kinds, template_folder
 from tests.e2e.road.checkout import ROOT, Checkout, own_checkout
 from tests.e2e.road.traffic import Load
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kinds, pytest.mark.timeout(600)]
 
 # The first kind is that of the project's own services, whose rollouts the road sees. A kind that is added is rolled out
 # without a word here.
