@@ -122,6 +122,7 @@ def start_worker(retrained: Retrained, folder: Path, port: int) -> "subprocess.P
     """Starts the process that shows what the jobs remember, with the settings that the program declares."""
     settings = {"environment": STACK, "tier": "prod", "records": "s3://shipway-onprem"}
     settings |= {"predictions": "s3://shipway-onprem/predictions", "state": "s3://shipway-onprem/workers"}
+    settings |= {"features": "s3://shipway-onprem/features"}
     config = folder / "worker.json"
     config.write_text(json.dumps(settings))
     command = [sys.executable, "-m", "shipway.retraining", "serve", "--config", str(config)]
