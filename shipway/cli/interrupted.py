@@ -56,6 +56,9 @@ class Verbs(TyperGroup):
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, typer.Abort) as error:
+            if ctx.invoked_subcommand is None:
+                # No verb has begun, so there is nothing to say of one.
+                raise
             # A question that is interrupted aborts, and so does one whose input has ended.
             if isinstance(error, typer.Abort) and not isinstance(error.__context__, KeyboardInterrupt):
                 raise

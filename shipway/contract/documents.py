@@ -177,12 +177,12 @@ def parse_json(content: str | bytes, path: Path | str) -> dict[str, Any]:
     return cast(dict[str, Any], data)
 
 
-def write_atomic(path: Path, text: str, mode: int = 0o644, *, seen_first: bool = False) -> None:
+def write_atomic(path: Path, content: str | bytes, mode: int = 0o644, *, seen_first: bool = False) -> None:
     """Writes a whole file or nothing: a reader sees the old content or the new, and a full disk keeps the old.
 
     Args:
         path: the file.
-        text: its new content.
+        content: what it will hold, a text as UTF-8.
         mode: its permissions.
         seen_first: let readers see it before the disk has it. It saves them the disk's time; a machine that loses its
             power in that moment may come up with an empty file, so somebody must be able to do without it.
@@ -193,8 +193,8 @@ def write_atomic(path: Path, text: str, mode: int = 0o644, *, seen_first: bool =
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fchmod(stream.fileno(), mode)
             if seen_first:

@@ -10,6 +10,7 @@ __all__ = [
     "DRIFT_JOB",
     "DRIFT_SCORE",
     "DRIFT_STATUS",
+    "EVENT_TIME_HEADER",
     "EVIDENCE_PATH",
     "EVIDENCE_SERIES",
     "FALLBACKS_TOTAL",
@@ -214,6 +215,8 @@ EVIDENCE_SERIES = (
 
 # The header that keeps a unit (a user, a flight) on its slot while the weights grow.
 UNIT_HEADER = "x-unit-id"
+# When a request says that it is asked, an ISO 8601 time with an offset; believed on tier local alone.
+EVENT_TIME_HEADER = "x-event-time"
 # Added by the gateway while both slots serve: `<rollout>/<step>`, two numbers. A caller's own is replaced.
 ROLLOUT_HEADER = "x-shipway-rollout"
 # Added by the gateway to the share of a slot that is not live: the versions that may answer, with commas. A slot that

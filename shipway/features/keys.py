@@ -8,14 +8,12 @@ from contextlib import closing
 from pathlib import Path
 
 from shipway.contract.errors import FeatureError
-from shipway.features.repository import PROJECT
+from shipway.features.repository import KEY_VERSION, PROJECT
 
 __all__ = ["MOST_KEYS", "online_keys"]
 
 # Of each view; more would change nothing about how varied the requests are.
 MOST_KEYS = 2000
-
-_SERIALIZATION = 3
 
 
 def online_keys(folder: Path, views: Iterable[str], most: int = MOST_KEYS) -> dict[str, list[str | int]]:
@@ -39,7 +37,7 @@ def online_keys(folder: Path, views: Iterable[str], most: int = MOST_KEYS) -> di
                 table = f"{PROJECT}_{view}".replace('"', '""')
                 asked = f'SELECT DISTINCT entity_key FROM "{table}" LIMIT ?'  # noqa: S608 - a quoted name
                 for (key,) in connection.execute(asked, (most,)):
-                    entity = deserialize_entity_key(key, _SERIALIZATION)
+                    entity = deserialize_entity_key(key, KEY_VERSION)
                     for name, value in zip(entity.join_keys, entity.entity_values, strict=True):
                         found.setdefault(str(name), set()).add(getattr(value, value.WhichOneof("val")))
     except (sqlite3.Error, ValueError) as error:

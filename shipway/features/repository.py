@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 PROJECT = "shipway"
+# How keys are written into the online store.
+KEY_VERSION = 3
 
 
 def feature_store_yaml() -> str:
@@ -39,7 +41,7 @@ def feature_store_yaml() -> str:
             "registry": {"registry_type": "file", "path": "registry.db", "cache_ttl_seconds": 0},
             "online_store": {"type": "sqlite", "path": "online.db"},
             "offline_store": {"type": "shipway.features.asof.AsofOfflineStore"},
-            "entity_key_serialization_version": 3,
+            "entity_key_serialization_version": KEY_VERSION,
         },
         sort_keys=False,
     )

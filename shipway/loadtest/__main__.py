@@ -32,7 +32,7 @@ from typing import Any
 import gevent
 from gevent.pool import Group
 
-from shipway.contract.metrics import UNIT_HEADER
+from shipway.contract.metrics import EVENT_TIME_HEADER, UNIT_HEADER
 from shipway.loadtest.arrivals import poisson
 
 __all__ = ["main"]
@@ -84,7 +84,7 @@ class Caller(FastHttpUser):
         body = asked["bodies"][number % len(asked["bodies"])]
         headers = {"content-type": "application/json", UNIT_HEADER: unit}
         if asked["event_time"]:
-            headers["x-event-time"] = asked["event_time"]
+            headers[EVENT_TIME_HEADER] = asked["event_time"]
         with self.client.post(asked["path"], data=body, headers=headers, catch_response=True) as answer:
             seconds = time.perf_counter() - started - due
             # Locust's own statistics count from there as well.

@@ -7,7 +7,29 @@ from pathlib import Path
 
 from shipway.contract.errors import ShipwayError
 
-__all__ = ["run_worker_command"]
+__all__ = ["add_place", "misplaced", "run_worker_command"]
+
+_HERE = ("root", "env")
+
+
+def add_place(verb: argparse.ArgumentParser, *, has_metrics: bool = True) -> None:
+    """Adds the options that say where a worker is: on a laptop, or on a cluster, there with or without metrics."""
+    verb.add_argument("--root", type=Path, help="of a local stack: the project's folder")
+    verb.add_argument("--env", help="of a local stack: the environment, such as local")
+    verb.add_argument("--config", type=Path, help="on a cluster: the file that Pulumi wrote")
+    if has_metrics:
+        verb.add_argument("--metrics-port", type=int, help="on a cluster: where Prometheus and the probes ask")
+    verb.add_argument("--output", type=Path, help="on a cluster: the folder for what it writes while it runs")
+
+
+def misplaced(chosen: argparse.Namespace) -> str:
+    """Returns what is wrong with the options of `add_place`; empty when they are all those of one place alone."""
+    there = tuple(name for name in ("config", "metrics_port", "output") if name in chosen)
+    given = {name for name in (*_HERE, *there) if vars(chosen)[name] is not None}
+    if given in (set(_HERE), set(there)):
+        return ""
+    *most, last = (f"--{name.replace('_', '-')}" for name in there)
+    return f"expected --root and --env, or {', '.join(most)} and {last}"
 
 
 def run_worker_command(
@@ -29,20 +51,15 @@ def run_worker_command(
     parser = argparse.ArgumentParser(prog=f"python -m shipway.{package}", description=meaning)
     verbs = parser.add_subparsers(dest="verb", required=True)
     verb = verbs.add_parser("serve", help=meaning, description=meaning)
-    verb.add_argument("--root", type=Path, help="of a local stack: the project's folder")
-    verb.add_argument("--env", help="of a local stack: the environment, such as local")
-    verb.add_argument("--config", type=Path, help="on a cluster: the file that Pulumi wrote")
-    verb.add_argument("--metrics-port", type=int, help="on a cluster: where Prometheus and the probes ask")
-    verb.add_argument("--output", type=Path, help="on a cluster: the folder for what it writes while it runs")
+    add_place(verb)
     chosen = parser.parse_args(arguments)
-    here, there = (chosen.root, chosen.env), (chosen.config, chosen.metrics_port, chosen.output)
-    if (None in here) == (None in there) or not {*here, *there} & {None}:
-        parser.error("expected --root and --env, or --config, --metrics-port and --output")
+    if refused := misplaced(chosen):
+        parser.error(refused)
     try:
-        if None in there:
+        if chosen.config is None:
             serve(chosen.root.resolve(), chosen.env)
         else:
-            serve_cluster(*there)
+            serve_cluster(chosen.config, chosen.metrics_port, chosen.output)
     except (ShipwayError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -11,6 +11,7 @@ from pathlib import Path
 from shipway.contract.documents import parse, read_json, write_atomic
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
+from shipway.observability.command import add_place, misplaced
 from shipway.parity.process import EVERY_SECONDS, serve, serve_cluster
 from shipway.parity.running import Question
 
@@ -24,7 +25,7 @@ def main(arguments: list[str]) -> int:
     """Runs one verb; returns 1 for a refusal, with one line that says why."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
-    if chosen.verb in ("serve", "look") and (refused := _misplaced(chosen)):
+    if chosen.verb in ("serve", "look") and (refused := misplaced(chosen)):
         parser.error(refused)
     try:
         if chosen.verb == "serve" and chosen.config:
@@ -68,16 +69,6 @@ def _look(chosen: argparse.Namespace) -> None:
     write_atomic(chosen.out, look(stack, compared, _say, now_seconds).model_dump_json())
 
 
-def _misplaced(chosen: argparse.Namespace) -> str:
-    """Returns what is wrong with the options that say where; empty when they are of one place alone."""
-    port = ("--metrics-port",) if chosen.verb == "serve" else ()
-    here, there = ("--root", "--env"), ("--config", *port, "--output")
-    given = {name for name in (*here, *there) if vars(chosen)[name.strip("-").replace("-", "_")] is not None}
-    if given in (set(here), set(there)):
-        return ""
-    return f"expected {' and '.join(here)}, or {', '.join(there[:-1])} and {there[-1]}"
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m shipway.parity", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -86,12 +77,8 @@ def _parser() -> argparse.ArgumentParser:
     meaning = "sample what is newly logged, compare what is due, and write what was found"
     look = verbs.add_parser("look", help=meaning, description=meaning)
     look.add_argument("--out", type=Path, required=True, help="the file to write")
-    for verb in (served, look):
-        verb.add_argument("--root", type=Path, help="of a local stack: the project's folder")
-        verb.add_argument("--env", help="of a local stack: the environment, such as local")
-        verb.add_argument("--config", type=Path, help="on a cluster: the file that Pulumi wrote")
-        verb.add_argument("--output", type=Path, help="on a cluster: the folder for what it fetches while it runs")
-    served.add_argument("--metrics-port", type=int, help="on a cluster: where Prometheus and the probes ask")
+    add_place(served)
+    add_place(look, has_metrics=False)
     served.add_argument(
         "--every-seconds", type=float, default=EVERY_SECONDS, help=f"between two looks, {EVERY_SECONDS:g} by default"
     )

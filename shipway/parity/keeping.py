@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Protocol
 
+from shipway.contract.documents import write_atomic
+
 __all__ = ["Kept", "KeptFile"]
 
 
@@ -42,7 +44,4 @@ class KeptFile:
         return self._path.read_bytes() if self._path.exists() else b""
 
     def keep(self, content: bytes) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_name(f".{self._path.name}.tmp")
-        temporary.write_bytes(content)
-        temporary.rename(self._path)
+        write_atomic(self._path, content)

@@ -34,6 +34,7 @@ from starlette.types import Receive
 
 from shipway.contract.environment import Tier
 from shipway.contract.metrics import (
+    EVENT_TIME_HEADER,
     EVIDENCE_PATH,
     REFUSED_HEADER,
     ROLLOUT_HEADER,
@@ -48,7 +49,6 @@ from shipway.serving.open_api import open_api
 from shipway.serving.open_inference import metadata, response, rows_of, server_metadata
 from shipway.serving.requests import (
     BODY,
-    EVENT_TIME_HEADER,
     MAX_VIOLATIONS,
     Rejected,
     check_rows,

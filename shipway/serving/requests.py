@@ -6,13 +6,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
-from shipway.contract.metrics import ROLLOUT_HEADER, UNIT_HEADER
+from shipway.contract.metrics import EVENT_TIME_HEADER, ROLLOUT_HEADER, UNIT_HEADER
 from shipway.contract.schema import Schema, Violation, plain_time
 from shipway.serving.units import RolloutStep
 
 __all__ = [
     "BODY",
-    "EVENT_TIME_HEADER",
     "MAX_ROWS",
     "MAX_SAMPLES",
     "MAX_UNIT_ID_CHARACTERS",
@@ -42,9 +41,6 @@ MAX_SAMPLES = 2**24
 MAX_VIOLATIONS = 1000
 
 MAX_UNIT_ID_CHARACTERS = 200
-
-
-EVENT_TIME_HEADER = "x-event-time"
 
 
 class Rejected(Exception):

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from shipway.contract.metrics import EVENT_TIME_HEADER, UNIT_HEADER
 from shipway.traffic.events import Ask, Event, Label, Publish
 from shipway.traffic.publisher import Publisher
 from shipway.traffic.summary import Summary
@@ -153,7 +154,7 @@ class Replay:
         self._start(self._predict(ask))
 
     async def _predict(self, ask: Ask) -> None:
-        headers = {"x-unit-id": ask.unit_id, "x-event-time": ask.at.isoformat()}
+        headers = {UNIT_HEADER: ask.unit_id, EVENT_TIME_HEADER: ask.at.isoformat()}
         started = time.perf_counter()
         try:
             answer = await self._client.post("predict", json={"rows": [dict(ask.row)]}, headers=headers)
