@@ -200,9 +200,10 @@ def _passed(
     """
     try:
         return require_load_tests(root, environment, kept, of, digest, now, offline=not placed.changed)
-    except Refused:
+    except Refused as lacking:
         if placed.changed:
             raise
+        progress(f"{lacking}; it is in its slot already, and what was seen of its load tests stays as it is written")
         return None
 
 

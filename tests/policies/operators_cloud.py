@@ -245,7 +245,10 @@ MODELS: dict[str, list[Operator]] = {
         op(MODEL, "bundles>blue>load_tests>*>judgement", "fail", "inconclusive", DROP),
         op(MODEL, "bundles>blue>load_tests>*>whole", False),
         op(MODEL, "bundles>blue>load_tests>*>arrivals_per_second", 5, 19.5),
-        op(MODEL, "bundles>blue>load_tests>*>started_at", "2026-09-01T09:00:00Z", "2027-01-01T09:00:00Z", "lately"),
+        *(
+            op(MODEL, "bundles>blue>load_tests>*>started_at", moment)
+            for moment in ("2026-09-01T09:00:00Z", "2027-01-01T09:00:00Z", "lately")
+        ),
         op(MODEL, "model>loadtest", {"required": {"prod": ["soak"]}}, {"requests_per_second": 80}),
     ],
 }

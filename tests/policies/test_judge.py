@@ -64,20 +64,16 @@ def test_every_rule_has_operators() -> None:
 
 
 def test_seeded_misconfigurations_are_found(stacks: list[list[Resource]]) -> None:
-    """Of forty broken stacks a rule, at least 98 % are reported by their rule, and at least ten of each rule's."""
+    """Of forty broken stacks a rule each one is reported by its rule."""
     survived: list[str] = []
     total = 0
     for rule in RULES:
-        killed = 0
         for operator, stack in _mutants(rule, stacks, random.Random(rule.id)):
             total += 1
-            if any(found.stops for found in _judge(rule, stack)):
-                killed += 1
-            else:
+            if not any(found.stops for found in _judge(rule, stack)):
                 survived.append(f"{rule.id} {operator.where} {operator.path}")
-        assert killed >= 10, rule.id
     assert total >= len(RULES) * MUTANTS_PER_RULE
-    assert len(survived) <= 0.02 * total, survived
+    assert survived == []
 
 
 def test_clean_stacks_are_left_alone() -> None:
