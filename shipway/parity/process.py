@@ -98,7 +98,9 @@ def look_in_a_child(where: Sequence[str]) -> Found:
     with tempfile.TemporaryDirectory(prefix="shipway-parity-") as scratch:
         out = Path(scratch) / "found.json"
         command = [sys.executable, "-m", "shipway.parity", "look", *where]
-        child = subprocess.Popen([*command, "--out", str(out)], start_new_session=True)
+        # What is killed removes nothing: all its temporary files lie in here.
+        env = os.environ | {"TMPDIR": scratch}
+        child = subprocess.Popen([*command, "--out", str(out)], env=env, start_new_session=True)
         try:
             code = child.wait(TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:

@@ -3,6 +3,7 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -125,8 +126,10 @@ def _run(verb: str, question: Question, records: "pa.Table", scratch: Path, out:
     write_atomic(asked, question.model_copy(update={"records": str(given)}).model_dump_json())
     command = [sys.executable, "-m", "shipway.parity", verb, "--question", str(asked), "--out", str(out)]
     about = f"{question.model} {question.version}"
+    # What is killed removes nothing: all its temporary files lie in `scratch`.
+    env = os.environ | {"TMPDIR": str(scratch)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)
     except subprocess.TimeoutExpired:
         raise ShipwayError(f"{about}: the comparison took longer than {TIMEOUT_SECONDS:.0f} s") from None
     if done.returncode != 0:

@@ -1,6 +1,7 @@
 """`python -m shipway.retraining serve|wake|run|train`: what starts a run, here or on a cluster, a run, its training."""
 
 import argparse
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,8 @@ def main(arguments: list[str]) -> int:
         if chosen.verb == "run":
             from shipway.retraining.run import Retraining, retrain
 
+            # The scheduler ends a run by SIGTERM: what trains below it, and its temporary files, go with it.
+            signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
             job = Retraining(root, chosen.env, chosen.model, chosen.reason, run=chosen.run)
             return 1 if retrain(job, _say, lambda: datetime.now(UTC)).failed else 0
         from shipway.retraining.trainer import Order, train_here

@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -46,11 +47,31 @@ def run_limited(
 ) -> int:
     """Returns the exit status of `command`; what it prints is told line by line while it runs.
 
-    It has a session of its own: at a limit, or when the caller is interrupted, all of it is killed.
+    It has a session of its own: at a limit, or when the caller is interrupted, all of it is killed. Its temporary files
+    lie in a folder that goes with it, for what is killed removes nothing.
 
     Raises:
         ShipwayError: when it was ended at a limit; the sentence names it.
     """
+    with tempfile.TemporaryDirectory(prefix="shipway-limited-") as scratch:
+        return _run(command, limits, say, cwd, {**env, "TMPDIR": scratch})
+
+
+def limit_data(memory_mib: int) -> None:
+    """Lets this process and its children have no more data than `memory_mib` and what is only reserved: MemoryError."""
+    limit = (memory_mib + _RESERVED_MIB) * _MIB
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def bind_to_parent(parent: int) -> None:
+    """Sees to it that this process is killed when its parent, whose id is `parent`, dies, however that happens."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        # It died before it was asked about.
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _run(command: Sequence[str], limits: Limits, say: Callable[[str], None], cwd: Path, env: Mapping[str, str]) -> int:
     process = subprocess.Popen(
         command,
         cwd=cwd,
@@ -73,20 +94,6 @@ def run_limited(
     if problem:
         raise ShipwayError(problem)
     return process.returncode
-
-
-def limit_data(memory_mib: int) -> None:
-    """Lets this process and its children have no more data than `memory_mib` and what is only reserved: MemoryError."""
-    limit = (memory_mib + _RESERVED_MIB) * _MIB
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-
-
-def bind_to_parent(parent: int) -> None:
-    """Sees to it that this process is killed when its parent, whose id is `parent`, dies, however that happens."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        # It died before it was asked about.
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _watch(process: "subprocess.Popen[str]", limits: Limits) -> str:

@@ -1,6 +1,7 @@
 """Parity as a real worker and as a real command: real logs, a real bundle, a real offline store, real children."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -70,10 +71,11 @@ class Project:
         return next((sample.value for sample in samples if sample.labels["feature"] == feature), None)
 
     @contextmanager
-    def worker(self) -> Iterator[subprocess.Popen[str]]:
-        """Runs the worker; it ends with the block."""
+    def worker(self, temporary: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+        """Runs the worker, its temporary files in a folder of its own; it ends with the block."""
         command = [sys.executable, "-m", "shipway.parity", "serve", "--root", str(self.root), "--env", "local"]
-        running = subprocess.Popen([*command, "--every-seconds", "1"], stderr=subprocess.PIPE, text=True)
+        env = os.environ | ({"TMPDIR": str(temporary)} if temporary else {})
+        running = subprocess.Popen([*command, "--every-seconds", "1"], env=env, stderr=subprocess.PIPE, text=True)
         try:
             yield running
         finally:
@@ -118,10 +120,12 @@ def test_a_skew_that_begins_is_counted_and_kept(project: Project) -> None:
     assert {(one["feature"], one["likely_cause"]) for one in map(json.loads, lines)} == {(SALES, "scaling")}
 
 
-def test_sigterm_ends_what_compares(project: Project) -> None:
-    """No child outlives the worker that started it; what it was at still waits on disk."""
+def test_sigterm_ends_what_compares(project: Project, tmp_path: Path) -> None:
+    """No child outlives the worker that started it, nor does a temporary file; what it was at still waits on disk."""
     project.log(1, 20)
-    with project.worker() as running:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with project.worker(temporary) as running:
         children: list[psutil.Process] = []
 
         def comparing() -> bool:
@@ -129,9 +133,11 @@ def test_sigterm_ends_what_compares(project: Project) -> None:
             return any("compare" in child.cmdline() for child in children)
 
         assert wait_until(comparing, 60)
+        assert list(temporary.rglob("records.parquet"))
         running.send_signal(signal.SIGTERM)
         assert running.wait(10) == 0
         assert wait_until(lambda: not any(child.is_running() for child in children), 5)
+    assert list(temporary.iterdir()) == []
     with pq.ParquetFile(project.layout.parity / "parity-shop" / "waiting.parquet") as file:
         assert file.metadata.num_rows == 20
 

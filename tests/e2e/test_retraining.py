@@ -1,6 +1,8 @@
 """Retraining with real processes: a whole run by command, and the scheduler with its runs, killed and started again."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -127,11 +130,12 @@ def test_a_run_compares_registers_and_proposes(project: Project) -> None:
 
 
 @contextmanager
-def scheduler(project: Project) -> Iterator["subprocess.Popen[bytes]"]:
-    """Runs the scheduler of the project; what it started ends with it."""
+def scheduler(project: Project, temporary: Path | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+    """Runs the scheduler of the project, its temporary files in a folder of its own; what it started ends with it."""
     command = [sys.executable, "-m", "shipway.retraining", "serve"]
     command += ["--root", str(project.layout.root), "--env", "local"]
-    running = subprocess.Popen(command, cwd=project.layout.root)
+    env = os.environ | ({"TMPDIR": str(temporary)} if temporary else {})
+    running = subprocess.Popen(command, cwd=project.layout.root, env=env)
     try:
         yield running
     finally:
@@ -180,6 +184,26 @@ def test_a_killed_scheduler_finds_its_run_again(project: Project) -> None:
         second.terminate()
         assert second.wait(20) == 0
     assert project.layout.served_routes.read_bytes() == served
+
+
+def test_a_scheduler_that_is_told_to_stop_takes_its_run_with_it(project: Project, tmp_path: Path) -> None:
+    """By SIGTERM: neither the run nor its training outlives it, and no temporary file does."""
+    project.describe(cool_down_seconds=0)
+    # To a scheduler that remembers nothing the verdict is a new one.
+    shutil.rmtree(project.layout.retraining / NAME)
+    with scheduler(project, tmp_path) as only:
+        children: list[psutil.Process] = []
+
+        def training() -> bool:
+            children[:] = psutil.Process(only.pid).children(recursive=True)
+            return any("train" in child.cmdline() for child in children)
+
+        assert wait_until(training, READY_SECONDS)
+        assert list(tmp_path.iterdir())
+        only.terminate()
+        assert only.wait(20) == 0
+        assert wait_until(lambda: not any(child.is_running() for child in children), 5)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wrong_setting_is_wrong_input(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -89,3 +90,17 @@ def test_a_process_bound_to_its_parent_dies_with_it() -> None:
     while psutil.pid_exists(int(said[0])) and psutil.Process(int(said[0])).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_what_is_ended_leaves_no_temporary_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its own nor those of what it started, which a kill gives no time to remove."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    told = "import tempfile, time; print(tempfile.mkdtemp(), flush=True)"
+    started = f"import subprocess, sys; subprocess.run([sys.executable, '-c', '{told}; time.sleep(60)'])"
+    code = f"{told}; {started}"
+    said: list[str] = []
+    with pytest.raises(ShipwayError, match="timeout_seconds"):
+        run(code, Limits(3, 2000), said)
+    assert len(said) == 2
+    assert all(Path(folder).is_relative_to(tmp_path) for folder in said)
+    assert list(tmp_path.iterdir()) == []
