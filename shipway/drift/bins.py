@@ -171,7 +171,9 @@ class Bins:
         self.size = int(self.offsets[-1])
         # Infinities count as null. They sort before and behind every number, a NaN behind them.
         self._edges = [np.concatenate([[-np.finfo(np.float64).max], one.edges, [np.inf]]) for one in self.fields]
-        self._ranges = [(one.boundaries[0], one.boundaries[-1]) if one.has_tails else None for one in self.fields]
+        # The fields that have tails, and where those count.
+        self._tailed = np.array([number for number, one in enumerate(self.fields) if one.has_tails], dtype=np.intp)
+        self._lower, self._upper = self.offsets[:-1][self._tailed], self.offsets[1:][self._tailed] - 2
 
     @classmethod
     def of(cls, reference: Reference) -> Self:
@@ -218,18 +220,25 @@ class Bins:
         """
         columns = rows.T.copy()
         columns.sort(axis=1)
-        counts, excess = np.empty(self.size, dtype=np.int64), np.zeros((len(self.fields), 2))
-        total = len(rows)
-        for number, (column, edges, between) in enumerate(zip(columns, self._edges, self._ranges, strict=True)):
-            low, high = self.offsets[number], self.offsets[number + 1]
-            # How many values lie below each edge; the difference of neighbours is a bin.
-            below = column.searchsorted(edges)
-            np.subtract(below[1:], below[:-1], out=counts[low : high - 1])
-            first, last = below[0], below[-1]
-            counts[high - 1] = total - last + first
-            if between is not None:
-                if below[1] > first:
-                    excess[number, 0] = (between[0] - column[first : below[1]]).sum()
-                if last > below[-2]:
-                    excess[number, 1] = (column[below[-2] : last] - between[1]).sum()
-        return Counted(counts, excess)
+        # How many values lie below each edge, field after field. The difference of neighbours is a bin, but the one
+        # from a field's last edge to the next field's first: that is where its nulls stand.
+        below = np.concatenate([column.searchsorted(edges) for column, edges in zip(columns, self._edges, strict=True)])
+        counts = np.empty(self.size, dtype=np.int64)
+        np.subtract(below[1:], below[:-1], out=counts[:-1])
+        firsts, nulls = self.offsets[:-1], self.offsets[1:] - 1
+        counts[nulls] = len(rows) - below[nulls] + below[firsts]
+        return Counted(counts, self._excess(columns, below, counts))
+
+    def _excess(self, columns: Numbers, below: Counts, counts: Counts) -> Numbers:
+        """Returns `Counted.excess` of sorted columns; few batches have many values beyond what the reference saw."""
+        excess = np.zeros((len(self.fields), 2))
+        number: int
+        for number in self._tailed[counts[self._lower] > 0].tolist():
+            low = self.offsets[number]
+            found = columns[number, below[low] : below[low + 1]]
+            excess[number, 0] = (self.fields[number].boundaries[0] - found).sum()
+        for number in self._tailed[counts[self._upper] > 0].tolist():
+            null = self.offsets[number + 1] - 1
+            found = columns[number, below[null - 1] : below[null]]
+            excess[number, 1] = (found - self.fields[number].boundaries[-1]).sum()
+        return excess

@@ -78,6 +78,8 @@ class Redaction:
 
     def shown(self, value: object, values: Mapping[str, str]) -> object:
         """Returns a value that is no field: a key or a unit id, which may repeat a personal field or hold it."""
+        if not values:
+            return value
         if (known := values.get(str(value))) is not None:
             return known
         if not isinstance(value, str):

@@ -18,7 +18,7 @@ from shipway.contract.errors import ShipwayError
 from shipway.contract.metrics import SERVING_JOB, Outcome, Slot
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema
-from shipway.contract.serving import ServingRuntime, ServingSpec
+from shipway.contract.serving import ServingSpec
 from shipway.serving.calls import BatchedCalls, Deadlines, SingleCalls
 from shipway.serving.dead_letters import DeadLetter, DeadLetterLog
 from shipway.serving.fallback import Exhausted, FallbackChain, Replacement
@@ -126,11 +126,11 @@ class Runtime:
         self.inputs = inputs
         self._files, self._features, self._log = files, features, predictions
         self._chain, self._dead_letters = chain, dead_letters
-        # A rehearsal fails a share of the calls, so each request needs its own.
-        joined_calls = spec.runtime is ServingRuntime.DIRECT and faults is None
+        # A rehearsal fails a share of the calls, so each request needs its own. Otherwise those that wait share one:
+        # as many threads as requests, in a model that lets go of the interpreter often, halve what a slot can answer.
         self._calls = (
             BatchedCalls(self._predict, spec.max_concurrency, most_rows(model.schema))
-            if joined_calls
+            if faults is None
             else SingleCalls(self._predict, spec.max_concurrency)
         )
         self._deadlines = Deadlines(spec.timeout_seconds)
@@ -184,8 +184,9 @@ class Runtime:
             values, outcome, cause = self._raised(error)
         else:
             values, outcome, cause = await self._infer(joined(asked.rows, features))
-            # Counted when the request ends, not when the features came: more of them than requests cannot be.
-            self.measures.feature_missing(_defaults(features))
+            if self._features:
+                # Counted when the request ends, not when the features came: more of them than requests cannot be.
+                self.measures.feature_missing(_defaults(features))
         self.inputs.add(asked.rows, features, values)
         source, age = "model", None
         if values is None:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ _LOGGER = logging.getLogger("shipway.serving")
 # A segment is rewritten whole at each flush until it holds this many records: few files, and at most a few
 # milliseconds of work a flush.
 _SEGMENT_RECORDS = 5000
+_NO_TIME, _HOUR = timedelta(0), timedelta(hours=1)
 
 
 @dataclass
@@ -144,9 +145,15 @@ class SegmentLog:
 
 def _by_hour(records: Iterable[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
     hours: dict[datetime, list[dict[str, Any]]] = {}
+    begins: datetime | None = None
+    found: list[dict[str, Any]] = []
     for record in records:
         stamp: datetime = record["event_time"]
-        hours.setdefault(stamp.replace(minute=0, second=0, microsecond=0), []).append(record)
+        # Most are of the hour of the one before: to compare takes a sixth of the time that making the hour takes.
+        if begins is None or not _NO_TIME <= stamp - begins < _HOUR:
+            begins = stamp.replace(minute=0, second=0, microsecond=0)
+            found = hours.setdefault(begins, [])
+        found.append(record)
     return [(hour.strftime(HOUR_FORMAT), records) for hour, records in sorted(hours.items())]
 
 

@@ -1,6 +1,7 @@
 """Schema: every violation found, none invented."""
 
 import math
+import sys
 from typing import Any
 
 import pytest
@@ -83,3 +84,25 @@ def test_a_personal_value_is_never_shown() -> None:
 def test_any_value_is_judged_without_an_exception(value: object) -> None:
     """Hostile rows give violations, never a traceback."""
     assert all(v.row == 0 for v in SCHEMA.check([value]))
+
+
+ANYTHING = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.floats(), max_size=3)
+BOUNDS = st.none() | st.floats(-10, 0)
+
+
+@given(
+    kind=st.sampled_from([kind for kind in FieldKind if kind is not FieldKind.IMAGE]),
+    minimum=BOUNDS,
+    maximum=BOUNDS.map(lambda bound: None if bound is None else -bound),
+    values=st.lists(st.sampled_from(["a", "b"]), unique=True),
+    length=st.none() | st.integers(1, 3),
+    nullable=st.booleans(),
+    value=ANYTHING | st.sampled_from(["a", "b", 0, 0.0, -0.0, 10**400, -(10**400), 10, -10, math.inf, math.nan]),
+)
+def test_what_the_quick_test_lets_through_is_fine(value: object, kind: FieldKind, **given: Any) -> None:
+    """It never lets through what `check` refuses, and refuses of what is fine only whole numbers beyond a float."""
+    given |= {"values": tuple(given["values"])}
+    given |= {"length": given["length"] or 2} if kind is FieldKind.VECTOR else {}
+    field = FieldSpec(name="x", kind=kind, **given)
+    is_fine = field.check(value) is None
+    assert field.test()(value) == (is_fine and not (isinstance(value, int) and abs(value) > sys.float_info.max))
