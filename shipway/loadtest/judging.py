@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from shipway.contract.evidence import Judgement
 from shipway.contract.loadtest import LatencySeconds, LoadProfile, LoadTestSpec, StageResult
 from shipway.contract.model import SloSpec
+from shipway.loadtest.stages import least_requests
 
 __all__ = ["Memory", "judge"]
 
@@ -81,7 +82,8 @@ def _why(stage: StageResult, slo: SloSpec) -> str:
         return (
             f"the sender itself was {_ms(stage.lag_p99_seconds)} ms late (p99); this machine is too busy for this rate"
         )
-    return f"{stage.requests:,} requests are too few for a quantile of {slo.latency_quantile:g}"
+    few = f"{stage.requests:,} requests are too few for a quantile of {slo.latency_quantile:g}"
+    return f"{few}, at least {least_requests(slo):,} are needed; a greater --duration-seconds sends more"
 
 
 def _rate(stage: StageResult) -> str:

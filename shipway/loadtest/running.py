@@ -24,7 +24,7 @@ from shipway.contract.loadtest import (
     Profile,
     StageResult,
 )
-from shipway.contract.model import ModelSpec
+from shipway.contract.model import ModelSpec, SloSpec
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema
 from shipway.loadtest.judging import Memory, judge
@@ -32,7 +32,7 @@ from shipway.loadtest.scenario import NO_KEYS, Keys, fitting, fitting_keys, rows
 from shipway.loadtest.search import found_rates, next_rate
 from shipway.loadtest.sending import Address, Sender, sender
 from shipway.loadtest.slot import RunningSlot, existing_keys, running_slot
-from shipway.loadtest.stages import Planned, Sent, latency_of, stage_result
+from shipway.loadtest.stages import Planned, Sent, enough_seconds, latency_of, stage_result
 
 __all__ = ["Order", "planned_stages", "run"]
 
@@ -105,12 +105,19 @@ class _Course:
     sent: list[Sent] = field(default_factory=list[Sent])
 
 
-def planned_stages(profile: LoadProfile, requests_per_second: float, scale: float) -> list[Planned]:
-    """Returns the stages of a profile at a rate, each `scale` times as long as it says."""
-    return [
-        Planned(stage.rate_factor * requests_per_second, stage.seconds * scale, stage.judged)
-        for stage in profile.stages
-    ]
+def planned_stages(profile: LoadProfile, requests_per_second: float, scale: float, slo: SloSpec) -> list[Planned]:
+    """Returns the stages of a profile at a rate, each `scale` times as long as it says.
+
+    A judged one is longer where a low rate would bring too few requests to say anything about the objective `slo`; not
+    in a test that is shortened.
+    """
+    planned: list[Planned] = []
+    for stage in profile.stages:
+        rate, seconds = stage.rate_factor * requests_per_second, stage.seconds * scale
+        if stage.judged and scale >= 1:
+            seconds = max(seconds, enough_seconds(rate, slo))
+        planned.append(Planned(rate, seconds, stage.judged))
+    return planned
 
 
 def run(order: Order, say: Callable[[str], None], now: Callable[[], datetime]) -> LoadTestResult:
@@ -127,9 +134,9 @@ def run(order: Order, say: Callable[[str], None], now: Callable[[], datetime]) -
         ShipwayError: when nothing could be measured: no slot, no answer, or another version's.
     """
     spec, profile = order.spec.loadtest, PROFILES[order.profile]
-    stages = planned_stages(profile, order.rate, order.scale)
-    _refuse_too_many(stages, spec)
     bundle, served, schema = _version(order)
+    stages = planned_stages(profile, order.rate, order.scale, served.slo)
+    _refuse_too_many(stages, spec)
     keys = _keys(order, served, schema, say)
     bodies, logged = _bodies(order, schema, stages, keys)
     say(f"{len(bodies):,} different requests, {logged:,} of them from the prediction log")
@@ -273,9 +280,12 @@ def _search(
         ]
         rate = next_rate(known, spec.max_requests_per_second)
         so_far = sum(sent.requests for sent in course.sent)
-        if rate is None or so_far + rate * seconds > spec.max_requests:
+        if rate is None:
             return
-        _send(order, sending, course, Planned(rate, seconds, searched=True), url, say)
+        lasting = max(seconds, enough_seconds(rate, served.slo)) if order.scale >= 1 else seconds
+        if so_far + rate * lasting > spec.max_requests:
+            return
+        _send(order, sending, course, Planned(rate, lasting, searched=True), url, say)
 
 
 def _result(

@@ -1,17 +1,25 @@
 """From what was sent to what a stage says: percentiles from the intended arrival, failures, and the objective."""
+# scipy ships no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from scipy.special import gammainccinv
+
 from shipway.contract.loadtest import LatencySeconds, StageResult
 from shipway.contract.model import SloSpec
 
-__all__ = ["Planned", "Sent", "latency_of", "percentile", "stage_result"]
+__all__ = ["Planned", "Sent", "enough_seconds", "latency_of", "least_requests", "percentile", "stage_result"]
 
 # A sender that is later than this share of the objective cannot say who was slow.
 _LAG_SHARE = 0.25
+# A test that nobody waits for is not made.
+_MOST_ENOUGH_SECONDS = 600.0
+# How often a stage of that length has too few requests all the same.
+_TOO_FEW_PROBABILITY = 1e-4
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,25 @@ class Sent:
         return len(self.latencies_seconds) + self.failures
 
 
+def least_requests(slo: SloSpec) -> int:
+    """Returns how many requests a stage needs to say anything about the quantile: one may be slow among so many.
+
+    >>> least_requests(SloSpec(latency_seconds=0.1, latency_quantile=0.95, error_ratio=0.01))
+    20
+    """
+    return math.ceil(1 / (1 - slo.latency_quantile) - 1e-9)
+
+
+def enough_seconds(requests_per_second: float, slo: SloSpec) -> float:
+    """Returns how long a stage has to last for `least_requests`, at most ten minutes.
+
+    Arrivals are a Poisson process, of which fewer than `k` come with the probability Q(k, mean), the regularised upper
+    incomplete gamma function; its inverse is the mean at which that is as rare as it may be.
+    """
+    mean = float(gammainccinv(least_requests(slo), _TOO_FEW_PROBABILITY))
+    return min(_MOST_ENOUGH_SECONDS, mean / requests_per_second)
+
+
 def percentile(ordered: Sequence[float], quantile: float) -> float:
     """Returns the smallest of the ordered values that at least `quantile` of all do not exceed (nearest rank).
 
@@ -103,7 +130,7 @@ def _objective_met(sent: Sent, slow: int, lag_seconds: float, slo: SloSpec) -> b
     slowly = slow > (1 - slo.latency_quantile) * answered + 1e-9
     if failing:
         return False
-    if sent.requests < math.ceil(1 / (1 - slo.latency_quantile) - 1e-9):
+    if sent.requests < least_requests(slo):
         return None
     if slowly:
         # Latency is counted from the intended arrival, so the sender's own delay is in it.

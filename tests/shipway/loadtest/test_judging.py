@@ -39,7 +39,11 @@ def test_a_miss_says_by_how_much() -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"requests": 7}, "7 requests are too few for a quantile of 0.95"),
+        (
+            {"requests": 7},
+            "7 requests are too few for a quantile of 0.95, at least 20 are needed; "
+            "a greater --duration-seconds sends more",
+        ),
         (
             {"slow": 100, "lag_p99_seconds": 0.05},
             "the sender itself was 50 ms late (p99); this machine is too busy for this rate",

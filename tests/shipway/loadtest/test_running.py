@@ -195,3 +195,23 @@ def test_an_unknown_or_foreign_bundle_ends_the_test(world: World) -> None:
     other = world.spec.model_copy(update={"name": "other"})
     with pytest.raises(ArtifactError, match=r"is a bundle of 'toy-labels', expected one of 'other'"):
         world.test(Server(world.version), spec=other)
+
+
+@pytest.mark.parametrize(
+    ("profile", "judged"), [(Profile.SMOKE, [82.1]), (Profile.LOAD, [60.0]), (Profile.SPIKE, [82.1, 82.1])]
+)
+def test_a_low_rate_is_asked_for_longer(world: World, profile: Profile, judged: list[float]) -> None:
+    """A judged stage lasts until there are requests enough to say something, and the test is evidence."""
+    result = world.test(Server(world.version), profile, requests_per_second=1.0)
+    found = [stage for stage in result.stages if stage.judged]
+    assert [round(stage.seconds, 1) for stage in found] == judged
+    assert [stage.objective_met for stage in found] == [True] * len(judged)
+    assert next(stage.seconds for stage in result.stages if not stage.judged) <= 5
+
+
+def test_a_test_that_is_shortened_stays_short(world: World) -> None:
+    """Whoever asks for three seconds gets three, and hears that they say nothing and what would help."""
+    result = world.test(Server(world.version), Profile.SMOKE, requests_per_second=1.0, duration_seconds=3.0)
+    assert sum(stage.seconds for stage in result.stages) == pytest.approx(3)
+    assert result.judgement is Judgement.INCONCLUSIVE
+    assert "1 requests are too few for a quantile of 0.95, at least 20 are needed" in result.sentence

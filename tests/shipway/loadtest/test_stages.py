@@ -1,4 +1,6 @@
 """Percentiles and the objective of one stage."""
+# scipy ships no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
 from collections import Counter
 
@@ -6,9 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import poisson
 
 from shipway.contract.model import SloSpec
-from shipway.loadtest.stages import Planned, Sent, latency_of, percentile, stage_result
+from shipway.loadtest.stages import (
+    Planned,
+    Sent,
+    enough_seconds,
+    latency_of,
+    least_requests,
+    percentile,
+    stage_result,
+)
 
 SLO = SloSpec(error_ratio=0.01, latency_seconds=0.1, latency_quantile=0.95)
 PLANNED = Planned(20, 10)
@@ -34,6 +45,17 @@ def test_a_percentile_is_the_nearest_rank(values: list[float], quantile: float) 
     if abs(rank - round(rank)) > 1e-6:
         assert percentile(ordered, quantile) == expected
     assert percentile(ordered, quantile) in ordered
+
+
+@settings(deadline=None)
+@given(st.floats(0.01, 1000), st.floats(0.5, 0.999))
+def test_a_stage_that_lasts_long_enough_has_enough_requests(rate: float, quantile: float) -> None:
+    """Fewer than the quantile needs come once in ten thousand stages, unless ten minutes are too short."""
+    slo = SLO.model_copy(update={"latency_quantile": quantile})
+    seconds, least = enough_seconds(rate, slo), least_requests(slo)
+    assert seconds <= 600
+    if seconds < 600:
+        assert poisson.cdf(least - 1, rate * seconds) == pytest.approx(1e-4, rel=1e-3)
 
 
 @settings(deadline=None)
