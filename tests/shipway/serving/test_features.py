@@ -61,7 +61,8 @@ class Flaky:
 def reader(
     does: Callable[[], None], counts: Counts, clock: Callable[[], float] = time.monotonic, **spec: Any
 ) -> FeatureReader:
-    made = FeaturesSpec(reads=(READ,), **({"timeout_seconds": 0.1, "circuit": CIRCUIT} | spec))
+    # Long enough for a thread that has to wait for a busy machine; who tests the deadline itself says another.
+    made = FeaturesSpec(reads=(READ,), **({"timeout_seconds": 10, "circuit": CIRCUIT} | spec))
     return FeatureReader(made, StubStore(FRESH, does), counts, clock)
 
 
