@@ -54,8 +54,8 @@ __all__ = ["build_retraining", "cron_schedule", "refuse_unfit_schedules"]
 _ROW = PERIODIC[RETRAINER_JOB]
 # What a run takes besides its training: clone, traffic, image, load tests.
 _AROUND_SECONDS = 3600
-# What surrounds the process that trains, whose own limit is `memory_mib`. Measured: a run with all that it imports takes
-# 140 MiB; when the training has ended, a load test with its slot and its sender 608 MiB (digits).
+# What surrounds the process that trains, whose own limit is `memory_mib`. Measured: a run with all that it imports
+# takes 140 MiB; when the training has ended, a load test with its slot and its sender 608 MiB (digits).
 _AROUND_MIB = 1024
 _CPU_MILLICORES = 1000
 _TEMPORARY_MIB = 4096

@@ -1,9 +1,12 @@
 """How requests come to the model: each in a thread of its own, or those that wait together in one call."""
 
 import asyncio
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -17,18 +20,50 @@ __all__ = ["BatchedCalls", "Deadlines", "ModelCalls", "SingleCalls"]
 Rows = Sequence[Mapping[str, Any]]
 Predict = Callable[[Rows], object]
 Ended = Callable[[], None]
-# Who waits for a call, and who is told of its end.
-Told = Sequence[tuple["asyncio.Future[Any]", Ended]]
 
 # How long a request waits for the call before it: past that, the call is slow and the next one begins beside it.
 _PATIENCE_SECONDS = 0.02
 # How long a request waits for as many others as the last call had: clients that were answered together come back one
 # after the other within this time. One that comes alone after one that came alone waits for nobody.
 _LINGER_SECONDS = 0.001
+# How long a joint call may take when it does not compute, and below which share of its time that is said of it.
+_HANGS_SECONDS, _IDLE_RATIO = 0.5, 0.5
 
 
 def _nobody() -> None:
     """Is told that a call has ended, where nobody wants to know."""
+
+
+class _Request:
+    """One request that waits for a call: its rows, what its caller waits for, and who is told of its end, once."""
+
+    __slots__ = ("_ended", "future", "rows")
+
+    def __init__(self, rows: Rows, future: "asyncio.Future[Any]", ended: Ended) -> None:
+        self.rows, self.future, self._ended = rows, future, ended
+
+    def end(self) -> None:
+        ended, self._ended = self._ended, _nobody
+        ended()
+
+
+class _Effort:
+    """How much of a call's time is computing, by the clock of the thread in which it runs."""
+
+    def __init__(self) -> None:
+        self._began: tuple[int, float, float] | None = None
+
+    def begin(self) -> None:
+        """Called in that thread, which lives as long as the call."""
+        self._began = threading.get_ident(), time.monotonic(), time.thread_time()
+
+    def is_idle(self) -> bool:
+        """Returns whether a call that has not ended has mostly waited; not so when it has not begun."""
+        if self._began is None:
+            return False
+        thread, wall_seconds, cpu_seconds = self._began
+        computed_seconds = time.clock_gettime(time.pthread_getcpuclockid(thread)) - cpu_seconds
+        return computed_seconds < _IDLE_RATIO * (time.monotonic() - wall_seconds)
 
 
 class ModelCalls(Protocol):
@@ -105,7 +140,7 @@ class SingleCalls:
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         work = self._threads.submit(self._call, rows)
-        work.add_done_callback(lambda done: _on(loop, _settle, [(future, ended)], done))
+        work.add_done_callback(partial(_on, loop, _settle, [_Request(rows, future, ended)]))
         return future
 
     def close(self) -> None:
@@ -120,25 +155,30 @@ class BatchedCalls:
     """One call for all requests that came while the last one ran; nobody waits when the model is idle.
 
     A request shares only success: when the joint call raises or answers anything but a finite number a row, each of
-    its requests is called alone, so that one caller's row is never another's error.
+    its requests is called alone, and so is each of one that hangs, beside it: one caller's row is never another's
+    error. A call that is long because it computes is let be, for computing it again would take as long again.
 
     Args:
         predict: the model.
-        threads: so many calls at once; a second one begins only when the first is slow.
+        threads: so many requests at once; a second call begins only when the first is slow.
         max_rows: of one call.
+        hangs_seconds: a joint call that takes longer, and does not compute, hangs.
     """
 
-    def __init__(self, predict: Predict, threads: int, max_rows: int = MAX_ROWS) -> None:
-        self._predict, self._max_rows = predict, max_rows
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="model")
-        self._waiting: list[tuple[Rows, asyncio.Future[Any], Ended]] = []
+    def __init__(
+        self, predict: Predict, threads: int, max_rows: int = MAX_ROWS, hangs_seconds: float = _HANGS_SECONDS
+    ) -> None:
+        self._predict, self._max_rows, self._hangs_seconds = predict, max_rows, hangs_seconds
+        # A request of a call that hangs may have two threads: of that call, and of its own.
+        self._threads = ThreadPoolExecutor(2 * threads, thread_name_prefix="model")
+        self._waiting: list[_Request] = []
         self._running, self._expected = 0, 1
 
     def submit(self, rows: Rows, ended: Ended = _nobody) -> "asyncio.Future[Any]":
         """Returns what will be the model's answer for `rows`."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        self._waiting.append((rows, future, ended))
+        self._waiting.append(_Request(rows, future, ended))
         if self._running:
             if len(self._waiting) == 1:
                 loop.call_later(_PATIENCE_SECONDS, self._begin, future)
@@ -155,24 +195,34 @@ class BatchedCalls:
 
     def _begin(self, patient: "asyncio.Future[Any] | None" = None) -> None:
         # A timer whose request has long been taken along has nothing to begin.
-        if not self._waiting or (patient is not None and self._waiting[0][1] is not patient):
+        if not self._waiting or (patient is not None and self._waiting[0].future is not patient):
             return
         taken, count = 0, 0
-        for rows, _, _ in self._waiting:
-            if taken and count + len(rows) > self._max_rows:
+        for one in self._waiting:
+            if taken and count + len(one.rows) > self._max_rows:
                 break
             taken += 1
-            count += len(rows)
+            count += len(one.rows)
         batch, self._waiting = self._waiting[:taken], self._waiting[taken:]
         self._running += 1
         self._expected = taken
         loop = asyncio.get_running_loop()
-        work = self._threads.submit(self._call, [rows for rows, _, _ in batch])
-        work.add_done_callback(lambda done: _on(loop, self._end, [(future, ended) for _, future, ended in batch], done))
+        effort = _Effort()
+        work = self._threads.submit(self._call, [one.rows for one in batch], effort)
+        parting = loop.call_later(self._hangs_seconds, self._part, loop, batch, effort) if taken > 1 else None
+        work.add_done_callback(partial(_on, loop, self._end, batch, parting))
         if self._waiting:
-            loop.call_later(_PATIENCE_SECONDS, self._begin, self._waiting[0][1])
+            loop.call_later(_PATIENCE_SECONDS, self._begin, self._waiting[0].future)
 
-    def _call(self, batch: list[Rows]) -> list[object]:
+    def _part(self, loop: asyncio.AbstractEventLoop, batch: list[_Request], effort: _Effort) -> None:
+        """Calls each request of a joint call that hangs alone; whichever call of it ends first has its answer."""
+        late = [one for one in batch if not one.future.done()] if effort.is_idle() else []
+        for one in late:
+            alone = self._threads.submit(self._call, [one.rows], _Effort())
+            alone.add_done_callback(partial(_on, loop, _settle, [one]))
+
+    def _call(self, batch: list[Rows], effort: _Effort) -> list[object]:
+        effort.begin()
         if len(batch) == 1:
             return [_attempt(self._predict, batch[0])]
         rows = [row for one in batch for row in one]
@@ -182,15 +232,18 @@ class BatchedCalls:
         ends = list(accumulate(len(one) for one in batch))
         return [values[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
-    def _end(self, told: Told, done: "Future[list[object]]") -> None:
+    def _end(self, told: Sequence[_Request], parting: asyncio.TimerHandle | None, done: "Future[list[object]]") -> None:
         self._running -= 1
+        # A timer keeps the rows until its time has come.
+        if parting:
+            parting.cancel()
         _settle(told, done)
         if done.cancelled():
             return
         if len(self._waiting) >= self._expected:
             self._begin()
         elif self._waiting:
-            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._begin, self._waiting[0][1])
+            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._begin, self._waiting[0].future)
 
 
 class _Raised:
@@ -213,24 +266,24 @@ def _numbers(raw: object, count: int) -> NDArray[np.float64] | None:
     return values if values.shape == (count,) and np.isfinite(values).all() else None
 
 
-def _settle(told: Told, done: "Future[list[object]]") -> None:
+def _settle(told: Sequence[_Request], done: "Future[list[object]]") -> None:
     """Gives each request its part of a call that has ended; nothing to one that waits no longer."""
     if done.cancelled():
-        for future, ended in told:
-            ended()
-            future.cancel()
+        for one in told:
+            one.end()
+            one.future.cancel()
         return
     # What ends a process, raised by a model: nobody of the batch has an answer.
     fatal = done.exception()
     answers = [_Raised(fatal)] * len(told) if fatal else done.result()
-    for (future, ended), answer in zip(told, answers, strict=True):
-        ended()
-        if future.done():
+    for one, answer in zip(told, answers, strict=True):
+        one.end()
+        if one.future.done():
             continue
         if isinstance(answer, _Raised):
-            future.set_exception(answer.error)
+            one.future.set_exception(answer.error)
         else:
-            future.set_result(answer)
+            one.future.set_result(answer)
 
 
 def _on(loop: asyncio.AbstractEventLoop, end: Callable[..., None], *arguments: object) -> None:

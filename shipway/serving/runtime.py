@@ -41,6 +41,8 @@ _HEARTBEAT_SECONDS = 5.0
 _WARM_UP_RETRY_SECONDS = 1.0
 # How soon a slot learns that another version went live beside it.
 _FOLLOW_SECONDS = 1.0
+# Of its time: so long a call may hang before its requests are called one by one.
+_HANGS_SHARE = 0.25
 
 
 class Model(Protocol):
@@ -129,7 +131,13 @@ class Runtime:
         # A rehearsal fails a share of the calls, so each request needs its own. Otherwise those that wait share one:
         # as many threads as requests, in a model that lets go of the interpreter often, halve what a slot can answer.
         self._calls = (
-            BatchedCalls(self._predict, spec.max_concurrency, most_rows(model.schema))
+            BatchedCalls(
+                self._predict,
+                spec.max_concurrency,
+                most_rows(model.schema),
+                # What is called alone then has most of its time left.
+                hangs_seconds=_HANGS_SHARE * spec.timeout_seconds,
+            )
             if faults is None
             else SingleCalls(self._predict, spec.max_concurrency)
         )

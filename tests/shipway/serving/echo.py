@@ -40,13 +40,14 @@ class Echo(ModelService):
 
     def predict(self, rows):
         if OBEYS:
-            match rows[0]["does"]:
-                case "raise":
-                    raise RuntimeError(f"cannot predict for {dict(rows[0])}")
-                case "nan":
-                    return np.full(len(rows), np.nan)
-                case "hang":
-                    time.sleep(30)
+            # Each row for itself: those of several requests come in one call.
+            if any(row["does"] == "hang" for row in rows):
+                time.sleep(30)
+            for row in rows:
+                if row["does"] == "raise":
+                    raise RuntimeError(f"cannot predict for {dict(row)}")
+            if any(row["does"] == "nan" for row in rows):
+                return np.array([np.nan if row["does"] == "nan" else row["amount"] for row in rows])
         return np.array([row.get("sales_v1:items", row["amount"]) for row in rows], dtype=float) + self.offset
 
     def entities(self, row):

@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -143,6 +145,62 @@ def test_everybody_is_answered_whatever_the_order() -> None:
         calls.close()
 
     asyncio.run(run())
+
+
+def _hangs(go: threading.Event) -> Callable[[Rows], object]:
+    """Returns a model that waits until `go` when a row is below 0."""
+
+    def predict(asked: Rows) -> object:
+        if any(row["n"] < 0 for row in asked):
+            assert go.wait(10)
+        return np.array([row["n"] for row in asked], dtype=float)
+
+    return predict
+
+
+def test_a_row_that_hangs_keeps_nobody_else_waiting() -> None:
+    """Those that share its call are called alone beside it; each is told of its end once, and it has its own answer."""
+
+    async def run() -> None:
+        go, ended = threading.Event(), list[int]()
+        calls = BatchedCalls(_hangs(go), 4, hangs_seconds=0.05)
+        numbers = [1, -1, 2, 3]
+        futures = [calls.submit(rows(number), partial(ended.append, number)) for number in numbers]
+        async with asyncio.timeout(10):
+            assert [list(await futures[place]) for place in (0, 2, 3)] == [[1], [2], [3]]
+            assert sorted(ended) == [1, 2, 3]
+            assert not futures[1].done()
+            go.set()
+            assert list(await futures[1]) == [-1]
+            # The joint call ends too, and has nothing more to say.
+            while calls._running:
+                await asyncio.sleep(0.001)
+        assert sorted(ended) == [-1, 1, 2, 3]
+        calls.close()
+
+    asyncio.run(run())
+
+
+def test_a_call_that_computes_for_long_is_let_be() -> None:
+    """To compute it again beside it would take as long again."""
+    asked: list[int] = []
+
+    def predict(given: Rows) -> object:
+        asked.append(len(given))
+        ends = time.thread_time() + 0.3
+        while time.thread_time() < ends:
+            pass
+        return np.array([row["n"] for row in given], dtype=float)
+
+    async def run() -> None:
+        calls = BatchedCalls(predict, 4, hangs_seconds=0.05)
+        async with asyncio.timeout(10):
+            answers = await asyncio.gather(*(calls.submit(rows(number)) for number in range(3)))
+        assert [list(one) for one in answers] == [[0], [1], [2]]
+        calls.close()
+
+    asyncio.run(run())
+    assert asked == [3]
 
 
 @pytest.mark.parametrize("make", [BatchedCalls, SingleCalls])
