@@ -99,7 +99,7 @@ class FieldSpec(Spec):
         return tuple(f"{self.name}.{measure}" for measure in self.measures)
 
     def test(self) -> Callable[[Any], bool]:
-        """Returns what says quickly that a value is fine; of one that it refuses, `check` says whether it is."""
+        """Returns what tells quickly that a value is fine; about any other, `check` has to be asked."""
         absent = (type(None),) if self.nullable else ()
         if self.kind in (FieldKind.NUMBER, FieldKind.INTEGER):
             kinds = frozenset({int, *absent} if self.kind is FieldKind.INTEGER else {int, float, *absent})

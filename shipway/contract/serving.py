@@ -140,7 +140,7 @@ class ServingSpec(Spec):
         cached_max_entries: so many answers are kept, the one given longest ago leaves first; about 260 bytes each.
         cached_by: what makes two requests the same; `unit` knows requests of one row with a unit id.
         dead_letter_max_mib: so large may the file of unanswered requests grow, for each slot; the older half leaves.
-        runtime: `bentoml`, or `direct`, one leaner process that answers under the same contract.
+        runtime: `bentoml`, or `direct`, which is leaner: the same contract without BentoML around it.
     """
 
     timeout_seconds: Annotated[float, Field(gt=0)] = 10

@@ -114,10 +114,14 @@ def planned_stages(profile: LoadProfile, requests_per_second: float, scale: floa
     planned: list[Planned] = []
     for stage in profile.stages:
         rate, seconds = stage.rate_factor * requests_per_second, stage.seconds * scale
-        if stage.judged and scale >= 1:
-            seconds = max(seconds, enough_seconds(rate, slo))
-        planned.append(Planned(rate, seconds, stage.judged))
+        lasting = _lasting_seconds(rate, seconds, scale, slo) if stage.judged else seconds
+        planned.append(Planned(rate, lasting, stage.judged))
     return planned
+
+
+def _lasting_seconds(requests_per_second: float, seconds: float, scale: float, slo: SloSpec) -> float:
+    """Returns how long something that is judged lasts: `seconds`, or until it can say something, if not shortened."""
+    return max(seconds, enough_seconds(requests_per_second, slo)) if scale >= 1 else seconds
 
 
 def run(order: Order, say: Callable[[str], None], now: Callable[[], datetime]) -> LoadTestResult:
@@ -282,7 +286,7 @@ def _search(
         so_far = sum(sent.requests for sent in course.sent)
         if rate is None:
             return
-        lasting = max(seconds, enough_seconds(rate, served.slo)) if order.scale >= 1 else seconds
+        lasting = _lasting_seconds(rate, seconds, order.scale, served.slo)
         if so_far + rate * lasting > spec.max_requests:
             return
         _send(order, sending, course, Planned(rate, lasting, searched=True), url, say)

@@ -103,7 +103,7 @@ def build_application(runtime: Callable[[], Runtime], lifespan: Any = None) -> S
 
     return Starlette(
         routes=[
-            on("/predict", "POST", predict),
+            on("/predict", "POST", _predict),
             on("/feedback", "POST", _feedback),
             on("/openapi.json", "GET", _open_api),
             on("/v2", "GET", _server_metadata),
@@ -124,24 +124,17 @@ async def guarded(handler: _Handler, request: Request, runtime: Runtime) -> Resp
     try:
         return await handler(request, runtime)
     except Exception as error:  # noqa: BLE001 - left to the server below, its text would go into the log
-        return _failed(error)
+        _LOGGER.error("a request ended with %s", described(error))
+        return JSONResponse({"error": f"this slot failed with {type(error).__name__}"}, 500)
 
 
 async def predict(request: Request, runtime: Runtime) -> Response:
-    """Returns the answer to `POST /predict`, `guarded`."""
-    try:
-        return await _answered(request, runtime, _as_it_is, _shown)
-    except Exception as error:  # noqa: BLE001 - as in `guarded`
-        return _failed(error)
+    """Returns the answer to `POST /predict`, as the application's own route does."""
+    return await guarded(_predict, request, runtime)
 
 
-def _failed(error: Exception) -> Response:
-    _LOGGER.error("a request ended with %s", described(error))
-    return JSONResponse({"error": f"this slot failed with {type(error).__name__}"}, 500)
-
-
-def _as_it_is(document: dict[str, Any]) -> dict[str, Any]:
-    return document
+async def _predict(request: Request, runtime: Runtime) -> Response:
+    return await _answered(request, runtime, lambda document: document, _shown)
 
 
 def _shown(_: dict[str, Any], answer: Answer) -> str:
@@ -180,7 +173,8 @@ async def _answered(
         document = await _document(request, headers, runtime)
         asked = check_rows(rows(document), _believed(request, headers, runtime), runtime.schema, _now)
         answer, outcome = await runtime.answer(asked)
-        return _Predicted(show(document, answer), runtime, answer)
+        told = {"x-prediction-id": answer.prediction_ids[0], "x-served-by": answer.source}
+        return _Json(show(document, answer), _headers(runtime, told))
     except Rejected as rejected:
         outcome = Outcome.REJECTED_INPUT
         runtime.measures.violations(rejected.violations)
@@ -244,21 +238,19 @@ async def _document(request: Request, headers: Mapping[str, str], runtime: Runti
 
 
 async def _body(receive: Receive, max_bytes: int) -> bytes:
-    body, pieces, size = b"", list[bytes](), 0
-    while True:
+    pieces: list[bytes] = []
+    size, more = 0, True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
-        body = message.get("body", b"")
-        size += len(body)
+        pieces.append(message.get("body", b""))
+        size, more = size + len(pieces[-1]), message.get("more_body", False)
         if size > max_bytes:
             expected = f"at most {max_bytes} bytes"
             violation = Violation(row=BODY, field="", rule="size", got="a larger body", expected=expected)
             raise Rejected(f"the body is larger than {max_bytes} bytes", [violation], status=413)
-        if not message.get("more_body", False):
-            # Most come in one piece.
-            return b"".join((*pieces, body)) if pieces else body
-        pieces.append(body)
+    return b"".join(pieces)
 
 
 def _headers_of(request: Request) -> dict[str, str]:
@@ -271,17 +263,14 @@ def _headers_of(request: Request) -> dict[str, str]:
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
-class _Predicted(Response):
-    """A prediction in JSON, encoded before, whose headers need no looking through; they begin with `_headers`'s."""
+class _Json(Response):
+    """An answer in JSON, encoded before, whose headers need no looking through."""
 
-    def __init__(self, content: str, runtime: Runtime, answer: Answer) -> None:
+    def __init__(self, content: str, headers: Mapping[str, str]) -> None:
         self.status_code, self.background, self.body = 200, None, content.encode()
         self.raw_headers = [
-            (b"x-model-version", runtime.version.encode()),
-            (b"x-slot", runtime.slot.encode()),
-            (b"x-prediction-id", answer.prediction_ids[0].encode()),
-            (b"x-served-by", answer.source.encode()),
-            (b"content-length", b"%d" % len(self.body)),
+            *((name.encode(), value.encode()) for name, value in headers.items()),
+            (b"content-length", str(len(self.body)).encode()),
             (b"content-type", b"application/json"),
         ]
 

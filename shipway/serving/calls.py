@@ -26,8 +26,9 @@ _PATIENCE_SECONDS = 0.02
 # How long a request waits for as many others as the last call had: clients that were answered together come back one
 # after the other within this time. One that comes alone after one that came alone waits for nobody.
 _LINGER_SECONDS = 0.001
-# How long a joint call may take when it does not compute, and below which share of its time that is said of it.
-_HANGS_SECONDS, _IDLE_RATIO = 0.5, 0.5
+# A call that computes for less than this share of its time waits for something. It is far below what a call gets on a
+# busy machine or below a pod's limit: to compute that again would only add to the load.
+_IDLE_RATIO = 0.05
 
 
 def _nobody() -> None:
@@ -54,11 +55,15 @@ class _Effort:
         self._began: tuple[int, float, float] | None = None
 
     def begin(self) -> None:
-        """Called in that thread, which lives as long as the call."""
+        """Called in that thread when the call begins."""
         self._began = threading.get_ident(), time.monotonic(), time.thread_time()
 
+    def end(self) -> None:
+        """Called in that thread when the call ends: of a thread that is gone nobody may ask the clock."""
+        self._began = None
+
     def is_idle(self) -> bool:
-        """Returns whether a call that has not ended has mostly waited; not so when it has not begun."""
+        """Returns whether a call that runs has only waited so far; not so before and after it runs."""
         if self._began is None:
             return False
         thread, wall_seconds, cpu_seconds = self._began
@@ -156,7 +161,7 @@ class BatchedCalls:
 
     A request shares only success: when the joint call raises or answers anything but a finite number a row, each of
     its requests is called alone, and so is each of one that hangs, beside it: one caller's row is never another's
-    error. A call that is long because it computes is let be, for computing it again would take as long again.
+    error. A call that is long because it computes is let be, and with it those that share it.
 
     Args:
         predict: the model.
@@ -165,9 +170,7 @@ class BatchedCalls:
         hangs_seconds: a joint call that takes longer, and does not compute, hangs.
     """
 
-    def __init__(
-        self, predict: Predict, threads: int, max_rows: int = MAX_ROWS, hangs_seconds: float = _HANGS_SECONDS
-    ) -> None:
+    def __init__(self, predict: Predict, threads: int, max_rows: int = MAX_ROWS, *, hangs_seconds: float) -> None:
         self._predict, self._max_rows, self._hangs_seconds = predict, max_rows, hangs_seconds
         # A request of a call that hangs may have two threads: of that call, and of its own.
         self._threads = ThreadPoolExecutor(2 * threads, thread_name_prefix="model")
@@ -223,6 +226,12 @@ class BatchedCalls:
 
     def _call(self, batch: list[Rows], effort: _Effort) -> list[object]:
         effort.begin()
+        try:
+            return self._answers(batch)
+        finally:
+            effort.end()
+
+    def _answers(self, batch: list[Rows]) -> list[object]:
         if len(batch) == 1:
             return [_attempt(self._predict, batch[0])]
         rows = [row for one in batch for row in one]

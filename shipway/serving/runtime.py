@@ -192,9 +192,8 @@ class Runtime:
             values, outcome, cause = self._raised(error)
         else:
             values, outcome, cause = await self._infer(joined(asked.rows, features))
-            if self._features:
-                # Counted when the request ends, not when the features came: more of them than requests cannot be.
-                self.measures.feature_missing(_defaults(features))
+            # Counted when the request ends, not when the features came: more of them than requests cannot be.
+            self.measures.feature_missing(_defaults(features))
         self.inputs.add(asked.rows, features, values)
         source, age = "model", None
         if values is None:

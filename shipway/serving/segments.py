@@ -149,7 +149,7 @@ def _by_hour(records: Iterable[dict[str, Any]]) -> list[tuple[str, list[dict[str
     found: list[dict[str, Any]] = []
     for record in records:
         stamp: datetime = record["event_time"]
-        # Most are of the hour of the one before: to compare takes a sixth of the time that making the hour takes.
+        # Most are of the hour of the one before: to compare takes a tenth of the time that making the hour takes.
         if begins is None or not _NO_TIME <= stamp - begins < _HOUR:
             begins = stamp.replace(minute=0, second=0, microsecond=0)
             found = hours.setdefault(begins, [])

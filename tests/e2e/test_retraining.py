@@ -93,6 +93,13 @@ class Project:
             (folder / kind / "2020-01-01T00").mkdir(parents=True)
             pq.write_table(pa.Table.from_pylist(records, schema), folder / kind / "2020-01-01T00" / "a.parquet")
 
+    def drift(self) -> None:
+        """Writes one verdict of drift, as the detector does."""
+        path = self.layout.state / "drift" / NAME / "verdicts.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        window = {"name": "day", "start": START.isoformat(), "end": (START + timedelta(days=2)).isoformat()}
+        path.write_text(json.dumps({"window": window, "status": "drifted", "kind": "input", "feature": "x"}) + "\n")
+
     def outcomes(self) -> list[dict[str, Any]]:
         """Returns every outcome of the model, in order."""
         paths = sorted((self.layout.retraining / NAME / "runs").glob("*.json"))
@@ -164,10 +171,7 @@ def test_a_killed_scheduler_finds_its_run_again(project: Project) -> None:
     """One verdict, one run: the scheduler dies, the run ends at its memory limit, and that is one failure."""
     before, served = len(project.outcomes()), project.layout.served_routes.read_bytes()
     project.describe(memory_mib=60, first_retry_seconds=3000, cool_down_seconds=0)
-    path = project.layout.state / "drift" / NAME / "verdicts.jsonl"
-    path.parent.mkdir(parents=True)
-    window = {"name": "day", "start": START.isoformat(), "end": (START + timedelta(days=2)).isoformat()}
-    path.write_text(json.dumps({"window": window, "status": "drifted", "kind": "input", "feature": "x"}) + "\n")
+    project.drift()
     with scheduler(project) as first:
         assert wait_until(lambda: running(project), READY_SECONDS)
         first.send_signal(signal.SIGKILL)
@@ -190,7 +194,8 @@ def test_a_scheduler_that_is_told_to_stop_takes_its_run_with_it(project: Project
     """By SIGTERM: neither the run nor its training outlives it, and no temporary file does."""
     project.describe(cool_down_seconds=0)
     # To a scheduler that remembers nothing the verdict is a new one.
-    shutil.rmtree(project.layout.retraining / NAME)
+    shutil.rmtree(project.layout.retraining / NAME, ignore_errors=True)
+    project.drift()
     with scheduler(project, tmp_path) as only:
         children: list[psutil.Process] = []
 

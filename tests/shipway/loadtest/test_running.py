@@ -215,3 +215,13 @@ def test_a_test_that_is_shortened_stays_short(world: World) -> None:
     assert sum(stage.seconds for stage in result.stages) == pytest.approx(3)
     assert result.judgement is Judgement.INCONCLUSIVE
     assert "1 requests are too few for a quantile of 0.95, at least 20 are needed" in result.sentence
+
+
+def test_a_search_at_low_rates_says_something_at_each(world: World) -> None:
+    """A step is longer where its rate would bring too few requests, so that the break point is found there too."""
+    result = world.test(Server(world.version, capacity=2), Profile.STRESS, requests_per_second=1.0)
+    steps = [stage for stage in result.stages if stage.searched]
+    assert steps
+    assert None not in [stage.objective_met for stage in steps]
+    assert result.break_point_per_second is not None
+    assert 2 < result.break_point_per_second < 3

@@ -50,7 +50,7 @@ def test_what_waits_is_one_call_and_each_gets_its_own() -> None:
 
     async def run() -> None:
         model = Slow()
-        calls = BatchedCalls(model, 4)
+        calls = BatchedCalls(model, 4, hangs_seconds=60)
         found = await submit_while_busy(calls, model, rows(1), rows(2, 3), rows(4))
         assert [list(one) for one in found] == [[1], [2, 3], [4]]
         assert model.calls == [1, 4]
@@ -64,7 +64,7 @@ def test_a_batch_has_a_limit_and_a_large_request_comes_alone() -> None:
 
     async def run() -> None:
         model = Slow()
-        calls = BatchedCalls(model, 4, max_rows=3)
+        calls = BatchedCalls(model, 4, max_rows=3, hangs_seconds=60)
         found = await submit_while_busy(calls, model, rows(1, 2), rows(3, 4), rows(5, 6, 7, 8), rows(9))
         assert [list(one) for one in found] == [[1, 2], [3, 4], [5, 6, 7, 8], [9]]
         assert sorted(model.calls) == [1, 1, 2, 2, 4]
@@ -93,7 +93,7 @@ def test_one_callers_row_is_nobody_elses_error(raw: object) -> None:
 
     async def run() -> None:
         model = Slow(poisoned(raw))
-        calls = BatchedCalls(model, 4)
+        calls = BatchedCalls(model, 4, hangs_seconds=60)
         found = await submit_while_busy(calls, model, rows(1), rows(13), rows(2))
         assert [list(found[0]), list(found[2])] == [[1], [2]]
         assert found[1] is raw
@@ -114,7 +114,7 @@ def test_a_slow_call_does_not_hold_the_next_one_up() -> None:
                 assert hang.wait(10)
             return np.array([row["n"] for row in asked], dtype=float)
 
-        calls = BatchedCalls(model, 4)
+        calls = BatchedCalls(model, 4, hangs_seconds=60)
         stuck = calls.submit(rows(0))
         await asyncio.sleep(0)
         async with asyncio.timeout(5):
@@ -132,7 +132,7 @@ def test_everybody_is_answered_whatever_the_order() -> None:
     """A thousand requests of one to five rows by forty callers: each gets its own numbers."""
 
     async def run() -> None:
-        calls = BatchedCalls(lambda asked: np.array([row["n"] for row in asked], dtype=float), 4)
+        calls = BatchedCalls(lambda asked: np.array([row["n"] for row in asked], dtype=float), 4, hangs_seconds=60)
 
         async def caller(number: int) -> None:
             for turn in range(25):
@@ -203,7 +203,7 @@ def test_a_call_that_computes_for_long_is_let_be() -> None:
     assert asked == [3]
 
 
-@pytest.mark.parametrize("make", [BatchedCalls, SingleCalls])
+@pytest.mark.parametrize("make", [partial(BatchedCalls, hangs_seconds=60), SingleCalls])
 def test_a_call_is_told_to_have_ended_though_nobody_waits(make: Callable[..., BatchedCalls | SingleCalls]) -> None:
     """Who gives up leaves the call to its end, and only that end makes room for another."""
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shipway.contract.metrics import PREDICTION_BINS, Outcome
-from shipway.contract.serving import FallbackSource, ServingSpec
+from shipway.contract.serving import FallbackSource, ServingRuntime, ServingSpec
 from shipway.serving.requests import Asked
 from shipway.serving.runtime import Overloaded, Unanswered
 from shipway.serving.units import RolloutStep
@@ -101,6 +101,41 @@ def test_a_slow_model_times_out_and_keeps_its_place(harness: Make) -> None:
                     await asyncio.sleep(0.005)
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("runtime", list(ServingRuntime))
+def test_a_row_that_hangs_costs_its_neighbours_a_wait_and_no_answer(harness: Make, runtime: ServingRuntime) -> None:
+    """Requests that come together share a call; the one that hangs times out alone, and no place is lost for good."""
+    release, together = threading.Event(), list[int]()
+
+    def does(rows: Any) -> Any:
+        together.append(len(rows))
+        if any(row["amount"] == 7 for row in rows):
+            release.wait(10)
+        return [row["amount"] for row in rows]
+
+    spec = CONSTANT.model_copy(update={"timeout_seconds": 2.0, "runtime": runtime, "max_concurrency": 3})
+    one = harness(StubModel(does), spec)
+
+    async def run() -> None:
+        rows = [{**ROW, "amount": amount} for amount in (1.0, 7.0, 2.0)]
+        each = [asked()._replace(rows=[row]) for row in rows]
+        first, hanging, last = await asyncio.gather(*map(one.runtime.answer, each))
+        assert [(answer.predictions, answer.source) for answer, _ in (first, last)] == [
+            ([1.0], "model"),
+            ([2.0], "model"),
+        ]
+        assert (hanging[0].source, hanging[1]) == ("constant", Outcome.TIMEOUT)
+        release.set()
+        # Three places, and all of them are free again.
+        async with asyncio.timeout(10):
+            while one.runtime._busy:
+                await asyncio.sleep(0.001)
+            answers = await asyncio.gather(*(one.runtime.answer(asked()) for _ in range(3)))
+        assert [answer.source for answer, _ in answers] == ["model"] * 3
+
+    asyncio.run(run())
+    assert together[0] == 3
 
 
 def test_entities_that_raise_are_the_models_fault(harness: Make) -> None:
