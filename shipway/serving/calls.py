@@ -49,17 +49,16 @@ class _Request:
 
 
 class _Effort:
-    """How much of a call's time is computing, by the clock of the thread in which it runs."""
+    """How much of a call's time is computing, by the clock of the thread in which it runs: a block of that thread."""
 
     def __init__(self) -> None:
         self._began: tuple[int, float, float] | None = None
 
-    def begin(self) -> None:
-        """Called in that thread when the call begins."""
+    def __enter__(self) -> None:
         self._began = threading.get_ident(), time.monotonic(), time.thread_time()
 
-    def end(self) -> None:
-        """Called in that thread when the call ends: of a thread that is gone nobody may ask the clock."""
+    def __exit__(self, *error: object) -> None:
+        # Of a thread that is gone nobody may ask the clock.
         self._began = None
 
     def is_idle(self) -> bool:
@@ -225,11 +224,8 @@ class BatchedCalls:
             alone.add_done_callback(partial(_on, loop, _settle, [one]))
 
     def _call(self, batch: list[Rows], effort: _Effort) -> list[object]:
-        effort.begin()
-        try:
+        with effort:
             return self._answers(batch)
-        finally:
-            effort.end()
 
     def _answers(self, batch: list[Rows]) -> list[object]:
         if len(batch) == 1:

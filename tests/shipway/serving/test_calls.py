@@ -1,8 +1,10 @@
 """Requests that wait together share a call of the model, and nothing else."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shipway.serving.calls import BatchedCalls, Deadlines, SingleCalls
+from shipway.serving.calls import BatchedCalls, Deadlines, SingleCalls, _Effort
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -163,19 +165,20 @@ def test_a_row_that_hangs_keeps_nobody_else_waiting() -> None:
 
     async def run() -> None:
         go, ended = threading.Event(), list[int]()
+        # As many hang as can, one for each request but one: of each the joint call and its own.
         calls = BatchedCalls(_hangs(go), 4, hangs_seconds=0.05)
-        numbers = [1, -1, 2, 3]
+        numbers = [-1, -2, -3, 1]
         futures = [calls.submit(rows(number), partial(ended.append, number)) for number in numbers]
         async with asyncio.timeout(10):
-            assert [list(await futures[place]) for place in (0, 2, 3)] == [[1], [2], [3]]
-            assert sorted(ended) == [1, 2, 3]
-            assert not futures[1].done()
+            assert list(await futures[3]) == [1]
+            assert ended == [1]
+            assert not any(future.done() for future in futures[:3])
             go.set()
-            assert list(await futures[1]) == [-1]
+            assert [list(await future) for future in futures[:3]] == [[-1], [-2], [-3]]
             # The joint call ends too, and has nothing more to say.
             while calls._running:
                 await asyncio.sleep(0.001)
-        assert sorted(ended) == [-1, 1, 2, 3]
+        assert sorted(ended) == [-3, -2, -1, 1]
         calls.close()
 
     asyncio.run(run())
@@ -201,6 +204,51 @@ def test_a_call_that_computes_for_long_is_let_be() -> None:
 
     asyncio.run(run())
     assert asked == [3]
+
+
+class Kept(list[Any]):
+    """Rows of which can be said whether somebody still holds them."""
+
+
+def test_what_was_answered_is_let_go() -> None:
+    """The timer that looks for calls that hang does not keep the rows of those that have ended."""
+
+    async def run() -> None:
+        calls = BatchedCalls(_hangs(threading.Event()), 4, hangs_seconds=60)
+        asked = [Kept(rows(number)) for number in range(3)]
+        held = [weakref.ref(one) for one in asked]
+        async with asyncio.timeout(10):
+            await asyncio.gather(*map(calls.submit, asked))
+            del asked
+            while any(one() is not None for one in held):
+                gc.collect()
+                await asyncio.sleep(0.001)
+        calls.close()
+
+    asyncio.run(run())
+
+
+def test_of_a_call_that_is_over_nothing_is_said() -> None:
+    """It is idle only while it runs: before and after, nobody asks for the clock of a thread that may be gone."""
+    effort = _Effort()
+    assert not effort.is_idle()
+    begun, go = threading.Event(), threading.Event()
+
+    def call() -> None:
+        with effort:
+            begun.set()
+            assert go.wait(10)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert begun.wait(10)
+    deadline = time.monotonic() + 10
+    while not effort.is_idle():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    go.set()
+    thread.join()
+    assert not effort.is_idle()
 
 
 @pytest.mark.parametrize("make", [partial(BatchedCalls, hangs_seconds=60), SingleCalls])

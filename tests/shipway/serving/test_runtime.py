@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from shipway.contract.metrics import PREDICTION_BINS, Outcome
-from shipway.contract.serving import FallbackSource, ServingRuntime, ServingSpec
+from shipway.contract.serving import FallbackSource, ServingSpec
 from shipway.serving.requests import Asked
 from shipway.serving.runtime import Overloaded, Unanswered
 from shipway.serving.units import RolloutStep
@@ -103,8 +103,7 @@ def test_a_slow_model_times_out_and_keeps_its_place(harness: Make) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("runtime", list(ServingRuntime))
-def test_a_row_that_hangs_costs_its_neighbours_a_wait_and_no_answer(harness: Make, runtime: ServingRuntime) -> None:
+def test_a_row_that_hangs_costs_its_neighbours_a_wait_and_no_answer(harness: Make) -> None:
     """Requests that come together share a call; the one that hangs times out alone, and no place is lost for good."""
     release, together = threading.Event(), list[int]()
 
@@ -114,7 +113,7 @@ def test_a_row_that_hangs_costs_its_neighbours_a_wait_and_no_answer(harness: Mak
             release.wait(10)
         return [row["amount"] for row in rows]
 
-    spec = CONSTANT.model_copy(update={"timeout_seconds": 2.0, "runtime": runtime, "max_concurrency": 3})
+    spec = CONSTANT.model_copy(update={"timeout_seconds": 2.0, "max_concurrency": 3})
     one = harness(StubModel(does), spec)
 
     async def run() -> None:

@@ -147,6 +147,7 @@ ENVELOPES: dict[str, Kind] = {
     "too many rows": envelope(b'{"rows": [' + b"1," * 1000 + b"1]}", "rows", "length", "1 to 1000 rows"),
     "a hundred thousand rows": envelope(b'{"rows": [' + b"1," * 99_999 + b"1]}", "rows", "length", "1 to 1000 rows"),
     "duplicate rows": envelope(GOOD[:-1] + b', "rows": []}', "rows", "duplicate", "each key once"),
+    "duplicate rows, both of them good": envelope(GOOD[:-1] + b", " + GOOD[1:], "rows", "duplicate", "each key once"),
     "duplicate unit id": envelope(b'{"unit_id": "a", "unit_id": "a", ' + GOOD[1:], "unit_id", "duplicate", "once"),
     "duplicate by another spelling": envelope(GOOD[:-1] + b', "r\\u006fws": []}', "rows", "duplicate", "each key once"),
     **{
