@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
@@ -153,9 +153,10 @@ def sender(address: Address, bodies: Sequence[str], units: str, say: Callable[[s
             one.start(bodies, units)
             yield one
         finally:
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    stream.close()
+            # Closing sends what could not be sent before; that the sender is gone was said then.
+            with suppress(BrokenPipeError):
+                cast(IO[str], process.stdin).close()
+            cast(IO[str], process.stdout).close()
             process.terminate()
             try:
                 process.wait(_END_SECONDS)

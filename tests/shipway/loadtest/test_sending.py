@@ -1,11 +1,13 @@
 """The sender as a real process, against a server that stands still for a second."""
 
 import http.server
+import os
 import statistics
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -132,3 +134,19 @@ def test_a_server_that_is_down_fails_every_request_and_a_bad_sender_says_why(mon
         sender(Address(url, "/predict", 2), ["{}"], "loadtest-1", lambda _: None) as sending,
     ):
         sending.send(Planned(20, 0.5), seed=1)
+
+
+def test_a_sender_that_ends_between_stages_is_the_same_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be written to it is not written once more when its pipe is closed."""
+    os.mkfifo(gone := tmp_path / "gone")
+    (script := tmp_path / "sender").write_text(
+        f"#!/bin/sh\nread -r line\nexec 0<&-\necho so it ends >&2\necho >'{gone}'\nexit 3\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(script))
+    with sender(Address("http://127.0.0.1:9", "/predict", 2), ["{}"], "loadtest-1", lambda _: None) as sending:
+        gone.read_text()
+        with pytest.raises(ShipwayError, match=r"the sender of requests ended with status 3: so it ends"):
+            sending.send(Planned(20, 0.5), seed=1)
