@@ -241,7 +241,8 @@ class Controller:
     def _judge(self) -> None:
         """Looks once at every rollout under way and does what the evidence says."""
         models = self.rollouts.due(self.served)
-        watched = self.target.watch(model.spec for model in models.values())
+        specs = {name: model.spec for name, model in self.served.items() if under_way(model.state)}
+        watched = self.target.watch(specs, models.keys())
         seen = self.rollouts.ask(models, self.target.failed, self.problems)
         for name, model in models.items():
             unconfirmed = self.target.unconfirmed(name)

@@ -1,7 +1,7 @@
 """The local target: routes in files, a gateway that watches them, slots on loopback."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from shipway.contract.layout import LocalLayout
@@ -102,11 +102,10 @@ class LocalTarget:
                 return ready
             time.sleep(_LAG_POLL_SECONDS)
 
-    def watch(self, specs: Iterable[RouteSpec]) -> Mapping[str, Readiness]:
-        """Returns which slots are ready by the answers of the last half second."""
-        judged = list(specs)
-        self._probes.refresh(judged)
-        return {spec.model: readiness(spec, self._report(), self._probes) for spec in judged}
+    def watch(self, specs: Mapping[str, RouteSpec], due: Collection[str]) -> Mapping[str, Readiness]:
+        """Returns which slots are ready by the answers of the last half second, or by the last word of a late one."""
+        self._probes.refresh(specs, due)
+        return {model: readiness(specs[model], self._report(), self._probes) for model in due}
 
     def failed(self, model: str) -> Mapping[Slot, int]:
         """Returns the gateway's count of attempts without an answer."""

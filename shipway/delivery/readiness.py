@@ -2,7 +2,7 @@
 
 import http.client
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
@@ -84,6 +84,8 @@ class _Known:
 class Probes:
     """What the slots say of themselves, as of at most `PROBE_SECONDS` ago; all are asked side by side.
 
+    One that is late keeps its last word until its answer comes or its time is over, which is an answer too.
+
     Args:
         ask: returns what is wrong with a model's endpoint, empty when nothing is; called in threads.
         clock: seconds on a clock that only grows.
@@ -96,15 +98,24 @@ class Probes:
         default_factory=lambda: ThreadPoolExecutor(_PROBES_AT_ONCE, thread_name_prefix="probe")
     )
 
-    def refresh(self, specs: Iterable[RouteSpec]) -> None:
-        """Asks every released slot of `specs` that was not asked lately, and forgets all others."""
-        wanted = {(spec.model, endpoint) for spec in specs for slot in Slot if (endpoint := spec.endpoint(slot)).digest}
+    def refresh(self, specs: Mapping[str, RouteSpec], due: Collection[str]) -> None:
+        """Asks every released slot of the models that are `due` and was not asked lately.
+
+        What others of `specs` said is remembered: a guard is due once a second, and a slot that takes a moment to
+        answer would begin as an unknown one each time. All that is not in `specs` is forgotten.
+        """
+        wanted = {
+            (spec.model, endpoint)
+            for spec in specs.values()
+            for slot in Slot
+            if (endpoint := spec.endpoint(slot)).digest
+        }
         self._known = {key: self._known.get(key) or _Known() for key in wanted}
-        now = self.clock()
-        for key, one in self._known.items():
+        now, judged = self.clock(), {key: one for key, one in self._known.items() if key[0] in due}
+        for key, one in judged.items():
             if one.asked is None and now - one.answered_at_seconds > PROBE_SECONDS:
                 one.asked = self._threads.submit(self.ask, *key)
-        wait([one.asked for one in self._known.values() if one.asked], PROBE_WAIT_SECONDS)
+        wait([one.asked for one in judged.values() if one.asked], PROBE_WAIT_SECONDS)
         for one in self._known.values():
             if one.asked is not None and one.asked.done():
                 one.answer, one.answered_at_seconds, one.asked = one.asked.result(), self.clock(), None

@@ -1,6 +1,6 @@
 """What the controller needs of a target: the same few verbs for a gateway of files and for a cluster."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from shipway.contract.errors import Fatal
@@ -63,8 +63,13 @@ class Target(Protocol):
         """Returns which slots are ready, after giving the gateway time to see what the slots say of themselves."""
         ...
 
-    def watch(self, specs: Iterable[RouteSpec]) -> Mapping[str, Readiness]:
-        """Returns model -> which slots are ready, for models that are judged: quickly, and not long ago."""
+    def watch(self, specs: Mapping[str, RouteSpec], due: Collection[str]) -> Mapping[str, Readiness]:
+        """Returns model -> which slots are ready, for models that are judged now: quickly, and not long ago.
+
+        Args:
+            specs: of all models whose rollout is under way.
+            due: those that are judged now; of the others what they said is remembered.
+        """
         ...
 
     def failed(self, model: str) -> Mapping[Slot, int]:

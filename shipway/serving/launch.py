@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+from shipway.artifacts.network import NO_TELEMETRY
 from shipway.bundle.served import ServedModel
 from shipway.bundle.store import verify_bundle
 from shipway.contract.documents import parse, read_json
@@ -129,6 +130,8 @@ def _environment(state: Path) -> dict[str, str]:
     home.mkdir(exist_ok=True)
     return {
         "BENTOML_DO_NOT_TRACK": "True",
+        # A service's own code may open a graph as well.
+        **dict([NO_TELEMETRY]),
         # Two slots with one home would wipe each other's metrics.
         "BENTOML_HOME": str(home),
         # Requests run side by side already; a pool of threads below each would only make them wait for each other.

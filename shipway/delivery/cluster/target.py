@@ -1,7 +1,7 @@
 """The cluster as a target: what is declared, served and ready, read once a round, and written only as it was read."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -168,9 +168,9 @@ class ClusterTarget:
         # Its share of the requests fails in the gateway, where no slot can count it.
         return Readiness({candidate: why, **ready.problems})
 
-    def watch(self, specs: Iterable[RouteSpec]) -> Mapping[str, Readiness]:
+    def watch(self, specs: Mapping[str, RouteSpec], due: Collection[str]) -> Mapping[str, Readiness]:
         """Returns which slots are ready, as they were read this round."""
-        return {spec.model: self.readiness(spec) for spec in specs}
+        return {model: self.readiness(specs[model]) for model in due}
 
     def failed(self, model: str) -> Mapping[Slot, int]:
         """Returns nothing: the gateway counts by rule, not by slot, so its counters are absent here and never zero."""

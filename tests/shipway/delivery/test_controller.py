@@ -1,6 +1,7 @@
 """The controller against a gateway that is only its files: what it follows, refuses, repairs and records."""
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from shipway.contract.errors import Fatal, Retryable
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Slot
-from shipway.contract.route import RouteSpec, SlotEndpoint
+from shipway.contract.route import Phase, RouteSpec, SlotEndpoint
 from shipway.delivery.controller import Controller, Refused
 from shipway.delivery.envoy.admin import Report
 from shipway.delivery.ledger import Ledger
@@ -31,6 +32,8 @@ class World:
         # Nobody listens on port 0: no evidence, no step.
         self.prometheus = Prometheus(0)
         self.clock: Callable[[], float] = time.monotonic
+        self.answering = threading.Event()
+        self.answering.set()
 
     def report(self) -> Report:
         if not self.gateway_up:
@@ -47,13 +50,14 @@ class World:
         made = Controller(
             LocalTarget(self.layout, 8080, self.report, self.ask, self.clock),
             FileRecords(self.layout),
-            Rollouts(self.prometheus, lambda: "now"),
+            Rollouts(self.prometheus, lambda: "now", self.clock),
             lambda: f"t{next(numbers)}",
         )
         made.load()
         return made
 
     def ask(self, model: str, endpoint: SlotEndpoint) -> str:
+        self.answering.wait(10)
         return "it is not up" if endpoint.port in self.down else ""
 
     def declare(self, blue: str = "", green: str = "", model: str = "digits") -> None:
@@ -159,6 +163,29 @@ def test_a_slot_that_is_not_ready_is_not_promoted(world: World) -> None:
     with pytest.raises(Retryable, match="bbbbbbbbbbbb in green is not ready: it is not up"):
         controller.promote("digits", "ada", "why")
     assert world.layout.served_routes.read_bytes() == before
+
+
+def test_a_slot_that_is_late_each_time_keeps_its_traffic(world: World) -> None:
+    """A guard that is due once a second among other looks remembers the answer that came after the last one."""
+    seconds = 100.0
+    world.clock = lambda: seconds
+    controller = two_versions(world)
+    controller.promote("digits", "ada", "looked at it")
+    controller.tick()
+    for _ in range(4):
+        seconds += 1.5
+        world.answering.clear()
+        controller.tick()
+        world.answering.set()
+        seconds += 0.25
+        controller.tick()
+    assert controller.newest["digits"].state.phase is Phase.GUARDING
+    assert controller.served["digits"].state.live is Slot.GREEN
+    world.down = {2001}
+    for _ in range(4):
+        seconds += 1.5
+        controller.tick()
+    assert controller.served["digits"].state.live is Slot.BLUE
 
 
 def test_a_gateway_that_is_down_is_a_problem_and_finds_its_files(world: World) -> None:

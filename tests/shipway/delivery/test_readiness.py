@@ -53,26 +53,55 @@ def slots() -> Iterator[Slots]:
         one.set()
 
 
+def refresh(probes: Probes, *judged: RouteSpec, beside: RouteSpec | None = None) -> None:
+    """Asks for the models that are judged; `beside` is under way too, and not due."""
+    specs = {one.model: one for one in (*judged, *([beside] if beside else []))}
+    probes.refresh(specs, {one.model for one in judged})
+
+
 def test_an_answer_is_believed_for_a_moment(slots: Slots) -> None:
     """Within half a second nobody is asked again; after it, what has changed meanwhile is seen."""
     probes, digits = Probes(slots.ask, slots.clock), spec("digits", 2000)
-    probes.refresh([digits])
+    refresh(probes, digits)
     slots.answers[2000] = "port 2000 answered 503"
     slots.seconds += PROBE_SECONDS
-    probes.refresh([digits])
+    refresh(probes, digits)
     assert (probes("digits", digits.blue), slots.asked) == ("", [2000])
     slots.seconds += 0.01
-    probes.refresh([digits])
+    refresh(probes, digits)
     assert (probes("digits", digits.blue), slots.asked) == ("port 2000 answered 503", [2000, 2000])
 
 
 def test_only_released_slots_of_what_is_judged_are_asked(slots: Slots) -> None:
     """An empty slot is not asked, a model that is judged no longer is forgotten, and asked anew when it comes back."""
     probes, digits, flights = Probes(slots.ask, slots.clock), spec("digits", 2000), spec("flights", 3000, green=B)
-    probes.refresh([digits, flights])
-    probes.refresh([flights])
-    probes.refresh([digits, flights])
+    refresh(probes, digits, flights)
+    refresh(probes, flights)
+    refresh(probes, digits, flights)
     assert sorted(slots.asked) == [2000, 2000, 3000, 3001]
+
+
+def test_what_is_not_due_is_not_asked_and_keeps_its_word(slots: Slots) -> None:
+    """A guard is due once a second among looks that come more often; a slot that is late then is as ready as before."""
+    probes, digits, flights = Probes(slots.ask, slots.clock), spec("digits", 2000), spec("flights", 3000)
+    refresh(probes, digits, flights)
+    slots.hanging[3000] = threading.Event()
+    for _ in range(3):
+        slots.seconds += 2 * PROBE_SECONDS
+        refresh(probes, digits, beside=flights)
+    assert slots.asked.count(3000) == 1
+    refresh(probes, digits, flights)
+    assert (probes("flights", flights.blue), slots.asked.count(3000)) == ("", 2)
+    slots.answers[3000] = "port 3000 gave no answer within 0.5 s"
+    slots.hanging[3000].set()
+
+    def heard() -> bool:
+        refresh(probes, digits, beside=flights)
+        return probes("flights", flights.blue) == "port 3000 gave no answer within 0.5 s"
+
+    # Its late word is taken in whoever is due.
+    wait_until(heard, "the slow answer is heard", 5)
+    assert slots.asked.count(3000) == 2
 
 
 def test_one_that_hangs_holds_up_nobody(slots: Slots) -> None:
@@ -82,14 +111,14 @@ def test_one_that_hangs_holds_up_nobody(slots: Slots) -> None:
     slots.answers[3000] = "port 3000 gave no answer within 0.5 s"
     for _ in range(3):
         slots.seconds += 2 * PROBE_SECONDS
-        probes.refresh([digits, flights])
+        refresh(probes, digits, flights)
         assert probes("digits", digits.blue) == ""
         assert probes("flights", flights.blue) == "it has not answered yet"
     assert slots.asked.count(3000) == 1
     slots.hanging[3000].set()
 
     def heard() -> bool:
-        probes.refresh([digits, flights])
+        refresh(probes, digits, flights)
         return probes("flights", flights.blue) == "port 3000 gave no answer within 0.5 s"
 
     wait_until(heard, "the slow answer is heard", 5)
