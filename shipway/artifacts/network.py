@@ -4,7 +4,6 @@
 # pyright: reportUnknownArgumentType=false
 
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,7 @@ from numpy.typing import NDArray
 
 from shipway.artifacts.answers import as_answers, probe, refused
 
-__all__ = ["NO_TELEMETRY", "Network", "open_network"]
-
-# The variable by which onnxruntime neither sends nor keeps anything, and its value; it is read once, at its import.
-NO_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "1")
+__all__ = ["Network", "open_network"]
 
 _FLOATS: dict[str, type[np.floating[Any]]] = {"tensor(double)": np.float64, "tensor(float)": np.float32}
 
@@ -58,8 +54,6 @@ def open_network(path: Path, width: int) -> Network:
     Raises:
         ArtifactError: when it is no such graph, or takes or answers something else.
     """
-    # It sends what it runs to its makers, and keeps an id of the person for that in their home, unless told before.
-    os.environ.setdefault(*NO_TELEMETRY)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

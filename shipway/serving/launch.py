@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from shipway.artifacts.network import NO_TELEMETRY
+from shipway.artifacts.opening import NO_TELEMETRY
 from shipway.bundle.served import ServedModel
 from shipway.bundle.store import verify_bundle
 from shipway.contract.documents import parse, read_json

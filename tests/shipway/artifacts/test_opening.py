@@ -49,8 +49,11 @@ def test_a_graph_is_nobody_elses_business(tmp_path: Path) -> None:
     # In a CI system it is silent of its own accord.
     marks = ("CI", "GITHUB_", "GITLAB_", "ORT_", "TF_BUILD", "XDG_")
     variables = {name: value for name, value in os.environ.items() if not name.startswith(marks)}
-    code = "import sys, pathlib, shipway.artifacts.network as made; made.open_network(pathlib.Path(sys.argv[1]), 3)"
-    words = [sys.executable, "-c", code, str(onnx_file(tmp_path))]
+    code = (
+        "import pathlib, sys; from shipway.artifacts.opening import open_artifact;"
+        "open_artifact(pathlib.Path(sys.argv[1]), sys.argv[2:])"
+    )
+    words = [sys.executable, "-c", code, str(onnx_file(tmp_path)), *NAMES]
     subprocess.run(words, env=variables | {"HOME": str(home)}, check=True, timeout=60)
     assert list(home.iterdir()) == []
 
