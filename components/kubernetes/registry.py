@@ -145,7 +145,8 @@ def _pod(given: dict[str, str], names: ClusterNames, cluster: KubernetesSpec, be
             readiness_probe=_probe(failure_threshold=3),
             liveness_probe=_probe(failure_threshold=6),
         ),
-        variables=object_storage_environment(cluster),
+        # Without them it tells its makers who uses it; the network policy would stop that, and it tries again.
+        variables=object_storage_environment(cluster) | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
         temporary_mib=512,
         mounts=[
             credential_files(cluster, cluster.mlflow_postgres.secret, credentials),

@@ -21,6 +21,7 @@ from shipway.contract.retraining import RetrainingSpec
 from shipway.contract.serving import FeaturesSpec, ServingSpec
 
 __all__ = [
+    "MOST_LABEL_DELAY_SECONDS",
     "EvaluationSpec",
     "GateSpec",
     "LabelsSpec",
@@ -193,18 +194,22 @@ class RolloutSpec(Spec):
         return self
 
 
+MOST_LABEL_DELAY_SECONDS = 32 * 86_400
+
+
 class LabelsSpec(Spec):
     """When and whence the truth arrives.
 
     Args:
         source: who sends it.
-        delay_seconds: how long after the prediction, typically.
+        delay_seconds: how long after the prediction, typically; 32 days at most, because a week of which the labels are
+            due must lie in the forty days of logs that are read.
         wrong_beyond: a prediction is wrong when it is farther from its label than this; 0.5 suits probabilities of
             yes and no, and class numbers.
     """
 
     source: Text = "feedback"
-    delay_seconds: Annotated[float, Field(ge=0)] = 86_400
+    delay_seconds: Annotated[float, Field(ge=0, le=MOST_LABEL_DELAY_SECONDS)] = 86_400
     wrong_beyond: Annotated[float, Field(ge=0)] = 0.5
 
 

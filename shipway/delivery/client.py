@@ -81,7 +81,7 @@ def _ask(path: Path, command: Command) -> dict[str, Any]:
 
 def _exchange(path: Path, method: str, body: str | None) -> tuple[int, dict[str, Any]]:
     connection = UnixConnection(
-        path, connect_timeout_seconds=_CONNECT_TIMEOUT_SECONDS, timeout_seconds=ANSWER_TIMEOUT_SECONDS + 1
+        path, connect_timeout_seconds=_CONNECT_TIMEOUT_SECONDS, timeout_seconds=2 * ANSWER_TIMEOUT_SECONDS + 1
     )
     try:
         connection.connect()

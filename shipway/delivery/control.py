@@ -66,32 +66,56 @@ def carry_out(controller: Controller, command: Command) -> dict[str, Any]:
     }
 
 
+class _Waiting:
+    """A command that waits: either the loop takes it, or whoever asked gives up, and never both."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self.answer: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
+        self._free = threading.Lock()
+
+    def take(self) -> bool:
+        """Returns True to the first who asks."""
+        return self._free.acquire(blocking=False)
+
+
 class Commands:
     """Commands on their way from the socket's threads to the one thread that acts."""
 
     def __init__(self) -> None:
-        self._waiting: queue.Queue[tuple[Command, queue.Queue[tuple[int, dict[str, Any]]]]] = queue.Queue()
+        self._waiting: queue.Queue[_Waiting] = queue.Queue()
         # Replaced whole by the loop, read by the socket's threads: a dictionary nobody changes needs no lock.
         self.looks: dict[str, Look] = {}
 
     def ask(self, command: Command) -> tuple[int, dict[str, Any]]:
-        """Returns the HTTP status and the answer, once the loop has come to it."""
-        answer: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
-        self._waiting.put((command, answer))
+        """Returns the HTTP status and the answer, once the loop has come to it; one that it did not is not done."""
+        one = _Waiting(command)
+        self._waiting.put(one)
         try:
-            return answer.get(timeout=ANSWER_TIMEOUT_SECONDS)
+            return one.answer.get(timeout=ANSWER_TIMEOUT_SECONDS)
         except queue.Empty:
-            waited = f"the controller did not come to it within {ANSWER_TIMEOUT_SECONDS:g} s; ask again"
-            return HTTPStatus.SERVICE_UNAVAILABLE, {"error": waited, "after_seconds": 1.0}
+            if one.take():
+                waited = f"the controller did not come to it within {ANSWER_TIMEOUT_SECONDS:g} s; ask again"
+                return HTTPStatus.SERVICE_UNAVAILABLE, {"error": waited, "after_seconds": 1.0}
+        # The loop is at it.
+        try:
+            return one.answer.get(timeout=ANSWER_TIMEOUT_SECONDS)
+        except queue.Empty:
+            told = "the controller began with it and has not ended"
+            told += f"; `shipway status {command.model}` shows what came of it"
+            return HTTPStatus.CONFLICT, {"error": told}
 
     def work(self, controller: Controller, timeout_seconds: float) -> None:
         """Carries out the next command, or returns after `timeout_seconds` without one."""
         try:
-            command, answer = self._waiting.get(timeout=timeout_seconds)
+            one = self._waiting.get(timeout=timeout_seconds)
         except queue.Empty:
             return
+        if not one.take():
+            return
+        answer = one.answer
         try:
-            answer.put((HTTPStatus.OK, carry_out(controller, command)))
+            answer.put((HTTPStatus.OK, carry_out(controller, one.command)))
         except Retryable as error:
             body = {"error": str(error), "after_seconds": error.after_seconds}
             answer.put((HTTPStatus.SERVICE_UNAVAILABLE, body))

@@ -149,6 +149,8 @@ class Controller:
         except Rejected as error:
             # The route before the refused one is still served, and it can be rolled back all the same.
             self.problems[model] = str(error)
+        # A route carries its last change alone: what was followed is entered before the command makes another.
+        self.problems |= self.records.record(self.served)
         if model not in self.served:
             known = f"known models: {', '.join(sorted(self.served)) or 'none'}"
             raise Refused(declared.broken.get(model) or f"no model {model!r} is deployed; {known}")
@@ -252,11 +254,11 @@ class Controller:
                 self._carry_out(name, model, judged)
             except (Fatal, Retryable) as error:
                 self.problems[name] = f"{judged.step.action} could not be carried out; {error}"
-                self.rollouts.unsettle(name)
+                self.rollouts.unsettle(name, model)
             if unconfirmed:
                 # Guardrails hold whatever weights are served; a step is earned at its own weight alone.
                 self.problems.setdefault(name, unconfirmed)
-                self.rollouts.unsettle(name)
+                self.rollouts.unsettle(name, model)
         self.problems |= self.records.record(self.served)
 
     def _carry_out(self, name: str, model: ServedModel, judged: Judged) -> None:

@@ -13,7 +13,7 @@ from shipway.contract.rollout import Move
 from shipway.contract.route import Phase, RolloutState, RouteSpec
 from shipway.delivery import decide
 from shipway.delivery.decide import Action, Readiness, Step
-from shipway.delivery.evidence import guard, steps
+from shipway.delivery.evidence import gate, guard, steps
 from shipway.delivery.evidence.gate import NoEvidence
 from shipway.delivery.evidence.steps import Decision
 
@@ -196,9 +196,13 @@ def _guard(
     problem = ready.problem(state.live)
     unready = _unready_seconds(progress, elapsed_seconds) if problem else 0.0
     progress = progress.changed(unready_seconds=unready)
-    if unready >= UNREADY_SECONDS and state.phase is not Phase.PAUSED:
+    if unready >= UNREADY_SECONDS:
         said = f"{short_digest(state.live_digest)} in {state.live} is not ready: {problem}"
-        return _leave(spec, state, _passed(progress, elapsed_seconds), ready, said, (), used=False)
+        left = _leave(spec, state, _passed(progress, elapsed_seconds), ready, said, (), used=False)
+        # A version that was proved bad is no place to go back to, for as long as a person thinks about it.
+        proved_bad = gate.live_bad(decide.rules_of(spec), progress.evidence)
+        if state.phase is not Phase.PAUSED or (left.move is Move.ROLL_BACK and not proved_bad):
+            return left
     if look is None:
         return _wait(state, _passed(progress, elapsed_seconds))
     decision = guard.watch(decide.rules_of(spec), progress, look, elapsed_seconds)

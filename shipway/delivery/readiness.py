@@ -77,7 +77,7 @@ class _Known:
 
     answer: str = "it has not answered yet"
     answered_at_seconds: float = float("-inf")
-    asked: Future[str] | None = None
+    asked: Future[tuple[str, float]] | None = None
 
 
 @dataclass
@@ -111,15 +111,23 @@ class Probes:
             if (endpoint := spec.endpoint(slot)).digest
         }
         self._known = {key: self._known.get(key) or _Known() for key in wanted}
+        # What came since the last round first: it is of then, and must not stand in the way of a new question.
+        self._collect()
         now, judged = self.clock(), {key: one for key, one in self._known.items() if key[0] in due}
         for key, one in judged.items():
             if one.asked is None and now - one.answered_at_seconds > PROBE_SECONDS:
-                one.asked = self._threads.submit(self.ask, *key)
+                one.asked = self._threads.submit(self._answer, *key)
         wait([one.asked for one in judged.values() if one.asked], PROBE_WAIT_SECONDS)
-        for one in self._known.values():
-            if one.asked is not None and one.asked.done():
-                one.answer, one.answered_at_seconds, one.asked = one.asked.result(), self.clock(), None
+        self._collect()
 
     def __call__(self, model: str, endpoint: SlotEndpoint) -> str:
         """Returns what is wrong with an endpoint that was refreshed, empty when nothing is."""
         return self._known[model, endpoint].answer
+
+    def _answer(self, model: str, endpoint: SlotEndpoint) -> tuple[str, float]:
+        return self.ask(model, endpoint), self.clock()
+
+    def _collect(self) -> None:
+        for one in self._known.values():
+            if one.asked is not None and one.asked.done():
+                (one.answer, one.answered_at_seconds), one.asked = one.asked.result(), None

@@ -185,18 +185,26 @@ class Rollouts:
         """Notes that the progress in memory is on the route too."""
         self._running[name].saved_at_seconds = self.clock()
 
-    def unsettle(self, name: str) -> None:
-        """Notes that the gateway may have served other weights for a moment: a change of them was not confirmed."""
+    def unsettle(self, name: str, model: ServedModel) -> None:
+        """Notes that the gateway may have served other weights for a moment: a change of them was not confirmed.
+
+        A guard judges one version by itself, so no weight can make its requests another's.
+        """
+        if model.state.candidate is None:
+            return
         running = self._running[name]
         running.progress = running.progress.changed(settling=True)
 
     def unheard(self, served: Mapping[str, ServedModel]) -> None:
-        """Notes that nothing could be asked this round, so that a person hears of it when that goes on."""
+        """Notes that nothing could be asked this round, so that a person hears of it when that goes on.
+
+        That time is the platform's: no step, no guard and no start of a candidate is held to it.
+        """
         self.due(served)
         now = self.clock()
         for running in self._running.values():
-            silent = max(running.progress.silent_seconds, now - running.called_at_seconds)
-            running.progress = running.progress.changed(silent_seconds=silent)
+            silent = running.progress.silent_seconds + now - running.called_at_seconds
+            running.progress, running.called_at_seconds = running.progress.changed(silent_seconds=silent), now
 
     def newly_silent(self, name: str) -> bool:
         """Returns True once for each stretch in which evidence has been missing for too long."""

@@ -1,12 +1,14 @@
 """How good each version of a model is, by the labels that have come, and whether it has become worse for certain; pure.
 
-Windows are of event time, and end with the newest day that has predictions: that clock is the traffic's own. A drop is
-certain when even the near end of the confidence sequence is worse than the reference, which is what the version was
-evaluated at, or, where that is not known, the worst that the labels of the version before it are compatible with: in
-the same hours, if both answered in them. Whether a version goes back for it is a question of its own, which only the
-same hours of both answer: on a day that is bad for every version, each is worse than it was evaluated at.
+Windows are of event time, and end with the newest day that has predictions: that clock is the traffic's own. The week
+begins so early that the labels of seven days are due. A drop is certain when even the near end of the confidence
+sequence is worse than the reference, which is what the version was evaluated at, or, where that is not known, the worst
+that the labels of the version before it are compatible with: in the same hours, if both answered in them. Whether a
+version goes back for it is a question of its own, which only the same hours of both answer: on a day that is bad for
+every version, each is worse than it was evaluated at.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -147,7 +149,9 @@ def assess(model: Watched, sample: Sample) -> Assessment:
     if not sample.days:
         return Assessment(sample.newest_seconds, model.drop_ratio)
     last = sample.days[-1]
-    week = Window("week", last - WEEK_DAYS + 1, last)
+    # Where labels take a month, the last seven days have none: a week is one whose labels are due, and what came early.
+    due = math.floor((sample.newest_seconds - model.delay_seconds) / DAY_SECONDS)
+    week = Window("week", due - WEEK_DAYS + 1, last)
     drawn = sample.drawn(week.first_day, week.last_day)
     everything = sample.drawn(sample.days[0], last)
     before = _Before(model, sample, everything)

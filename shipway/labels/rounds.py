@@ -140,7 +140,8 @@ class Rounds:
                 # Not known yet what was said before: the records wait.
                 self._say(f"{self._output.where(model.name)}: cannot read what the labels said ({error})")
                 return
-            # Segments are read from the requests, so that others mean reading them all again; the join knows them.
+            # Segments are read from the requests, so that others mean reading them all again; the join knows
+            # the newest of them.
             source = self._logs.source(model.name, self._skip)
             tail, sample = Tail(source, records.columns(model.segments)), Sample(model.segments, model.days_kept)
             judged = self._judged[model.name] = _Judged(model, source, tail, sample, verdicts)

@@ -20,7 +20,6 @@ Evaluations = Mapping[str, Mapping[str, float]]
 
 # The newest week of a model is judged as a whole; days before it are waited for only as long as labels take.
 _WEEK_DAYS = 7
-_MOST_DAYS = 40
 # Near 0 already: of half a percent, five percent are no drop that anybody would feel.
 _NOT_A_DROP = frozenset({"calibration_error", "mean_label", "mean_prediction"})
 
@@ -52,7 +51,7 @@ class Watched:
     @property
     def days_kept(self) -> int:
         """So many of the newest days of event time have to be remembered: a week, and what still waits for labels."""
-        return min(_MOST_DAYS, _WEEK_DAYS + 1 + math.ceil(self.delay_seconds / DAY_SECONDS))
+        return _WEEK_DAYS + 1 + math.ceil(self.delay_seconds / DAY_SECONDS)
 
 
 def watched(spec: ModelSpec, evaluations: Evaluations) -> Watched:

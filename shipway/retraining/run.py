@@ -137,7 +137,9 @@ class _Run:
         except (ShipwayError, OSError) as error:
             outcome = base.model_copy(update={"sentence": one_line(str(error))})
         outcome = outcome.model_copy(update={"finished": self.now().isoformat()})
-        self._keep(outcome)
+        # The scheduler takes what is kept for a run that counts: a look must neither answer a verdict nor be retried.
+        if not self.job.rehearse:
+            self._keep(outcome)
         return outcome
 
     def _attempt(self, base: Outcome, as_of: datetime) -> Outcome:

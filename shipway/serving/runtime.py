@@ -41,6 +41,9 @@ _HEARTBEAT_SECONDS = 5.0
 _WARM_UP_RETRY_SECONDS = 1.0
 # How soon a slot learns that another version went live beside it.
 _FOLLOW_SECONDS = 1.0
+# What these say is about the example row or a file; another library's text may hold more, such as an address with a
+# password.
+_PLAIN = (ShipwayError, ValueError, TypeError, KeyError, IndexError, RuntimeError)
 # Of its time: so long a call may hang before its requests are called one by one.
 _HANGS_SHARE = 0.25
 
@@ -277,8 +280,9 @@ class Runtime:
                 gc.collect()
                 gc.freeze()
                 self.ready = True
-            except (ShipwayError, ValueError, TypeError, KeyError, IndexError, RuntimeError) as error:
-                _LOGGER.error("not ready: the warm-up prediction failed (%s: %s)", type(error).__name__, error)
+            except Exception as error:  # noqa: BLE001 - the service's own code, or the client of its store
+                said = f"{type(error).__name__}: {error}" if isinstance(error, _PLAIN) else described(error)
+                _LOGGER.error("not ready: the warm-up prediction failed (%s)", said)
                 await asyncio.sleep(_WARM_UP_RETRY_SECONDS)
         _LOGGER.info("ready")
 

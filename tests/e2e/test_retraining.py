@@ -136,6 +136,17 @@ def test_a_run_compares_registers_and_proposes(project: Project) -> None:
     assert list((project.service / "releases").glob("*")) == []
 
 
+def test_a_rehearsal_is_no_run_to_the_scheduler(project: Project) -> None:
+    """Neither one that would pass nor one that is refused is kept: none answers a verdict, none is tried again."""
+    words = ("retrain", NAME, "--as-of", "2020-01-02", "--reason", "a look", "--dry-run", "--json")
+    kept = project.outcomes()
+    passed = project.command(*words, "--set", "penalty=0.8")
+    assert (passed.returncode, json.loads(passed.stdout)["status"]) == (0, "rehearsed"), passed.stderr
+    refused = project.command(*words, "--set", "penalty=0")
+    assert (refused.returncode, json.loads(refused.stdout)["status"]) == (1, "failed"), refused.stderr
+    assert project.outcomes() == kept
+
+
 @contextmanager
 def scheduler(project: Project, temporary: Path | None = None) -> Iterator["subprocess.Popen[bytes]"]:
     """Runs the scheduler of the project, its temporary files in a folder of its own; what it started ends with it."""

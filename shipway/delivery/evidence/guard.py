@@ -73,7 +73,8 @@ def _spread(state: GuardrailState) -> GuardrailState:
 def watch(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed_seconds: float) -> Decision:
     """Returns what a look at a promoted version decides: hold, settle, or back to the version before.
 
-    Missing evidence is no reason to leave a version that earned its traffic; it holds.
+    Missing evidence is no reason to leave a version that earned its traffic, and none to believe that it is well: it
+    holds, and the guard's clock stands still.
 
     Args:
         rules: what the rollout was judged by.
@@ -85,7 +86,10 @@ def watch(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed_s
     # What begins now was due before the look: it must not depend on what the look brings.
     left = (STARTS - _started(progress.step_elapsed_seconds, rollout.guard_seconds)) / STARTS
     evidence = evidence.changed(guardrails=tuple([_begin_late(one, left) for one in evidence.guardrails]))
-    progress = passed(progress, look, elapsed_seconds)
+    seen = isinstance(look, Sample)
+    progress = passed(progress, look, elapsed_seconds).changed(
+        step_elapsed_seconds=progress.step_elapsed_seconds + (elapsed_seconds if seen and not progress.paused else 0.0)
+    )
     share = 100 - rollout.holdback_percent
     if isinstance(look, Sample) and progress.settling:
         progress = progress.changed(settling=progress.step_elapsed_seconds < SETTLE_SECONDS)

@@ -57,6 +57,10 @@ def test_the_defaults_start_at_one_percent_and_roll_back() -> None:
         ),
         ({"serving": {"fallback": ["constant"]}}, "fallback_constant (None)"),
         ({"serving": {"fallback": ["guess"]}}, "expected 'previous', 'cached' or 'constant'"),
+        (
+            {"labels": {"delay_seconds": 33 * 86_400}},
+            "labels.delay_seconds: got 2851200, expected less than or equal to 2764800",
+        ),
         ({"name": "My Model"}, "try 'my-model'"),
         ({"name": "gateway"}, "try 'gateway-model'"),
         ({"evaluation": {"gates": []}}, "evaluation.gates"),

@@ -121,6 +121,17 @@ def test_a_change_that_a_crash_left_out_of_the_ledger_is_entered(world: World, m
     assert actions == [("delivery", "first_live"), ("delivery", "candidate"), ("ada", "override")]
 
 
+def test_what_is_followed_on_the_way_to_a_command_is_entered_too(world: World) -> None:
+    """A version that was declared while delivery was down is in the ledger as a candidate before it is promoted."""
+    controller = world.controller()
+    world.declare(A)
+    controller.tick()
+    world.declare(A, B)
+    controller.promote("digits", "ada", "looked at it")
+    actions = [(entry.actor, entry.action) for entry in Ledger(world.layout.ledger).entries()]
+    assert actions == [("delivery", "first_live"), ("delivery", "candidate"), ("ada", "override")]
+
+
 def test_a_broken_declaration_keeps_its_last_route(world: World) -> None:
     """A route file that cannot be read is reported; its model stays served, and others are followed."""
     controller = two_versions(world)

@@ -5,14 +5,20 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from shipway.contract.errors import Fatal, Retryable
+from shipway.contract.route import RolloutState
 from shipway.delivery.__main__ import main
 from shipway.delivery.client import act
 from shipway.delivery.control import Command, Commands, private_folder, serve_control
+from shipway.delivery.controller import Controller
+from shipway.delivery.decide import Action, Step
 from shipway.delivery.lease import hold_lease
 from shipway.delivery.measures import Measures
 from shipway.delivery.process import prepare
@@ -90,6 +96,61 @@ def test_a_wrong_command_is_answered(socket_path: Path, body: bytes, expected: s
         connection.close()
     assert response.status == 400
     assert expected in answer["error"]
+
+
+class Held:
+    """A controller that does what it is asked when it may, and keeps what it did."""
+
+    def __init__(self) -> None:
+        self.did, self.begun, self.may = list[str](), threading.Event(), threading.Event()
+
+    def promote(self, model: str, *_: object, **__: object) -> Step:
+        self.begun.set()
+        assert self.may.wait(10)
+        self.did.append(model)
+        return Step(RolloutState(), Action.OVERRIDE, "done")
+
+
+def test_a_command_that_nobody_came_to_is_never_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was told to ask again finds nothing changed later; the next command is carried out."""
+    monkeypatch.setattr("shipway.delivery.control.ANSWER_TIMEOUT_SECONDS", 0.05)
+    commands, controller = Commands(), Held()
+    controller.may.set()
+    status, answer = commands.ask(COMMAND)
+    assert (status, answer["error"]) == (503, "the controller did not come to it within 0.05 s; ask again")
+    commands.work(cast(Controller, controller), 1)
+    assert controller.did == []
+    with ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(commands.ask, COMMAND)
+        while not asked.done():
+            commands.work(cast(Controller, controller), 0.01)
+    assert (asked.result()[0], controller.did) in ((200, ["digits"]), (503, []))
+
+
+def test_a_command_that_is_under_way_is_answered_with_what_came_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that the loop has begun with is not given up; one that takes far too long is told as what it is."""
+    commands, controller = Commands(), Held()
+    with ThreadPoolExecutor(2) as threads:
+        monkeypatch.setattr("shipway.delivery.control.ANSWER_TIMEOUT_SECONDS", 1.0)
+        asked = threads.submit(commands.ask, COMMAND)
+        working = threads.submit(commands.work, cast(Controller, controller), 5)
+        assert controller.begun.wait(5)
+        with pytest.raises(TimeoutError):
+            asked.result(1.2)
+        controller.may.set()
+        assert (asked.result(5)[0], controller.did) == (200, ["digits"])
+        working.result(5)
+        controller.may.clear()
+        monkeypatch.setattr("shipway.delivery.control.ANSWER_TIMEOUT_SECONDS", 0.2)
+        asked = threads.submit(commands.ask, COMMAND)
+        working = threads.submit(commands.work, cast(Controller, controller), 5)
+        status, answer = asked.result(5)
+        controller.may.set()
+        working.result(5)
+    assert (status, answer) == (
+        409,
+        {"error": "the controller began with it and has not ended; `shipway status digits` shows what came of it"},
+    )
 
 
 def test_a_silent_holder_of_the_lease_is_named(stack: Stack) -> None:

@@ -32,13 +32,16 @@ class Slots:
     answers: dict[int, str] = field(default_factory=dict[int, str])
     hanging: dict[int, threading.Event] = field(default_factory=dict[int, threading.Event])
     asked: list[int] = field(default_factory=list[int])
+    answered: list[int] = field(default_factory=list[int])
     seconds: float = 100.0
 
     def ask(self, model: str, endpoint: SlotEndpoint) -> str:
         self.asked.append(endpoint.port)
         if endpoint.port in self.hanging:
             self.hanging[endpoint.port].wait(10)
-        return self.answers.get(endpoint.port, "")
+        said = self.answers.get(endpoint.port, "")
+        self.answered.append(endpoint.port)
+        return said
 
     def clock(self) -> float:
         return self.seconds
@@ -102,6 +105,27 @@ def test_what_is_not_due_is_not_asked_and_keeps_its_word(slots: Slots) -> None:
     # Its late word is taken in whoever is due.
     wait_until(heard, "the slow answer is heard", 5)
     assert slots.asked.count(3000) == 2
+
+
+def test_a_late_answer_is_of_its_own_time(slots: Slots) -> None:
+    """It counts once: in a round long after it came the slot is asked anew, and what it says then counts from then."""
+    probes, digits = Probes(slots.ask, slots.clock), spec("digits", 2000)
+    refresh(probes, digits)
+    slots.answers[2000], slots.hanging[2000] = "port 2000 gave no answer within 0.5 s", threading.Event()
+    slots.seconds += 2 * PROBE_SECONDS
+    refresh(probes, digits)
+    assert probes("digits", digits.blue) == ""
+    slots.hanging[2000].set()
+    wait_until(lambda: slots.answered.count(2000) == 2, "the answer came", 5)
+    slots.answers[2000], slots.hanging[2000] = "", threading.Event()
+    slots.seconds += 2 * PROBE_SECONDS
+    refresh(probes, digits)
+    assert (probes("digits", digits.blue), slots.asked.count(2000)) == ("port 2000 gave no answer within 0.5 s", 3)
+    slots.hanging[2000].set()
+    wait_until(lambda: slots.answered.count(2000) == 3, "the answer came", 5)
+    slots.seconds += 2 * PROBE_SECONDS
+    refresh(probes, digits)
+    assert probes("digits", digits.blue) == ""
 
 
 def test_one_that_hangs_holds_up_nobody(slots: Slots) -> None:

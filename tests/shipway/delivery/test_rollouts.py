@@ -301,6 +301,75 @@ def test_a_first_step_needs_a_prometheus_that_answers(tmp_path: Path) -> None:
     assert road.tick(live=100).phase is Phase.STEPPING
 
 
+def promoted(road: Road) -> None:
+    """Brings the candidate to its guard."""
+    stepping(road)
+    while road.state.phase is not Phase.GUARDING:
+        road.tick(live=500, candidate=500)
+
+
+def guarded_requests(road: Road) -> int:
+    """Returns how many requests the guard has taken in."""
+    progress = road.controller.newest["digits"].state.progress
+    assert progress is not None
+    return progress.evidence.step_candidate_requests
+
+
+def test_an_outage_of_the_gateway_is_no_candidates_time(road: Road) -> None:
+    """A version that is ready after it has all of its time to be counted: what nobody saw is held against nobody."""
+    road.world.down.add(2001)
+    road.tick(live=100)
+    road.world.gateway_up = False
+    for _ in range(10 * int(QUICK.prepare_seconds)):
+        road.tick()
+    assert road.controller.newest["digits"].state.progress is not None
+    road.world.gateway_up, road.counters.silent = True, True
+    road.world.down.clear()
+    road.tick(live=100)
+    road.counters.silent = False
+    for _ in range(2):
+        road.tick(live=100)
+    assert (road.state.phase, road.state.rejected_digests) == (Phase.STEPPING, ())
+
+
+def test_what_a_guard_saw_counts_whatever_could_not_be_written(road: Road, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the progress cannot be saved each look is taken in all the same: a version that turns bad goes back."""
+    promoted(road)
+    refused: list[str] = []
+
+    def full(path: Path, text: str, mode: int = 0o644, **_: bool) -> None:
+        refused.append(path.name)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shipway.delivery.envoy.files.write_atomic", full)
+        while not refused:
+            road.tick(candidate=100)
+        before = guarded_requests(road)
+        for _ in range(5):
+            road.tick(candidate=100)
+            assert "none could not be carried out" in road.controller.problems["digits"]
+        assert guarded_requests(road) == before + 500
+    for _ in range(10):
+        road.tick(candidate_errors=100)
+    assert road.state.phase is Phase.ROLLED_BACK
+
+
+def test_a_guard_that_both_slots_stopped_goes_back_once_it_can(road: Road) -> None:
+    """Live is dead, and so was the version before when it was looked at: a moment later it is not, and takes over."""
+    promoted(road)
+    road.world.down.update({2000, 2001})
+    while road.state.phase is not Phase.PAUSED:
+        road.tick()
+    assert road.state.live is Slot.GREEN
+    for _ in range(3):
+        assert road.tick().phase is Phase.PAUSED
+    road.world.down.discard(2000)
+    for _ in range(3):
+        road.tick()
+    assert (road.state.phase, road.state.live) == (Phase.ROLLED_BACK, Slot.BLUE)
+
+
 def test_between_two_scrapes_the_last_look_stands(road: Road) -> None:
     """Whoever watches sees what was counted last, not that a scrape is awaited, and the history has no empty look."""
     stepping(road)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.contract.documents import parse
-from shipway.contract.model import ModelSpec
+from shipway.contract.model import MOST_LABEL_DELAY_SECONDS, ModelSpec
 from shipway.labels.quality import Assessment, Quality, _equally_many, assess
 from shipway.labels.sample import DAY_SECONDS, Batch, Sample
 from shipway.labels.verdicts import Verdicts
@@ -34,8 +34,14 @@ FIRST = 15_700
 class World:
     """A model whose predictions and labels are made up."""
 
-    def __init__(self, evaluations: Mapping[str, Mapping[str, float]] | None = None, **limits: int) -> None:
-        self.model = watched(SPEC, evaluations or {})
+    def __init__(
+        self,
+        evaluations: Mapping[str, Mapping[str, float]] | None = None,
+        *,
+        delay_seconds: float = SPEC.labels.delay_seconds,
+        **limits: int,
+    ) -> None:
+        self.model = replace(watched(SPEC, evaluations or {}), delay_seconds=delay_seconds)
         self.sample = Sample(self.model.segments, self.model.days_kept, **limits)
         self._chance = np.random.default_rng(5)
 
@@ -74,7 +80,7 @@ def test_nothing_is_said_of_nothing() -> None:
 
 
 def test_quality_is_that_of_the_window() -> None:
-    """The week holds all of its days, each day its own; an older day belongs to no week any more."""
+    """The week begins with the seven days whose labels are due, each day its own; older ones are in no week."""
     world = World()
     world.serve(0, "v", 0.5)
     world.serve(7, "v", 0.9)
@@ -83,8 +89,25 @@ def test_quality_is_that_of_the_window() -> None:
     week = one(found, "accuracy")
     assert week.estimate.value == pytest.approx(0.8, abs=0.02)
     assert week.estimate.low < week.estimate.value < week.estimate.high
-    assert (week.labelled, week.window.start[:10], week.window.end[:10]) == (4000, "2012-12-28", "2013-01-04")
+    assert (week.labelled, week.window.start[:10], week.window.end[:10]) == (4000, "2012-12-27", "2013-01-04")
     assert one(found, "accuracy", "day").estimate.value == pytest.approx(0.7, abs=0.03)
+
+
+@pytest.mark.parametrize("delay_days", [0, 3, 10, MOST_LABEL_DELAY_SECONDS // DAY_SECONDS])
+def test_labels_that_take_weeks_are_looked_at_when_they_are_due(delay_days: int) -> None:
+    """However long they take, the newest seven days whose labels are due are a week, with its segments and coverage."""
+    world = World(delay_seconds=delay_days * DAY_SECONDS)
+    last = delay_days + 8
+    for day in range(last + 1):
+        for origin, right in (("JFK", 0.9), ("EWR", 0.2)):
+            world.serve(day, "v", right, 500, origin, labelled=float(day <= last - delay_days))
+    found = world.assess()
+    # The newest moment is late in the last day, so a moment as late in the last due day is due.
+    assert one(found, "accuracy").labelled == 7 * 2 * 500
+    assert one(found, "accuracy", segment="origin=EWR").estimate.value == pytest.approx(0.2, abs=0.05)
+    coverage = found.coverage["v"]
+    assert coverage.labelled == coverage.due
+    assert coverage.due >= 7 * 2 * 500
 
 
 def test_versions_and_segments_are_apart() -> None:

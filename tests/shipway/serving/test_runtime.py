@@ -255,14 +255,28 @@ def test_a_burst_waits_for_a_healthy_store(harness: Make) -> None:
     assert [row[READ.name] for row in model.rows] == [3.5] * 12
 
 
-def test_the_slot_is_ready_only_after_a_warm_up_prediction(harness: Make) -> None:
-    """A model that cannot predict the schema's example never takes traffic; one that recovers does."""
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("not loaded yet"), r"\(ValueError: not loaded yet\)"),
+        # Not of ours: where it was raised, and never its words.
+        (ConnectionError("store.internal:6379, password hunter2"), r"\(ConnectionError at .*test_runtime\.py:\d+\)"),
+        (
+            AttributeError("'NoneType' object has no attribute 'predict'"),
+            r"\(AttributeError at .*test_runtime\.py:\d+\)",
+        ),
+    ],
+)
+def test_the_slot_is_ready_only_after_a_warm_up_prediction(
+    harness: Make, caplog: pytest.LogCaptureFixture, error: Exception, said: str
+) -> None:
+    """A model that cannot predict the schema's example never takes traffic; one that recovers does, whatever it was."""
     broken = threading.Event()
     broken.set()
 
     def does(rows: Any) -> Any:
         if broken.is_set():
-            raise ValueError("not loaded yet")
+            raise error
         return np.zeros(len(rows))
 
     one = harness(StubModel(does))

@@ -167,10 +167,12 @@ def test_a_holdback_keeps_the_comparison() -> None:
 
 
 def test_missing_evidence_holds() -> None:
-    """Silence is timed and never a rollback; a guard that saw requests before it settles in time."""
-    decision = watched([(WELL, 1.0), *[(NOTHING, 1.0)] * 98])
-    assert (decision.move, decision.progress.silent_seconds) == (Move.HOLD, 98)
-    assert watched([(WELL, 1.0), *[(NOTHING, 1.0)] * 99]).move is Move.SETTLE
+    """Silence is timed, never a rollback and never a pass: a guard ends when it has seen all of its time."""
+    decision = watched([(WELL, 1.0), *[(NOTHING, 1.0)] * 500])
+    assert (decision.move, decision.progress.silent_seconds) == (Move.HOLD, 500)
+    assert decision.sentence == "guarded for 1 of 100 s, 100 requests so far"
+    settled = watched([(WELL, 1.0), *[(NOTHING, 1.0)] * 500, *[(WELL, 1.0)] * 500])
+    assert (settled.move, settled.progress.step_elapsed_seconds) == (Move.SETTLE, 100)
 
 
 def left_bad_behind() -> Progress:
@@ -212,11 +214,11 @@ def test_what_a_person_overrode_is_not_held_against_the_version_again() -> None:
 
 def test_a_guard_that_saw_nothing_is_prolonged() -> None:
     """It waits for requests, twice its time at most, and then says that nothing was seen."""
-    assert watched([(NOTHING, 1.0)] * 199).move is Move.HOLD
+    assert watched([(NOTHING, 1.0)] * 999).sentence == "guarded for 0 of 100 s, no request so far"
     assert watched([(Sample(), 1.0)] * 199).sentence == "guarded for 199 of 100 s, no request so far"
-    late = watched([(NOTHING, 1.0)] * 150 + [(WELL, 1.0)])
+    late = watched([(Sample(), 1.0)] * 150 + [(WELL, 1.0)])
     assert (late.move, late.progress.step_elapsed_seconds) == (Move.SETTLE, 151)
-    never = watched([(NOTHING, 1.0)] * 300)
+    never = watched([(Sample(), 1.0)] * 300)
     assert (never.move, never.progress.step_elapsed_seconds) == (Move.SETTLE, 200)
     assert never.sentence == "no request came in 200 s: nothing was proved, and nothing was seen"
 
