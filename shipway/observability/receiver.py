@@ -100,8 +100,11 @@ class AlertLog:
             os.close(file)
 
 
-class Receiver(http.server.HTTPServer):
-    """The server on loopback `port`; one notification at a time, so that the lines of two never mix.
+class Receiver(http.server.ThreadingHTTPServer):
+    """The server on loopback `port`; notifications are taken in one at a time, so that the lines of two never mix.
+
+    Each connection has a thread: an Alertmanager that stands still in the middle of one would hold up everybody, and
+    the word that nothing comes.
 
     Args:
         port: where it listens.
@@ -120,18 +123,34 @@ class Receiver(http.server.HTTPServer):
         now: Callable[[], str] = utc_now,
     ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
-        self.log, self.watchdog, self.now, self._tell = log, watchdog, now, tuple(tell)
+        self.watchdog, self._log, self._now, self._tell = watchdog, log, now, tuple(tell)
+        self._one = threading.Lock()
+
+    def take(self, notification: Any) -> None:
+        """Keeps what a notification says.
+
+        Raises:
+            ValueError: when it is none.
+            OSError: when it cannot be written.
+        """
+        with self._one:
+            told = lines(notification, self._now())
+            if told:
+                self._log.append(told)
+            for firing in _beats(notification):
+                self.watchdog.heard(firing=firing)
 
     def service_actions(self) -> None:
-        """Looks, between any two requests and twice a second, whether the watchdog is still heard."""
-        change = self.watchdog.look()
-        if change is None:
-            return
-        alert = _silence(change, self.now())
-        try:
-            self.log.append([_line(alert, self.now())])
-        except OSError as error:
-            print(f"alert receiver: {error}", file=sys.stderr, flush=True)
+        """Looks twice a second whether the watchdog is still heard."""
+        with self._one:
+            change = self.watchdog.look()
+            if change is None:
+                return
+            alert = _silence(change, self._now())
+            try:
+                self._log.append([_line(alert, self._now())])
+            except OSError as error:
+                print(f"alert receiver: {error}", file=sys.stderr, flush=True)
         for url in self._tell:
             threading.Thread(target=_post, args=(url, alert), daemon=True).start()
 
@@ -172,12 +191,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._answer(*refusal)
             return
         try:
-            notification = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            told = lines(notification, self.server.now())
-            if told:
-                self.server.log.append(told)
-            for firing in _beats(notification):
-                self.server.watchdog.heard(firing=firing)
+            self.server.take(json.loads(self.rfile.read(int(self.headers["content-length"]))))
         except ValueError as error:
             self._answer(HTTPStatus.BAD_REQUEST, str(error))
         except OSError as error:

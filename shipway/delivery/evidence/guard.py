@@ -86,10 +86,10 @@ def watch(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed_s
     # What begins now was due before the look: it must not depend on what the look brings.
     left = (STARTS - _started(progress.step_elapsed_seconds, rollout.guard_seconds)) / STARTS
     evidence = evidence.changed(guardrails=tuple([_begin_late(one, left) for one in evidence.guardrails]))
-    seen = isinstance(look, Sample)
-    progress = passed(progress, look, elapsed_seconds).changed(
-        step_elapsed_seconds=progress.step_elapsed_seconds + (elapsed_seconds if seen and not progress.paused else 0.0)
-    )
+    seen_seconds = progress.step_elapsed_seconds
+    progress = passed(progress, look, elapsed_seconds)
+    if not isinstance(look, Sample):
+        progress = progress.changed(step_elapsed_seconds=seen_seconds)
     share = 100 - rollout.holdback_percent
     if isinstance(look, Sample) and progress.settling:
         progress = progress.changed(settling=progress.step_elapsed_seconds < SETTLE_SECONDS)

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import stat
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from components.local.providers.rpc import wait_until
-from shipway.observability.receiver import MAX_BODY_BYTES, AlertLog, Receiver, lines
+from shipway.observability.receiver import MAX_BODY_BYTES, REQUEST_TIMEOUT_SECONDS, AlertLog, Receiver, lines
 from shipway.observability.watchdog import Watchdog
 
 NOW = "2026-01-02T03:04:05.000+00:00"
@@ -61,9 +62,11 @@ def port(path: Path) -> Iterator[int]:
         thread.join()
 
 
-def send(port: int, body: bytes, headers: Mapping[str, str] = JSON, where: str = "/alerts") -> tuple[int, str]:
+def send(
+    port: int, body: bytes, headers: Mapping[str, str] = JSON, where: str = "/alerts", timeout_seconds: float = 10
+) -> tuple[int, str]:
     """Returns status and text of a POST."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_seconds)
     try:
         connection.request("POST", where, body, dict(headers))
         response = connection.getresponse()
@@ -179,6 +182,24 @@ def test_silence_is_a_line_and_is_told_to_whoever_hears_alerts(path: Path) -> No
     assert own[0]["runbook_url"] == "docs/alerts.md#shipwaysilent"
     statuses = {json.loads(line)["status"] for line in kept.read_text().splitlines()}
     assert statuses == {"firing", "resolved"}
+
+
+def test_one_that_stands_still_in_the_middle_holds_up_nobody(port: int, path: Path) -> None:
+    """An Alertmanager that connected and stopped delays no notification, and not the word that nothing comes."""
+    clock = [100.0]
+    watchdog = Watchdog(10, lambda: clock[0], time.time)
+    with Receiver(0, AlertLog(path.with_name("silent.jsonl")), watchdog, now=lambda: NOW) as silent:
+        serving = threading.Thread(target=silent.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        serving.start()
+        addresses = [("127.0.0.1", silent.server_address[1]), ("127.0.0.1", port)]
+        with socket.create_connection(addresses[0]), socket.create_connection(addresses[1]) as half:
+            half.sendall(b"POST /alerts HTTP/1.1\r\ncontent-length: 100\r\n")
+            clock[0] += 11
+            # Sooner than a request that never ends is given up.
+            assert wait_until(path.with_name("silent.jsonl").exists, REQUEST_TIMEOUT_SECONDS / 3)
+            assert send(port, notification(ALERT), timeout_seconds=REQUEST_TIMEOUT_SECONDS / 3)[0] == 200
+        silent.shutdown()
+        serving.join()
 
 
 def page(port: int) -> str:
