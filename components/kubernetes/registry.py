@@ -39,6 +39,7 @@ from components.kubernetes.told import registry_outputs
 from components.parts import RegistryOutputs
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
+from shipway.contract.telemetry import MLFLOW_SILENT
 
 __all__ = ["Registry"]
 
@@ -146,7 +147,7 @@ def _pod(given: dict[str, str], names: ClusterNames, cluster: KubernetesSpec, be
             liveness_probe=_probe(failure_threshold=6),
         ),
         # Without them it tells its makers who uses it; the network policy would stop that, and it tries again.
-        variables=object_storage_environment(cluster) | {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
+        variables=object_storage_environment(cluster) | MLFLOW_SILENT,
         temporary_mib=512,
         mounts=[
             credential_files(cluster, cluster.mlflow_postgres.secret, credentials),

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from shipway.artifacts.answers import Artifact, refused
 from shipway.bundle.formats import LOADERS, PICKLE_SUFFIXES, check_file
+from shipway.contract.telemetry import ONNXRUNTIME_SILENT
 
-__all__ = ["NO_TELEMETRY", "SUFFIXES", "find_artifact", "open_artifact"]
-
-# The variable by which onnxruntime neither sends nor keeps anything, and its value; it is read once, at its import.
-NO_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "1")
+__all__ = ["SUFFIXES", "find_artifact", "open_artifact"]
 
 # What can be opened without code of the service's own; a bundle may hold more.
 SUFFIXES: tuple[str, ...] = (".onnx", ".safetensors", ".skops", ".txt")
@@ -52,8 +50,7 @@ def open_artifact(
     suffix, columns = path.suffix.lower(), len(names) if width is None else width
     if suffix not in SUFFIXES:
         raise refused(path, f"the suffix {path.suffix!r}", f"one of {', '.join(SUFFIXES)}")
-    # It sends what it runs to its makers, and keeps an id of the person for that in their home, unless told before.
-    os.environ.setdefault(*NO_TELEMETRY)
+    os.environ.update(ONNXRUNTIME_SILENT)
     if loader := LOADERS.get(suffix):
         try:
             importlib.import_module(loader)

@@ -21,6 +21,7 @@ from shipway.contract.retraining import RetrainingSpec
 from shipway.contract.serving import FeaturesSpec, ServingSpec
 
 __all__ = [
+    "LOGS_READ_DAYS",
     "MOST_LABEL_DELAY_SECONDS",
     "EvaluationSpec",
     "GateSpec",
@@ -194,7 +195,10 @@ class RolloutSpec(Spec):
         return self
 
 
-MOST_LABEL_DELAY_SECONDS = 32 * 86_400
+# Older logs are not read: what a list of them costs is bounded by this, and not by the age of the bucket.
+LOGS_READ_DAYS = 40
+# A week whose labels are due lies within them, and the day that is not over.
+MOST_LABEL_DELAY_SECONDS = (LOGS_READ_DAYS - 8) * 86_400
 
 
 class LabelsSpec(Spec):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shipway.contract.model import LOGS_READ_DAYS
 from shipway.logs.schemas import HOUR_FORMAT, KINDS, Kind
 from shipway.logs.sources import State, Unreachable
 from shipway.objects.storage import ObjectStorage
@@ -28,11 +29,15 @@ class ObjectSource:
         storage: the model's folder.
         skipped: called with one sentence for each object that cannot be read, and when the list cannot be had.
         now: seconds since the epoch.
-        days: older hours are not listed; what a list costs is bounded by this and not by the age of the bucket.
+        days: older hours are not listed.
     """
 
     def __init__(
-        self, storage: ObjectStorage, skipped: Callable[[str], None], now: Callable[[], float], days: int = 40
+        self,
+        storage: ObjectStorage,
+        skipped: Callable[[str], None],
+        now: Callable[[], float],
+        days: int = LOGS_READ_DAYS,
     ) -> None:
         self.skipped, self.missed = skipped, ""
         self._storage, self._now, self._days = storage, now, days

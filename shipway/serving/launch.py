@@ -15,7 +15,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from shipway.artifacts.opening import NO_TELEMETRY
 from shipway.bundle.served import ServedModel
 from shipway.bundle.store import verify_bundle
 from shipway.contract.documents import parse, read_json
@@ -24,6 +23,7 @@ from shipway.contract.errors import ArtifactError
 from shipway.contract.metrics import LOG_FIELDS, Slot
 from shipway.contract.release import short_digest
 from shipway.contract.serving import ServingRuntime
+from shipway.contract.telemetry import BENTOML_SILENT, ONNXRUNTIME_SILENT
 from shipway.serving.configuration import SlotConfiguration
 from shipway.serving.edge import Edge
 from shipway.serving.faults import admit
@@ -129,9 +129,8 @@ def _environment(state: Path) -> dict[str, str]:
     home = state / "bentoml"
     home.mkdir(exist_ok=True)
     return {
-        "BENTOML_DO_NOT_TRACK": "True",
         # A service's own code may open a graph as well.
-        **dict([NO_TELEMETRY]),
+        **(BENTOML_SILENT | ONNXRUNTIME_SILENT),
         # Two slots with one home would wipe each other's metrics.
         "BENTOML_HOME": str(home),
         # Requests run side by side already; a pool of threads below each would only make them wait for each other.

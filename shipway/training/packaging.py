@@ -17,6 +17,7 @@ from shipway.bundle.served import FaultsSpec, served_model, service_import
 from shipway.contract.errors import ArtifactError
 from shipway.contract.model import ModelSpec
 from shipway.contract.release import short_digest
+from shipway.contract.telemetry import BENTOML_SILENT
 from shipway.training.artifact import save
 
 __all__ = ["assemble", "build_bento", "make_manifest"]
@@ -110,7 +111,7 @@ def build_bento(files: Path, manifest: Manifest, scratch: Path) -> Path:
         source = files / name
         (shutil.copytree if source.is_dir() else shutil.copyfile)(source, context / name)
     command = [sys.executable, "-c", _BUILD, manifest.service, str(context), short_digest(manifest.digest)]
-    environment = {**os.environ, "BENTOML_HOME": str(scratch / "home"), "BENTOML_DO_NOT_TRACK": "True"}
+    environment = {**os.environ, "BENTOML_HOME": str(scratch / "home"), **BENTOML_SILENT}
     done = subprocess.run(
         [*command, *_packages(files)],
         capture_output=True,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipway.contract.errors import ShipwayError
+from shipway.contract.telemetry import MLFLOW_SILENT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -75,8 +76,7 @@ def open_client(path: Path) -> "MlflowClient":
 
 def _forbid_telemetry() -> None:
     """Sees to it that nothing about a training leaves the machine: MLflow asks when it is first imported."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
+    os.environ.update(MLFLOW_SILENT)
 
 
 def _client(path: Path) -> "MlflowClient":

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.kubernetes.pods import resources
+from shipway.contract.telemetry import MLFLOW_SILENT
 from shipway.contract.workers import WORKERS
 from tests.components.kubernetes.cluster import Cluster
 
@@ -105,8 +106,8 @@ def test_no_credential_is_in_a_pod(pods: dict[str, Any]) -> None:
     for name, pod in pods.items():
         for container in _containers(pod):
             variables = {variable["name"] for variable in container.get("env", [])}
-            silent = {"MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"} if name == "registry-mlflow" else set[str]()
-            assert variables == {"HOME", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL"} | silent, name
+            silent = MLFLOW_SILENT.keys() if name == "registry-mlflow" else set[str]()
+            assert variables == {"HOME", "AWS_SHARED_CREDENTIALS_FILE", "AWS_ENDPOINT_URL", *silent}, name
             assert not [variable for variable in container["env"] if "valueFrom" in variable], name
             assert "envFrom" not in container, name
         modes = {volume["secret"]["defaultMode"] for volume in pod["spec"]["volumes"] if "secret" in volume}
