@@ -1,4 +1,5 @@
 """What a slot's process is given before anything of its model is imported."""
+# pyright: reportPrivateUsage=false
 
 from pathlib import Path
 
