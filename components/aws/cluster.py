@@ -59,9 +59,9 @@ class Cluster(pulumi.ComponentResource):
             tags=tags(environment),
             opts=self._child,
         )
-        role = self._role(key_arn)
-        group = self._api_group(vpc_id)
-        cluster = self._cluster(role, group, subnet_ids, key_arn, logs)
+        role, rights = self._role(key_arn)
+        group, reached = self._api_group(vpc_id)
+        cluster = self._cluster(role, group, subnet_ids, key_arn, [logs, rights, reached])
         self.ready = self._admins(cluster)
         self.outputs = ClusterOutputs(
             cluster.endpoint,
@@ -70,18 +70,20 @@ class Cluster(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _role(self, key_arn: pulumi.Input[str]) -> iam.Role:
+    def _role(self, key_arn: pulumi.Input[str]) -> tuple[iam.Role, pulumi.Resource]:
+        """Returns the control plane's role, and the last of its rights."""
         role = service_role("cluster", "eks", self._environment, self._child)
-        iam.RolePolicyAttachment(
+        attached = iam.RolePolicyAttachment(
             f"{self._name}-role-eks",
             role=role.name,
             policy_arn="arn:aws:iam::aws:policy/AmazonEKSClusterPolicy",
             opts=self._child,
         )
-        granted("cluster", "cluster", self._environment, role, {"cluster_key": key_arn}, self._child)
-        return role
+        after = pulumi.ResourceOptions(parent=self, depends_on=[attached])
+        return role, granted("cluster", "cluster", self._environment, role, {"cluster_key": key_arn}, after)
 
-    def _api_group(self, vpc_id: pulumi.Input[str]) -> ec2.SecurityGroup:
+    def _api_group(self, vpc_id: pulumi.Input[str]) -> tuple[ec2.SecurityGroup, pulumi.Resource]:
+        """Returns the group, and the last of its rules: each comes after the one before."""
         # Nodes reach the API by the group that EKS makes; this one is for people and pipelines.
         group = ec2.SecurityGroup(
             f"{self._name}-api",
@@ -91,8 +93,9 @@ class Cluster(pulumi.ComponentResource):
             tags={**tags(self._environment), "Name": f"{cluster_name(self._environment)}-api"},
             opts=self._child,
         )
+        last: pulumi.Resource = group
         for number, addresses in enumerate(self._spec.operator_ranges):
-            vpc.SecurityGroupIngressRule(
+            last = vpc.SecurityGroupIngressRule(
                 f"{self._name}-operators-{number}",
                 security_group_id=group.id,
                 description="Operators and pipelines",
@@ -101,9 +104,9 @@ class Cluster(pulumi.ComponentResource):
                 from_port=_HTTPS_PORT,
                 to_port=_HTTPS_PORT,
                 tags=tags(self._environment),
-                opts=self._child,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[last]),
             )
-        return group
+        return group, last
 
     def _cluster(
         self,
@@ -111,7 +114,7 @@ class Cluster(pulumi.ComponentResource):
         group: ec2.SecurityGroup,
         subnet_ids: Sequence[pulumi.Input[str]],
         key_arn: pulumi.Input[str],
-        logs: cloudwatch.LogGroup,
+        waits: Sequence[pulumi.Resource],
     ) -> eks.Cluster:
         environment = self._environment
         return eks.Cluster(
@@ -139,12 +142,11 @@ class Cluster(pulumi.ComponentResource):
             # Beyond standard support the control plane costs six times as much; EKS upgrades it instead.
             upgrade_policy=eks.ClusterUpgradePolicyArgs(support_type="STANDARD"),
             tags=tags(environment),
-            opts=kept(
-                environment, pulumi.ResourceOptions.merge(self._child, pulumi.ResourceOptions(depends_on=[logs]))
-            ),
+            opts=kept(environment, pulumi.ResourceOptions(parent=self, depends_on=list(waits))),
         )
 
     def _admins(self, cluster: eks.Cluster) -> pulumi.Resource:
+        """Returns the last of the admins' rights: each comes after the one before, whichever of them runs Pulumi."""
         ready: pulumi.Resource = cluster
         for number, arn in enumerate(self._spec.admin_role_arns):
             entry = eks.AccessEntry(
@@ -161,6 +163,6 @@ class Cluster(pulumi.ComponentResource):
                 principal_arn=entry.principal_arn,
                 policy_arn="arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
                 access_scope=eks.AccessPolicyAssociationAccessScopeArgs(type="cluster"),
-                opts=self._child,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[ready]),
             )
         return ready

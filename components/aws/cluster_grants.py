@@ -188,6 +188,19 @@ KARPENTER = (
     ),
     Grant(
         "karpenter",
+        ("kms:CreateGrant",),
+        ("{cluster_key}",),
+        "EC2 decrypts the disk for the node",
+        {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+    ),
+    Grant(
+        "karpenter",
+        ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"),
+        ("{cluster_key}",),
+        "nodes' disks are encrypted",
+    ),
+    Grant(
+        "karpenter",
         ("ssm:GetParameter",),
         ("arn:aws:ssm:{region}::parameter/aws/service/*",),
         "AWS says there which image is current",

@@ -64,17 +64,20 @@ class Endpoints(pulumi.ComponentResource):
             tags=own,
             opts=child,
         )
+        rules: list[pulumi.Resource] = []
         for zone, nodes in zip(spec.availability_zones, spec.subnets.private, strict=True):
-            vpc.SecurityGroupIngressRule(
-                f"{name}-from-{zone}",
-                security_group_id=group.id,
-                description=f"Nodes and pods of {zone}",
-                cidr_ipv4=nodes,
-                ip_protocol="tcp",
-                from_port=_HTTPS_PORT,
-                to_port=_HTTPS_PORT,
-                tags=tags(environment),
-                opts=child,
+            rules.append(
+                vpc.SecurityGroupIngressRule(
+                    f"{name}-from-{zone}",
+                    security_group_id=group.id,
+                    description=f"Nodes and pods of {zone}",
+                    cidr_ipv4=nodes,
+                    ip_protocol="tcp",
+                    from_port=_HTTPS_PORT,
+                    to_port=_HTTPS_PORT,
+                    tags=tags(environment),
+                    opts=child,
+                )
             )
         zones = subnet_ids if spec.nat == "per_zone" else subnet_ids[:1]
         for service in interface_services(spec):
@@ -86,7 +89,18 @@ class Endpoints(pulumi.ComponentResource):
                 subnet_ids=list(zones),
                 security_group_ids=[group.id],
                 private_dns_enabled=True,
+                dns_options=_dns_options(service),
                 tags={**own, "Name": f"{cluster_name(environment)}-{service}"},
-                opts=child,
+                # The service's name leads here as long as it is here: closed before, it would keep callers from AWS.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=rules),
             )
         self.register_outputs({})
+
+
+def _dns_options(service: str) -> ec2.VpcEndpointDnsOptionsArgs | None:
+    if service != "s3":
+        return None
+    # Of S3 AWS expects a gateway beside it, for all callers but those from outside, and refuses it without one.
+    return ec2.VpcEndpointDnsOptionsArgs(
+        dns_record_ip_type="ipv4", private_dns_only_for_inbound_resolver_endpoint=False
+    )

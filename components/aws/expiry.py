@@ -46,9 +46,10 @@ def refuse_expired(root: Path, environment: EnvironmentSpec, today: date) -> Non
 
 
 class Expiry(pulumi.ComponentResource):
-    """What takes the nodes away on the day after the last one; data stays until somebody destroys the stack.
+    """What deletes the node groups on the day after the last one; data stays until somebody destroys the stack.
 
-    Without nodes nothing runs that could add any. A schedule for each group calls EKS itself, so there is no code.
+    They are not scaled down to nothing: while nodes drain, the autoscaler sees pods that wait, and would give a group
+    that is there its nodes again. A schedule for each group calls EKS itself, so there is no code.
 
     Args of the constructor:
         last: the environment's last day.
@@ -68,7 +69,7 @@ class Expiry(pulumi.ComponentResource):
         child, after = pulumi.ResourceOptions(parent=self), last + timedelta(days=1)
         cluster = cluster_name(environment)
         role = service_role(name, "scheduler", environment, child)
-        granted(name, "expiry", environment, role, {}, child)
+        rights = granted(name, "expiry", environment, role, {}, child)
         for label, group in node_groups.items():
             scheduler.Schedule(
                 f"{name}-{label}",
@@ -77,17 +78,10 @@ class Expiry(pulumi.ComponentResource):
                 schedule_expression=f"at({after.isoformat()}T00:00:00)",
                 flexible_time_window=scheduler.ScheduleFlexibleTimeWindowArgs(mode="OFF"),
                 target=scheduler.ScheduleTargetArgs(
-                    arn="arn:aws:scheduler:::aws-sdk:eks:updateNodegroupConfig",
+                    arn="arn:aws:scheduler:::aws-sdk:eks:deleteNodegroup",
                     role_arn=role.arn,
-                    input=pulumi.Output.json_dumps(
-                        {
-                            "ClusterName": cluster,
-                            "NodegroupName": group,
-                            # EKS takes no ceiling of none.
-                            "ScalingConfig": {"MinSize": 0, "DesiredSize": 0, "MaxSize": 1},
-                        }
-                    ),
+                    input=pulumi.Output.json_dumps({"ClusterName": cluster, "NodegroupName": group}),
                 ),
-                opts=child,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[rights]),
             )
         self.register_outputs({})

@@ -270,7 +270,7 @@ _SERVICES = (
     ),
     Grant(
         "expiry",
-        ("eks:UpdateNodegroupConfig",),
+        ("eks:DeleteNodegroup",),
         ("arn:aws:eks:{region}:{account}:nodegroup/{cluster}/*/*",),
         "the nodes of an environment go when its last day is over",
     ),

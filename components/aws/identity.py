@@ -34,7 +34,7 @@ def pod_identity(
         environment: where.
         namespace, service_account: which pods.
         values: what the rows leave open, besides what the environment says.
-        opts: the parent, and what they wait for.
+        opts: the parent, and what the association waits for; role and rights wait for nothing.
     """
     account, cluster = Account.of(environment), cluster_name(environment)
     trust = {
@@ -46,8 +46,10 @@ def pod_identity(
         }
     }
     principal, actions = "pods.eks.amazonaws.com", ("sts:AssumeRole", "sts:TagSession")
-    role = _role(name, environment, principal, actions, trust, opts)
-    granted(name, part, environment, role, values, opts)
+    own = pulumi.ResourceOptions(parent=opts.parent, provider=opts.provider)
+    role = _role(name, environment, principal, actions, trust, own)
+    # Pods that are known have their rights, also while all is destroyed: a controller still has to take things away.
+    rights = pulumi.ResourceOptions(depends_on=[granted(name, part, environment, role, values, own)])
     return eks.PodIdentityAssociation(
         f"{name}-identity",
         cluster_name=cluster,
@@ -55,7 +57,7 @@ def pod_identity(
         service_account=service_account,
         role_arn=role.arn,
         tags=tags(environment),
-        opts=opts,
+        opts=pulumi.ResourceOptions.merge(opts, rights),
     )
 
 

@@ -109,7 +109,7 @@ class Karpenter(pulumi.ComponentResource):
             self._environment,
             namespace=_NAMESPACE,
             service_account=_NAME,
-            values={"node_role": self._node_profile},
+            values={"node_role": self._node_profile, "cluster_key": self._key_arn},
             opts=self._child,
         )
         return install(

@@ -86,7 +86,7 @@ class Network(pulumi.ComponentResource):
             f"{self._name}-internet", vpc_id=vpc.id, tags=self._tags("internet"), opts=self._child
         )
         table = self._table(vpc, "public")
-        ec2.Route(
+        world = ec2.Route(
             f"{self._name}-public-out",
             route_table_id=table.id,
             destination_cidr_block=_ANYWHERE,
@@ -94,10 +94,9 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
         zones = self._spec.availability_zones
-        for zone, subnet in zip(zones, public, strict=True):
-            self._associate(f"public-{zone}", subnet, table.id)
+        led = [self._associate(f"public-{zone}", one, table.id) for zone, one in zip(zones, public, strict=True)]
         ways = zones if self._spec.nat == "per_zone" else zones[:1]
-        nats = [self._nat(zone, subnet) for zone, subnet in zip(ways, public, strict=False)]
+        nats = [self._nat(*place, world) for place in zip(ways, public, led, strict=False)]
         found: list[pulumi.Output[str]] = []
         for number, (zone, subnet) in enumerate(zip(zones, private, strict=True)):
             own = self._table(vpc, f"private-{zone}")
@@ -122,7 +121,7 @@ class Network(pulumi.ComponentResource):
             f"{self._name}-{what}-routes", subnet_id=subnet.id, route_table_id=table_id, opts=self._child
         )
 
-    def _nat(self, zone: str, subnet: ec2.Subnet) -> ec2.NatGateway:
+    def _nat(self, zone: str, subnet: ec2.Subnet, *ways: pulumi.Resource) -> ec2.NatGateway:
         address = ec2.Eip(
             f"{self._name}-nat-{zone}-address", domain="vpc", tags=self._tags(f"nat-{zone}"), opts=self._child
         )
@@ -131,7 +130,8 @@ class Network(pulumi.ComponentResource):
             subnet_id=subnet.id,
             allocation_id=address.allocation_id,
             tags=self._tags(f"nat-{zone}"),
-            opts=self._child,
+            # As long as it is there it leads out, also while all is destroyed: pods still ask AWS to take things away.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(ways)),
         )
 
     def _flow_log(self, vpc: ec2.Vpc, log_key_arn: pulumi.Input[str]) -> None:
@@ -144,7 +144,8 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
         role = service_role("flow-logs", "vpc-flow-logs", self._environment, self._child)
-        granted("flow-logs", "flow-logs", self._environment, role, {"flow_log_group": group.arn}, self._child)
+        values = {"flow_log_group": group.arn}
+        rights = granted("flow-logs", "flow-logs", self._environment, role, values, self._child)
         ec2.FlowLog(
             f"{self._name}-flow-log",
             vpc_id=vpc.id,
@@ -154,5 +155,5 @@ class Network(pulumi.ComponentResource):
             iam_role_arn=role.arn,
             max_aggregation_interval=60,
             tags=tags(self._environment),
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[rights]),
         )

@@ -10,8 +10,9 @@ from shipway.contract.environment import EnvironmentSpec
 
 __all__ = ["NodeRole", "node_role_name"]
 
-# To join the cluster and to pull images. What the CNI needs, its pods have.
-_POLICIES = ("AmazonEKSWorkerNodeMinimalPolicy", "AmazonEC2ContainerRegistryPullOnly")
+# To join the cluster and to pull images. What the CNI needs, its pods have. AmazonEKSWorkerNodeMinimalPolicy is Auto
+# Mode's: a managed node asks EC2 what instance it is before it joins, which that one does not let it.
+_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
 
 
 def node_role_name(environment: EnvironmentSpec) -> str:

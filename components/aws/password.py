@@ -111,6 +111,6 @@ class StorePassword(pulumi.ComponentResource):
             kms_key_arn=key_arn,
             logging_config=lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=log.name),
             tags=self._tags,
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
         return function, policy

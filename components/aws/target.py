@@ -140,8 +140,16 @@ class _Platform:
         both = pulumi.ResourceOptions(parent=self._parent, providers=[self._aws, provider])
         Volumes("volumes", environment, storage_class=self._cluster.storage_class or "gp3", key_arn=key, opts=both)
         self._scaling(network, cluster, key, both)
+        names = NameRecords("names", environment, both)
         balancer = self._entrance(network, cluster, both)
-        built = self._parts(provider, both, values, hosts, balancer)
+        beneath = Beneath(
+            gpu_table=AWS_GPU_TABLE,
+            gpu_operator=_gpu_operator(self._spec.node_ami),
+            hosts=hosts,
+            load_balancer=balancer.annotations,
+            balancers=(balancer.ready, names.ready),
+        )
+        built = self._parts(provider, both, values, beneath)
         return replace(
             built,
             handover={
@@ -255,7 +263,6 @@ class _Platform:
 
     def _entrance(self, network: NetworkOutputs, cluster: Cluster, both: pulumi.ResourceOptions) -> LoadBalancer:
         environment, gateway = self._environment, self._spec.gateway
-        NameRecords("names", environment, both)
         inside = network.private_subnet_ids
         return LoadBalancer(
             "load-balancer",
@@ -274,8 +281,7 @@ class _Platform:
         provider: pulumi.ProviderResource,
         both: pulumi.ResourceOptions,
         values: Mapping[str, pulumi.Input[str]],
-        hosts: Mapping[str, pulumi.Input[str]],
-        balancer: LoadBalancer,
+        beneath: Beneath,
     ) -> PlatformOutputs:
         environment, cluster = self._environment, self._cluster
         namespaces = Namespaces("namespaces", environment, cluster, both)
@@ -291,13 +297,7 @@ class _Platform:
             environment,
             cluster,
             provider,
-            Beneath(
-                gpu_table=AWS_GPU_TABLE,
-                gpu_operator=_gpu_operator(self._spec.node_ami),
-                hosts=hosts,
-                load_balancer=balancer.annotations,
-                balancers=(balancer.ready,),
-            ),
+            beneath,
             platform=files.platform,
             models=files.models,
         )

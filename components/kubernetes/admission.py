@@ -70,8 +70,12 @@ class Admission(pulumi.ComponentResource):
             provenance = [{"name": "provenance", "predicateType": _PROVENANCE}]
             self._policy("signed", ours, {"name": "release", "key": key})
             self._policy("attested", ours, {"name": "release", "key": key, "attestations": provenance})
-            # What no policy matches is refused. This one image is not ours to sign; its digest was reviewed.
-            self._policy("feast", cluster.images.feast, {"name": "reviewed", "static": {"action": "pass"}})
+            # What no policy matches is refused. No release makes these images; their digests were reviewed.
+            reviewed = {"feast": cluster.images.feast}
+            if cluster.retraining is not None:
+                reviewed["retraining"] = cluster.retraining.image
+            for what, image in reviewed.items():
+                self._policy(what, image, {"name": "reviewed", "static": {"action": "pass"}})
         self.register_outputs({})
 
     def _controller(self, cluster: KubernetesSpec, models: pulumi.Resource) -> Release:

@@ -23,7 +23,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudget
 from pulumi_kubernetes.rbac.v1 import PolicyRuleArgs, Role, RoleBinding, RoleRefArgs, SubjectArgs
 
 from components.kubernetes import edges
-from components.kubernetes.labels import labels
+from components.kubernetes.labels import labels, pod_labels
 from components.kubernetes.names import DELIVERY_METRICS_PORT, ClusterNames
 from components.kubernetes.places import (
     api_server_edges,
@@ -33,7 +33,7 @@ from components.kubernetes.places import (
     object_storage_files,
     port_of,
 )
-from components.kubernetes.pods import config_files, pod_template, resources
+from components.kubernetes.pods import config_files, config_marked, pod_template, resources
 from components.kubernetes.scraping import MOST_SAMPLES, own_heartbeats, without_own
 from components.kubernetes.told import delivery_outputs
 from components.parts import AlertingOutputs, DeliveryOutputs, MonitoringOutputs
@@ -78,13 +78,9 @@ class Delivery(pulumi.ComponentResource):
         self._role("lease", self._names.platform, _lease_rules(), account)
         self._role("routes", self._names.models, _route_rules(), models)
         self._edges(monitoring, alerting)
-        config = ConfigMap(
-            f"{name}-config",
-            metadata=self._metadata,
-            data={"delivery.json": _configuration(environment, cluster, monitoring, alerting)},
-            opts=self._child,
-        )
-        self._deployment([account, config])
+        told = _configuration(environment, cluster, monitoring, alerting)
+        config = ConfigMap(f"{name}-config", metadata=self._metadata, data={"delivery.json": told}, opts=self._child)
+        self._deployment(_pod(pod_labels(environment, self._given), cluster, told), [account, config])
         self._watched(seconds(environment.scrape_interval_seconds), monitors)
         self.outputs = delivery_outputs(self._names)
         self.register_outputs({})
@@ -122,14 +118,14 @@ class Delivery(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _deployment(self, waits: Sequence[pulumi.Resource]) -> None:
+    def _deployment(self, template: PodTemplateSpecArgs, waits: Sequence[pulumi.Resource]) -> None:
         Deployment(
             f"{self._name}-deployment",
             metadata=self._metadata,
             spec=DeploymentSpecArgs(
                 replicas=2,
                 selector=LabelSelectorArgs(match_labels=_SELECTOR),
-                template=_pod(self._given, self._cluster),
+                template=template,
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(waits)),
         )
@@ -208,9 +204,10 @@ def _configuration(
     return json.dumps(told, indent=2) + "\n"
 
 
-def _pod(given: dict[str, str], cluster: KubernetesSpec) -> PodTemplateSpecArgs:
+def _pod(given: dict[str, str], cluster: KubernetesSpec, told: str) -> PodTemplateSpecArgs:
     return pod_template(
         labels=given,
+        annotations=config_marked(told),
         selector=_SELECTOR,
         service_account=DELIVERY_JOB,
         asks_cluster=True,

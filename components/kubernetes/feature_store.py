@@ -20,7 +20,7 @@ from components.kubernetes.feature_files import (
     feature_edges,
     feature_mounts,
 )
-from components.kubernetes.labels import labels
+from components.kubernetes.labels import labels, pod_labels
 from components.kubernetes.names import REDIS_PORT, ClusterNames
 from components.kubernetes.places import (
     FEAST,
@@ -115,7 +115,7 @@ class FeatureStore(pulumi.ComponentResource):
             VALKEY,
             release=ONLINE_STORE,
             namespace=names.platform,
-            values=_valkey(cluster, {**given, **own}),
+            values=_valkey(cluster, {**pod_labels(self._environment, given), **own}),
             parent=self,
             waits=[space],
             keeps_data=self._environment.tier is Tier.PROD,

@@ -1,7 +1,7 @@
 """The labels that every object carries, and what is wrong with a value that cannot be one."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from components.services import Service
@@ -11,10 +11,13 @@ from shipway.contract.errors import SpecError
 from shipway.contract.metrics import Slot
 from shipway.contract.release import short_digest
 
-__all__ = ["COST_CENTER", "labels", "model_labels", "refuse_unfit_labels", "slot_labels"]
+__all__ = ["COST_CENTER", "labels", "model_labels", "pod_labels", "refuse_unfit_labels", "slot_labels"]
 
 # The tag without which nobody can tell what a model costs.
 COST_CENTER = "cost-center"
+
+# The tags that a pod carries too.
+_OF_PODS = frozenset({COST_CENTER, "owner"})
 
 _VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _KEY = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")
@@ -49,6 +52,15 @@ def slot_labels(environment: EnvironmentSpec, service: Service, slot: Slot) -> d
         "shipway/slot": str(slot),
         "shipway/release": version,
     }
+
+
+def pod_labels(environment: EnvironmentSpec, given: Mapping[str, str]) -> dict[str, str]:
+    """Returns those of an object's labels that its pods carry: of the environment's tags whose it is and who pays.
+
+    A changed label is another pod template: a later date of expiry would restart everything that serves.
+    """
+    left_out = {f"shipway/{key}" for key in environment.tags.keys() - _OF_PODS}
+    return {key: value for key, value in given.items() if key not in left_out}
 
 
 def refuse_unfit_labels(root: Path, environment: EnvironmentSpec, services: Sequence[Service]) -> None:

@@ -33,7 +33,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudget
 from components.kubernetes import edges
 from components.kubernetes.feature_files import REPOSITORY, feature_edges, feature_mounts, with_feature_credentials
 from components.kubernetes.gpu_types import GpuTable
-from components.kubernetes.labels import model_labels, slot_labels
+from components.kubernetes.labels import model_labels, pod_labels, slot_labels
 from components.kubernetes.names import SLOT_PORT, ClusterNames
 from components.kubernetes.places import (
     gateway_namespace,
@@ -169,8 +169,8 @@ class _Model:
             api_version="gateway.networking.k8s.io/v1",
             kind="HTTPRoute",
             metadata=metadata,
-            spec=_http_route(self.spec, self.names, filled),
-            # One atomic list for server-side apply: from its creation on it is delivery's, weights and all.
+            spec=_http_route(declared, self.names, filled),
+            # One atomic list for server-side apply: from its creation on it is delivery's, weights, time and all.
             opts=self._opts(ignore=["spec.rules"]),
         )
         self._monitoring(metadata, released=bool(filled))
@@ -199,8 +199,7 @@ class _Model:
             # What somebody edited by hand is put right; without it the next deployment would end in a conflict.
             metadata=self._meta(name, labels, **waiting, **{"pulumi.com/patchForce": "true"}),
             spec=DeploymentSpecArgs(
-                # The autoscaler's, when there is one: two owners of one number undo each other.
-                replicas=None if scales else resource.min_replicas,
+                replicas=least if scales else resource.min_replicas,
                 selector=LabelSelectorArgs(match_labels=selector),
                 strategy=DeploymentStrategyArgs(
                     type="RollingUpdate", rolling_update=RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0)
@@ -208,7 +207,9 @@ class _Model:
                 progress_deadline_seconds=math.ceil(spec.rollout.prepare_seconds),
                 template=_pod(self.service, slot, self.environment, self.cluster, labels, selector, self.gpu_table),
             ),
-            opts=self._opts(account, *self._ready),
+            # The autoscaler's, when there is one: two owners of one number undo each other. Not to name it at all would
+            # leave a slot that gets an autoscaler later with one pod, whatever it had.
+            opts=self._opts(account, *self._ready, ignore=["spec.replicas"] if scales else None),
         )
         port = ServicePortArgs(name="http", port=SLOT_PORT, target_port="http")
         Service(
@@ -300,7 +301,7 @@ def _pod(
     gpu = gpu_table.rows[spec.resources.gpu_type] if spec.resources.gpu_type else None
     probe_count = math.ceil(spec.rollout.prepare_seconds / _PROBE_SECONDS)
     return pod_template(
-        labels=labels,
+        labels=pod_labels(environment, labels),
         annotations={
             # The longest that either may take; the policies hold probes and grace period against them.
             "shipway/load-seconds": f"{spec.rollout.prepare_seconds:g}",
@@ -376,21 +377,21 @@ def _probe(path: str, failure_threshold: int) -> ProbeArgs:
     )
 
 
-def _http_route(spec: ModelSpec, names: ClusterNames, filled: list[Slot]) -> dict[str, object]:
+def _http_route(declared: RouteSpec, names: ClusterNames, filled: list[Slot]) -> dict[str, object]:
     # No slot takes traffic before delivery has seen it ready, so every weight begins at nothing.
-    backends = [{"name": names.slot(spec.name, slot), "port": SLOT_PORT, "weight": 0} for slot in filled]
+    backends = [{"name": names.slot(declared.model, slot), "port": SLOT_PORT, "weight": 0} for slot in filled]
     return {
         "parentRefs": [{"name": names.gateway, "namespace": names.gateway_namespace, "sectionName": "https"}],
         "rules": [
             {
-                "matches": [{"path": {"type": "PathPrefix", "value": f"/{spec.name}"}}],
+                "matches": [{"path": {"type": "PathPrefix", "value": f"/{declared.model}"}}],
                 "filters": [
                     {
                         "type": "URLRewrite",
                         "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}},
                     }
                 ],
-                "timeouts": {"request": seconds(spec.serving.answer_seconds(spec.features))},
+                "timeouts": {"request": declared.timeout},
                 "backendRefs": backends,
             }
         ],

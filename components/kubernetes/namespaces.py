@@ -1,6 +1,6 @@
 """Namespaces, each with the Pod Security Standard that it enforces at one version of Kubernetes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import pulumi
@@ -26,6 +26,7 @@ def namespace(
     parent: pulumi.Resource,
     *,
     keeps_data: bool = False,
+    waits: Sequence[pulumi.Resource] = (),
 ) -> Namespace:
     """Returns a namespace that refuses pods below `level`.
 
@@ -36,6 +37,7 @@ def namespace(
         labels: its labels.
         parent: the part it belongs to.
         keeps_data: whether something in it must not be lost: what is in a namespace goes with it.
+        waits: what must be there first, and until the namespace and all in it are gone.
     """
     enforced = {
         "pod-security.kubernetes.io/enforce": str(level),
@@ -44,5 +46,7 @@ def namespace(
     return Namespace(
         name,
         metadata=ObjectMetaArgs(name=name, labels={**labels, **enforced}),
-        opts=pulumi.ResourceOptions(parent=parent, protect=keeps_data, retain_on_delete=keeps_data),
+        opts=pulumi.ResourceOptions(
+            parent=parent, depends_on=list(waits), protect=keeps_data, retain_on_delete=keeps_data
+        ),
     )

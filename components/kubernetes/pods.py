@@ -1,5 +1,6 @@
 """Pods as this platform runs them: restricted, from a read-only root, and unable to ask the cluster anything."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,7 @@ from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 __all__ = [
     "Mount",
     "config_files",
+    "config_marked",
     "csi_files",
     "pod_template",
     "resources",
@@ -91,6 +93,11 @@ def config_files(config_map: str, path: str) -> Mount:
         VolumeArgs(name=config_map, config_map=ConfigMapVolumeSourceArgs(name=config_map)),
         VolumeMountArgs(name=config_map, mount_path=path, read_only=True),
     )
+
+
+def config_marked(config: str) -> dict[str, str]:
+    """Returns the annotation by which pods that read `config` once, at their start, are started anew with another."""
+    return {"shipway/config": hashlib.sha256(config.encode()).hexdigest()[:12]}
 
 
 def resources(cpu_millicores: int, memory_mib: int, gpus: Mapping[str, int] | None = None) -> ResourceRequirementsArgs:

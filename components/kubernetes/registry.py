@@ -20,7 +20,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget, PodDisruptionBudget
 
 from components.kubernetes import edges
 from components.kubernetes.beneath import Beneath
-from components.kubernetes.labels import labels
+from components.kubernetes.labels import labels, pod_labels
 from components.kubernetes.names import MLFLOW_PORT, ClusterNames
 from components.kubernetes.places import (
     CREDENTIALS,
@@ -78,7 +78,7 @@ class Registry(pulumi.ComponentResource):
             spec=DeploymentSpecArgs(
                 replicas=2,
                 selector=LabelSelectorArgs(match_labels=_SELECTOR),
-                template=_pod(given, names, cluster, beneath),
+                template=_pod(pod_labels(environment, given), names, cluster, beneath),
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=ready),
         )

@@ -25,6 +25,9 @@ __all__ = ["GATEWAY_API", "Routing"]
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 
+_ENVOY_GATEWAY = "gateway.envoyproxy.io"
+# Every request goes through a proxy: one of them alone would take all models with it when its node is drained.
+_REPLICAS = 2
 # Envoy may not listen below 1024: Envoy Gateway adds this to the port of a listener.
 _SHIFT = 10_000
 # Envoy Gateway's: where proxies get their configuration and extensions, its webhook, and everybody's metrics.
@@ -53,7 +56,13 @@ class Routing(pulumi.ComponentResource):
         super().__init__("shipway:kubernetes:Routing", name, {}, opts)
         names, given = ClusterNames(environment.name), labels(environment, name)
         space: pulumi.Resource = namespace(
-            names.gateway_namespace, PodSecurity.RESTRICTED, cluster.pod_security_version, given, self
+            names.gateway_namespace,
+            PodSecurity.RESTRICTED,
+            cluster.pod_security_version,
+            given,
+            self,
+            # The Service of the proxies goes with it, and is gone when these have taken away what they made for it.
+            waits=beneath.balancers,
         )
         installed = cluster.gateway.installed
         if installed is None or installed.namespace != names.gateway_namespace:
@@ -80,23 +89,42 @@ class Routing(pulumi.ComponentResource):
         self, name: str, names: ClusterNames, given: dict[str, str], space: pulumi.Resource
     ) -> CustomResource:
         # By default every Envoy Gateway of a cluster would take the classes of all others for its own.
-        controller = f"gateway.envoyproxy.io/{names.gateway}"
+        controller = f"{_ENVOY_GATEWAY}/{names.gateway}"
         chart = install(
             f"{name}-chart",
             ENVOY_GATEWAY,
             release="envoy-gateway",
             namespace=names.gateway_namespace,
-            values={"config": {"envoyGateway": {"gateway": {"controllerName": controller}}}},
+            values={
+                "config": {"envoyGateway": {"gateway": {"controllerName": controller}}},
+                "deployment": {"replicas": _REPLICAS},
+            },
             parent=self,
             waits=[space],
+        )
+        proxies = CustomResource(
+            f"{name}-proxies",
+            api_version=f"{_ENVOY_GATEWAY}/v1alpha1",
+            kind="EnvoyProxy",
+            metadata=ObjectMetaArgs(name=names.gateway, namespace=names.gateway_namespace, labels=given),
+            spec=_proxies(names),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[chart]),
         )
         return CustomResource(
             f"{name}-class",
             api_version=GATEWAY_API,
             kind="GatewayClass",
             metadata=ObjectMetaArgs(name=names.gateway, labels=given),
-            spec={"controllerName": controller},
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[chart]),
+            spec={
+                "controllerName": controller,
+                "parametersRef": {
+                    "group": _ENVOY_GATEWAY,
+                    "kind": "EnvoyProxy",
+                    "name": names.gateway,
+                    "namespace": names.gateway_namespace,
+                },
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[proxies]),
         )
 
     def _edges(
@@ -157,6 +185,19 @@ class Routing(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(monitors)),
         )
+
+
+def _proxies(names: ClusterNames) -> dict[str, object]:
+    own = {"matchLabels": {f"{_ENVOY_GATEWAY}/owning-gateway-name": names.gateway}}
+    spread = [
+        {"maxSkew": 1, "topologyKey": key, "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": own}
+        for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+    ]
+    kubernetes = {
+        "envoyDeployment": {"replicas": _REPLICAS, "pod": {"topologySpreadConstraints": spread}},
+        "envoyPDB": {"maxUnavailable": 1},
+    }
+    return {"provider": {"type": "Kubernetes", "kubernetes": kubernetes}}
 
 
 def _gateway(cluster: KubernetesSpec, class_name: str, names: ClusterNames, beneath: Beneath) -> dict[str, object]:

@@ -21,7 +21,7 @@ from pulumi_kubernetes.core.v1 import (
 from pulumi_kubernetes.meta.v1 import LabelSelectorArgs, ObjectMetaArgs
 
 from components.kubernetes import edges
-from components.kubernetes.labels import labels
+from components.kubernetes.labels import labels, pod_labels
 from components.kubernetes.names import WORKER_METRICS_PORT, ClusterNames
 from components.kubernetes.places import (
     monitoring_namespace,
@@ -29,7 +29,7 @@ from components.kubernetes.places import (
     object_storage_environment,
     object_storage_files,
 )
-from components.kubernetes.pods import config_files, pod_template, resources, scratch
+from components.kubernetes.pods import config_files, config_marked, pod_template, resources, scratch
 from components.kubernetes.scraping import MOST_SAMPLES, own_heartbeats, without_own
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.kubernetes import KubernetesSpec
@@ -84,12 +84,8 @@ class Workers(pulumi.ComponentResource):
             opts=self._child,
         )
         settings = worker_settings(self._environment, self._cluster.object_storage)
-        config = ConfigMap(
-            f"{job}-config",
-            metadata=metadata,
-            data={"worker.json": json.dumps(settings.model_dump(mode="json"), indent=2) + "\n"},
-            opts=self._child,
-        )
+        told = json.dumps(settings.model_dump(mode="json"), indent=2) + "\n"
+        config = ConfigMap(f"{job}-config", metadata=metadata, data={"worker.json": told}, opts=self._child)
         Deployment(
             f"{job}-deployment",
             metadata=metadata,
@@ -98,7 +94,7 @@ class Workers(pulumi.ComponentResource):
                 # Two of them would count every label twice, for as long as they overlap.
                 strategy=DeploymentStrategyArgs(type="Recreate"),
                 selector=LabelSelectorArgs(match_labels=selector),
-                template=_pod(worker, given, selector, self._cluster),
+                template=_pod(worker, pod_labels(self._environment, given), selector, self._cluster, told),
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[account, config]),
         )
@@ -138,10 +134,11 @@ class Workers(pulumi.ComponentResource):
 
 
 def _pod(
-    worker: Worker, given: dict[str, str], selector: dict[str, str], cluster: KubernetesSpec
+    worker: Worker, given: dict[str, str], selector: dict[str, str], cluster: KubernetesSpec, told: str
 ) -> PodTemplateSpecArgs:
     return pod_template(
         labels=given,
+        annotations=config_marked(told),
         selector=selector,
         service_account=worker.job,
         container=ContainerArgs(

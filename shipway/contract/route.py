@@ -85,6 +85,17 @@ class RouteSpec(Spec):
             runbook_url=model.owner.runbook_url,
         )
 
+    @property
+    def timeout(self) -> str:
+        """How long the gateway waits for an answer, as the Gateway API writes it; no number of it has six digits.
+
+        >>> RouteSpec(model="m", owner="o", blue={"port": 1}, green={"port": 1}, timeout_seconds=120.5,
+        ...           max_body_bytes=1).timeout
+        '120s500ms'
+        """
+        whole_seconds, milliseconds = divmod(round(self.timeout_seconds * 1000), 1000)
+        return (f"{whole_seconds}s" if whole_seconds else "") + (f"{milliseconds}ms" if milliseconds else "")
+
     def endpoint(self, slot: Slot) -> SlotEndpoint:
         """Returns the endpoint of `slot`."""
         return self.blue if slot is Slot.BLUE else self.green

@@ -150,3 +150,27 @@ def test_the_platform_comes_up_and_keeps_out_of_deliverys_way(engine: Engine, pl
     engine.destroy()
     left = {one["metadata"]["name"] for one in plane.get("namespaces")["items"]}
     assert not any(name.startswith(f"shipway-{STACK}") for name in left)
+
+
+def test_a_live_slot_keeps_its_pods_when_it_gets_an_autoscaler(engine: Engine, plane: ControlPlane) -> None:
+    """The pods of three replicas stay when three may become six; what the autoscaler asked for survives an update."""
+    models = f"shipway-{STACK}-models"
+    slot = ("deployment", "digits-blue", "-n", models)
+
+    def pods() -> set[str]:
+        found = plane.get("pods", "-n", models, "-l", "shipway/slot=blue")["items"]
+        return {one["metadata"]["name"] for one in found if not one["metadata"].get("deletionTimestamp")}
+
+    cluster = Cluster(Project(engine.root))
+    cluster.resources("digits", min_replicas=3, max_replicas=3)
+    engine.up()
+    before = pods()
+    assert len(before) == 3
+    cluster.resources("digits", min_replicas=3, max_replicas=6)
+    engine.up()
+    assert (plane.get(*slot)["spec"]["replicas"], pods()) == (3, before)
+    plane.kubectl("scale", *slot, "--replicas=5")
+    cluster.resources("digits", memory_mib=640)
+    engine.up()
+    assert plane.get(*slot)["spec"]["replicas"] == 5
+    assert engine.changes() == {}

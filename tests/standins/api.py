@@ -9,7 +9,7 @@ from typing import Any, cast
 import httpx
 import yaml
 
-__all__ = ["Api", "Refused"]
+__all__ = ["FIELD_MANAGER", "Api", "Refused"]
 
 FIELD_MANAGER = "pulumi-kubernetes"
 _TIMEOUT_SECONDS = 30.0

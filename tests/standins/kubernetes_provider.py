@@ -15,8 +15,8 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as pb
 
-from tests.standins.api import Api, Refused
-from tests.standins.shape import REPLACING, document_of, settled, shown
+from tests.standins.api import FIELD_MANAGER, Api, Refused
+from tests.standins.shape import REPLACING, document_of, leave_alone, settled, shown
 from tests.standins.wire import dump, has_unknown, load, projected, serve, type_and_name
 
 __all__ = ["KubernetesProvider", "main"]
@@ -96,9 +96,10 @@ class KubernetesProvider(provider_pb2_grpc.ResourceProviderServicer):
         return pb.CreateResponse(id="" if request.preview else self._id(document), properties=dump(made))
 
     def Update(self, request: Any, context: Any) -> Any:
-        return pb.UpdateResponse(
-            properties=dump(self._put(load(request.news), context, preview=request.preview, new=False))
-        )
+        news = load(request.news)
+        if request.ignoreChanges and self._api is not None and (live := self._api.read(news)) is not None:
+            leave_alone(news, live, request.ignoreChanges, FIELD_MANAGER)
+        return pb.UpdateResponse(properties=dump(self._put(news, context, preview=request.preview, new=False)))
 
     def Read(self, request: Any, context: Any) -> Any:
         inputs = load(request.inputs)

@@ -1,9 +1,9 @@
 """What the stand-in provider knows of Kubernetes objects: their documents, what replaces them, when they work."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-__all__ = ["REPLACING", "document_of", "settled", "shown"]
+__all__ = ["REPLACING", "document_of", "leave_alone", "settled", "shown"]
 
 # Fields that the API server never changes, by the last part of a resource's type.
 REPLACING: Mapping[str, tuple[str, ...]] = {
@@ -51,6 +51,27 @@ def shown(document: Mapping[str, Any], path: str) -> Any:
             return None
         found = cast(Mapping[str, Any], found).get(key)
     return found
+
+
+def leave_alone(document: dict[str, Any], live: Mapping[str, Any], paths: Iterable[str], manager: str) -> None:
+    """Puts what an update is to ignore as the upstream provider does: as it is now, or away where others alone own it.
+
+    Args:
+        document: what is to be applied; changed in place.
+        live: the object as the server holds it, with its owners.
+        paths: dotted, below mappings.
+        manager: whose update it is.
+    """
+    owners = cast(list[Mapping[str, Any]], shown(live, "metadata.managedFields") or [])
+    for path in paths:
+        *above, last = path.split(".")
+        place = cast("dict[str, Any]", shown(document, ".".join(above)))
+        owned = ".".join(f"f:{key}" for key in path.split("."))
+        who = {one["manager"] for one in owners if shown(one["fieldsV1"], owned) is not None}
+        if who and manager not in who:
+            place.pop(last, None)
+        elif (found := shown(live, path)) is not None:
+            place[last] = found
 
 
 def settled(document: Mapping[str, Any]) -> str:

@@ -100,13 +100,14 @@ def same_rollout(before: Document, after: Document) -> bool:
 
 
 def agrees(route: Document, served: ServedModel) -> bool:
-    """Returns whether every rule of a route gives each slot the share that the state says."""
+    """Returns whether every rule of a route gives each slot the share that the state says, and its declared time."""
     if served.state.live is None:
         return True
     wanted = _backends(served)
     return all(
         [_plain(backend) for backend in rule.get("backendRefs", []) if backend.get("weight", 1)] == wanted
         and _headers(rule.get("filters", [])) == _headers([_modifier(served.state, {})])
+        and rule.get("timeouts", NOTHING).get("request") == served.spec.timeout
         for rule in route["spec"]["rules"]
     )
 
@@ -179,11 +180,19 @@ def _annotate(route: Document, values: Mapping[str, str]) -> Patch:
 
 
 def _rules(route: Document, served: ServedModel) -> Patch:
-    """Returns what gives every rule its weights; its matches, timeouts and other filters stay as they were declared."""
+    """Returns what gives every rule its weights and its time; its matches and other filters stay as they are.
+
+    The rules are one list with one owner: what Pulumi declares of the time, it can only tell through `served`.
+    """
     if agrees(route, served):
         return []
     rules = [
-        {**rule, "filters": _filters(rule.get("filters", []), served.state), "backendRefs": _backends(served)}
+        {
+            **rule,
+            "timeouts": {**rule.get("timeouts", NOTHING), "request": served.spec.timeout},
+            "filters": _filters(rule.get("filters", []), served.state),
+            "backendRefs": _backends(served),
+        }
         for rule in route["spec"]["rules"]
     ]
     return [{"op": "replace", "path": "/spec/rules", "value": rules}]

@@ -18,7 +18,7 @@ def test_the_certificate_is_told_only_when_dns_has_proven_it() -> None:
 
 
 def test_records_are_written_for_the_one_name_in_the_one_zone() -> None:
-    """And marked as this environment's, so that it removes no other's."""
+    """Which no filter by the name finds from below; and marked as this environment's, so that it removes no other's."""
 
     def build(opts: Any) -> dict[str, Any]:
         NameRecords("names", environment(), opts)
@@ -26,5 +26,5 @@ def test_records_are_written_for_the_one_name_in_the_one_zone() -> None:
 
     values = register(build).one("names-chart").inputs["values"]
     assert values["domainFilters"] == ["models.example.com"]
-    assert values["extraArgs"] == ["--zone-id-filter=Z0123456789"]
+    assert values["extraArgs"] == ["--zone-id-filter=Z0123456789", "--aws-zone-match-parent"]
     assert values["txtOwnerId"] == "shipway-prod"

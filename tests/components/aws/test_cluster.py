@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.aws.addons import AFTER_NODES, BEFORE_NODES, Addons
+from components.aws.addons import AFTER_NODES, BEFORE_NODES, Addon, Addons
 from components.aws.cluster import Cluster
 from components.aws.cluster_key import ClusterKey
 from shipway.contract.environment import Tier
@@ -37,6 +37,29 @@ def test_whoever_made_the_cluster_is_nobody_in_it() -> None:
     access = part.one("cluster-eks").inputs["accessConfig"]
     assert access == {"authenticationMode": "API", "bootstrapClusterCreatorAdminPermissions": False}
     assert sorted(one.inputs["principalArn"] for one in part.all("AccessEntry").values()) == roles
+
+
+def test_what_is_in_the_cluster_waits_for_all_admins_and_their_networks() -> None:
+    """The one who runs Pulumi may be any of them; at the end none loses access while something is left to remove."""
+    roles = [f"arn:aws:iam::111122223333:role/{one}" for one in ("one", "two", "three")]
+    aws = {"admin_role_arns": roles, "operator_ranges": ["10.9.0.0/24", "10.8.0.0/24"]}
+
+    def build(opts: Any) -> dict[str, Any]:
+        found = Cluster(
+            "cluster", environment(aws=aws), vpc_id="vpc-11111111", subnet_ids=SUBNETS, key_arn=KEY, opts=opts
+        )
+        Addons("addons", environment(), [Addon("coredns")], values={}, waits=[found.ready], opts=opts)
+        return {}
+
+    part = register(build)
+    upstream, waiting = set[str](), [part.one("addons-coredns").urn]
+    known = {one.urn: one for one in part.found}
+    while waiting:
+        waiting += (further := set(known[waiting.pop()].request.dependencies) - upstream)
+        upstream |= further
+    names = {known[urn].name for urn in upstream}
+    assert {f"cluster-admin-{number}-rights" for number in range(3)} <= names
+    assert {"cluster-operators-0", "cluster-operators-1"} <= names
 
 
 def test_only_named_networks_reach_the_api_from_outside() -> None:

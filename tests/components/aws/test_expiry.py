@@ -15,7 +15,7 @@ ROOT = Path("project")
 
 
 def test_nodes_go_on_the_day_after_the_last_one() -> None:
-    """One schedule a group, which may change the cluster's groups and nothing else."""
+    """One schedule a group, which may delete the cluster's groups and nothing else: a group that stays fills again."""
 
     def build(opts: Any) -> dict[str, Any]:
         groups = {"system": "shipway-prod-system", "inference": "shipway-prod-inference"}
@@ -24,13 +24,13 @@ def test_nodes_go_on_the_day_after_the_last_one() -> None:
     part = register(build)
     found = part.one("expiry-inference").inputs
     assert found["scheduleExpression"] == "at(2027-01-01T00:00:00)"
+    assert found["target"]["arn"] == "arn:aws:scheduler:::aws-sdk:eks:deleteNodegroup"
     assert json.loads(found["target"]["input"]) == {
         "ClusterName": "shipway-prod",
         "NodegroupName": "shipway-prod-inference",
-        "ScalingConfig": {"MinSize": 0, "DesiredSize": 0, "MaxSize": 1},
     }
     (statement,) = json.loads(part.one("expiry-grants").inputs["policy"])["Statement"]
-    assert statement["Action"] == ["eks:UpdateNodegroupConfig"]
+    assert statement["Action"] == ["eks:DeleteNodegroup"]
     assert statement["Resource"] == ["arn:aws:eks:eu-central-1:111122223333:nodegroup/shipway-prod/*/*"]
 
 

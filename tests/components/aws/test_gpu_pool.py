@@ -1,5 +1,6 @@
 """Nodes: what pools are made of, by managed groups and by Karpenter."""
 
+import json
 from typing import Any
 
 import pytest
@@ -17,6 +18,36 @@ from tests.components.aws.cloud import KEY, Part, environment, register
 
 SUBNETS = ["subnet-aaaaaaaa", "subnet-bbbbbbbb", "subnet-cccccccc"]
 GROUND = Ground("arn:aws:iam::111122223333:role/shipway-prod-node", SUBNETS, KEY)
+# What AWS's policies for nodes allow ("AWS Managed Policy Reference", default versions of November 2026), and what a
+# managed node does before it is ready.
+ALLOWED = {
+    "AmazonEKSWorkerNodeMinimalPolicy": {"eks-auth:AssumeRoleForPodIdentity"},
+    "AmazonEKSWorkerNodePolicy": {
+        "ec2:DescribeInstanceTypes",
+        "ec2:DescribeInstances",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVolumes",
+        "ec2:DescribeVolumesModifications",
+        "ec2:DescribeVpcs",
+        "eks-auth:AssumeRoleForPodIdentity",
+        "eks:DescribeCluster",
+    },
+    "AmazonEC2ContainerRegistryPullOnly": {
+        "ecr:BatchGetImage",
+        "ecr:BatchImportUpstreamImage",
+        "ecr:GetAuthorizationToken",
+        "ecr:GetDownloadUrlForLayer",
+    },
+}
+NEEDED = {
+    "ec2:DescribeInstances": "nodeadm and Bottlerocket ask for the instance's own name",
+    "ecr:BatchGetImage": "the kubelet pulls",
+    "ecr:GetAuthorizationToken": "the kubelet signs in to the registry",
+    "ecr:GetDownloadUrlForLayer": "the kubelet pulls",
+    "eks-auth:AssumeRoleForPodIdentity": "the agent gives pods their identity",
+}
 POOL = {"name": "inference", "gpu_type": "l4", "min_nodes": 0, "max_nodes": 3, "capacity": "spot"}
 
 
@@ -71,6 +102,18 @@ def test_a_node_may_join_and_pull_images_and_no_more() -> None:
     assert part.outputs["arn"] == "arn:aws:iam::111122223333:role/shipway-prod-node"
 
 
+def test_a_node_may_do_what_it_does_before_it_joins() -> None:
+    """By AWS's own policies alone: a right that is missing there is a node that never joins."""
+
+    def build(opts: Any) -> dict[str, Any]:
+        NodeRole("node", environment(), opts)
+        return {}
+
+    attached = [one.inputs["policyArn"] for one in register(build).all("RolePolicyAttachment").values()]
+    held = {action for arn in attached for action in ALLOWED[arn.removeprefix("arn:aws:iam::aws:policy/")]}
+    assert sorted(NEEDED.keys() - held) == []
+
+
 def _karpenter(**changes: Any) -> Part:
     def build(opts: Any) -> dict[str, Any]:
         import pulumi
@@ -107,6 +150,17 @@ def test_a_pool_of_karpenters_offers_what_the_managed_one_does() -> None:
     assert AWS_GPU_TABLE.labels("l4").items() <= pool["template"]["metadata"]["labels"].items()
     assert [one["key"] for one in pool["template"]["spec"]["taints"]] == ["nvidia.com/gpu"]
     assert pool["limits"] == {"nvidia.com/gpu": 3}
+
+
+def test_karpenter_may_encrypt_disks_with_the_key_that_it_names() -> None:
+    """The key's policy leaves it to IAM who uses it, and a node whose disk EC2 cannot decrypt ends before it joins."""
+    part = _karpenter()
+    disks = part.one("karpenter-inference-class").inputs["spec"]["blockDeviceMappings"]
+    statements = json.loads(part.one("karpenter-grants").inputs["policy"])["Statement"]
+    used = {action: one for one in statements if one["Resource"] == [KEY] for action in one["Action"]}
+    assert {disk["ebs"]["kmsKeyID"] for disk in disks} == {KEY}
+    assert used.keys() >= {"kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"}
+    assert used["kms:CreateGrant"]["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
 
 
 def test_karpenter_hears_of_every_interruption() -> None:

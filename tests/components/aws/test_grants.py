@@ -22,6 +22,25 @@ def test_actions_are_named_and_resources_too_where_aws_knows_them(part: str) -> 
             assert all(LOOKS.match(action) for action in grant.actions), grant
 
 
+def test_whoever_makes_disks_lends_the_key_to_what_they_are_attached_to() -> None:
+    """All disks are under the cluster's key: without the loan a node cannot read its own."""
+    makes = {
+        grant.part
+        for grant in GRANTS
+        if "ec2:CreateVolume" in grant.actions
+        or ("ec2:RunInstances" in grant.actions and any(":volume/" in each for each in grant.resources))
+    }
+    lends = {
+        grant.part
+        for grant in GRANTS
+        if "kms:CreateGrant" in grant.actions
+        and grant.resources == ("{cluster_key}",)
+        and grant.conditions == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    }
+    assert makes == {"ebs-csi", "karpenter"}
+    assert makes <= lends
+
+
 def test_every_row_says_why() -> None:
     """In words, and no row twice."""
     assert all(len(grant.why.split()) >= 3 for grant in GRANTS)

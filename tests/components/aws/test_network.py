@@ -95,6 +95,19 @@ def test_services_of_aws_are_asked_inside_the_network() -> None:
     assert part.findings(Tier.PROD) == []
 
 
+def test_s3_answers_inside_the_network_without_a_gateway() -> None:
+    """By default its private names are for callers from outside, and AWS refuses that where there is no gateway."""
+    endpoints = [one.inputs for one in _endpoints().all("VpcEndpoint").values()]
+    assert {one["vpcEndpointType"] for one in endpoints} == {"Interface"}
+    told = {one["serviceName"]: one["dnsOptions"] for one in endpoints if "dnsOptions" in one}
+    assert told == {
+        "com.amazonaws.eu-central-1.s3": {
+            "dnsRecordIpType": "ipv4",
+            "privateDnsOnlyForInboundResolverEndpoint": False,
+        }
+    }
+
+
 @pytest.mark.parametrize(
     ("autoscaler", "own", "other"), [("karpenter", "sqs", "autoscaling"), ("cluster_autoscaler", "autoscaling", "sqs")]
 )

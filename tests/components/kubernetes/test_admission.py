@@ -1,6 +1,7 @@
 """Which images a production cluster runs."""
 
 from datetime import date
+from fnmatch import fnmatch
 from typing import Any, cast
 
 from pulumi.runtime.rpc import deserialize_properties
@@ -10,6 +11,7 @@ from policies.resource import Resource
 from policies.rules.admission import signatures_verified
 from shipway.contract.environment import Tier
 from tests.components.kubernetes.cluster import STACK, Cluster
+from tests.components.kubernetes.test_retraining import PLACE
 
 
 def test_signature_and_provenance_must_both_be_there(cluster: Cluster) -> None:
@@ -69,3 +71,20 @@ def test_the_models_namespace_alone_is_looked_at(cluster: Cluster) -> None:
     assert {"admission-signed", "admission-attested"} <= registered.waits_for("digits-blue")
     cluster.change(kubernetes__admission=None)
     assert all(label not in space["metadata"]["labels"] for space in cluster.register().all("Namespace").values())
+
+
+def test_every_image_of_the_namespace_is_some_policys(cluster: Cluster) -> None:
+    """What no policy matches is refused: the pods that fill the online store and train anew are there too."""
+    cluster.change(kubernetes__retraining=PLACE)
+    registered = cluster.register()
+    globs = [image["glob"] for one in registered.all("ClusterImagePolicy").values() for image in one["spec"]["images"]]
+    jobs = [one["spec"]["jobTemplate"]["spec"]["template"] for one in registered.all("CronJob").values()]
+    slots = [
+        one["spec"]["template"]
+        for one in registered.all("Deployment").values()
+        if "shipway/slot" in one["metadata"]["labels"]
+    ]
+    images = {container["image"] for pod in (*jobs, *slots) for container in pod["spec"]["containers"]}
+    assert PLACE["image"] in images
+    # `**` is any text.
+    assert {image for image in images if not any(fnmatch(image, glob) for glob in globs)} == set()

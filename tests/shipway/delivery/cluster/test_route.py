@@ -93,17 +93,19 @@ def test_before_anything_is_live_the_rules_stay() -> None:
 
 
 def test_everything_else_of_a_rule_stays_as_it_was_declared() -> None:
-    """Matches, timeouts, other filters and other headers are kept, in every rule; only ours and the weights change."""
+    """Matches, other times, other filters and other headers are kept, in every rule."""
     declared_route = http_route()
     first = declared_route["spec"]["rules"][0]
     others = {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [{"name": "x-team", "value": "v"}]}}
     first["filters"].append(others)
-    declared_route["spec"]["rules"].append(copy.deepcopy(first) | {"timeouts": {"request": "5s"}})
+    declared_route["spec"]["rules"].append(copy.deepcopy(first) | {"timeouts": {"backendRequest": "5s"}})
     written = patched(stepping(), declared_route)
+    assert [rule["timeouts"] for rule in written["spec"]["rules"]] == [
+        {"request": "20s"},
+        {"request": "20s", "backendRequest": "5s"},
+    ]
     for before, after in zip(declared_route["spec"]["rules"], written["spec"]["rules"], strict=True):
-        assert {key: after[key] for key in ("matches", "timeouts")} == {
-            key: before[key] for key in ("matches", "timeouts")
-        }
+        assert after["matches"] == before["matches"]
         assert after["filters"][0] == before["filters"][0]
         modifier = after["filters"][1]["requestHeaderModifier"]
         assert modifier["set"] == [{"name": "x-team", "value": "v"}, {"name": ROLLOUT_HEADER, "value": "3/0"}]
@@ -113,6 +115,19 @@ def test_everything_else_of_a_rule_stays_as_it_was_declared() -> None:
         "set": [{"name": "x-team", "value": "v"}],
         "remove": [ROLLOUT_HEADER, "x-shipway-versions"],
     }
+
+
+def test_a_changed_deadline_reaches_the_gateway() -> None:
+    """Pulumi leaves a route's rules alone, so what model.yaml says of the time comes with delivery's patch."""
+    served = stepping()
+    route = patched(served)
+    slower = ServedModel(SPEC.model_copy(update={"timeout_seconds": 120.5}), served.state, CHANGE)
+    assert routes.agrees(route, served)
+    assert not routes.agrees(route, slower)
+    written = patched(slower, route)
+    assert [rule["timeouts"]["request"] for rule in written["spec"]["rules"]] == ["120s500ms"]
+    assert routes.agrees(written, slower)
+    assert backends(written) == backends(route)
 
 
 def test_what_the_state_says_is_in_force() -> None:
