@@ -93,8 +93,9 @@ class Order:
 
     @property
     def whole(self) -> bool:
-        """Whether the result is evidence for a release: as long as the profile says, at the rate that is demanded."""
-        return self.scale >= 1 and self.rate >= self.expected_rate
+        """Whether the result is evidence for a release: of one replica, as long and at the rate that is demanded."""
+        # Behind an address may be many.
+        return self.address is None and self.scale >= 1 and self.rate >= self.expected_rate
 
 
 @dataclass

@@ -116,6 +116,9 @@ def _triggers(spec: ModelSpec) -> Iterator[str]:
 def _retrainings(runs: Path) -> Iterator[str]:
     for path in sorted(runs.glob("*.json")):
         outcome = read_json(path)
+        # It ended before anything was compared.
+        if outcome["status"] == "failed":
+            continue
         yield f"{outcome['status']} at {outcome['finished']}"
 
 

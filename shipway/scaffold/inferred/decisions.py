@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from itertools import pairwise
 from typing import Any
@@ -20,6 +21,10 @@ __all__ = ["FEWEST_ROWS", "Decided", "Inference", "LeftOut", "Options", "bounds"
 
 # A quarter is for validation; with fewer no gate could tell a model from luck.
 FEWEST_ROWS = 100
+
+_VALIDATION_RATIO = 0.25
+# Of the steps from one row to the next; an export is seldom without a late row.
+_MOST_AGAINST_RATIO = 0.05
 
 # A category has a code only if it is met often enough to learn from.
 _MOST_CATEGORIES = 200
@@ -205,15 +210,20 @@ def _equal(one: str, other: str) -> bool:
 
 
 def _is_id(table: Table, found: Profile) -> bool:
-    if found.form not in (Form.WHOLE, Form.TEXT):
+    if found.form is Form.TIME or (found.form is Form.NUMBER and not found.is_integral):
         return False
+    # pandas writes whole numbers as 17.0 where one of them is missing.
+    if found.form is not Form.TEXT and _is_id_name(found.name) and len(found.counts) == found.counts.total():
+        return True
     if found.is_unique:
-        if found.form is Form.TEXT or _is_id_name(found.name):
-            return True
-        values = [int(cell) for cell in table.columns[found.name] if cell is not None]
-        return all(after - before == 1 for before, after in pairwise(values))
+        values = table.columns[found.name]
+        return found.form is Form.TEXT or all(_follows(before or "", after or "") for before, after in pairwise(values))
     # A customer that comes back is still a number that nothing can be learnt from.
     return _is_id_name(found.name) and len(found.counts) > max(_MOST_CLOSED, found.rows // (4 * _ROWS_A_CATEGORY))
+
+
+def _follows(before: str, after: str) -> bool:
+    return Decimal(after) - Decimal(before) == 1
 
 
 def _is_id_name(name: str) -> bool:
@@ -302,9 +312,35 @@ def _time(table: Table, profiles: Sequence[Profile], options: Options) -> str:
         if found.form is not Form.TIME or found.nulls:
             value = None if found.nulls else next(iter(found.counts))
             raise SpecError(table.path, f"--time {found.name}", value, "an ISO 8601 date or time in every row")
+        if not _has_older([_moment(cell) for cell in table.columns[found.name]]):
+            value, rows = found.counts.most_common(1)[0]
+            expected = "a column by which half of the rows are older than the newest quarter; leave --time out"
+            raise SpecError(table.path, f"--time {found.name}", f"{value} in {rows:,} of {len(table):,} rows", expected)
         return found.name
     complete = [one.name for one in profiles if one.form is Form.TIME and not one.nulls]
-    return complete[0] if len(complete) == 1 else ""
+    if len(complete) != 1:
+        return ""
+    moments = [_moment(cell) for cell in table.columns[complete[0]]]
+    # A day of birth is a time too; what says when a row was has the order of the rows.
+    return complete[0] if _in_order(moments) and _has_older(moments) else ""
+
+
+def _moment(cell: str | None) -> datetime:
+    found = moment(cell or "")
+    assert found is not None, cell
+    return found
+
+
+def _in_order(moments: Sequence[datetime]) -> bool:
+    """Returns whether times grow with the rows, or fall with them, but for a few rows."""
+    steps = [(before < after) - (before > after) for before, after in pairwise(moments)]
+    return min(steps.count(1), steps.count(-1)) <= _MOST_AGAINST_RATIO * len(steps)
+
+
+def _has_older(moments: Sequence[datetime]) -> bool:
+    """Returns whether half of the rows are older than the newest quarter begins: not so of two days only."""
+    cut = sorted(moments)[int(len(moments) * (1 - _VALIDATION_RATIO))]
+    return sum(one < cut for one in moments) >= len(moments) / 2
 
 
 def _notes(target: Target, fields: Sequence[Decided], profiles: Sequence[Profile], time: str) -> list[str]:

@@ -1,5 +1,6 @@
 """What a column of a CSV holds: how much, of what form, how many different values."""
 
+import re
 import shlex
 from collections import Counter
 from dataclasses import dataclass
@@ -20,6 +21,11 @@ class Form(StrEnum):
     TIME = "time"
     TEXT = "text"
 
+
+# 12,5 and 1,234 and 1.234,56 and 1'234 and, with spaces of three widths, 1 234.
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:[.,' \u00a0\u202f]\d{3})*(?:[.,]\d+)?|[+-]?\d+,\d+", re.ASCII)
+# Neither a float nor a 64-bit integer keeps all digits of such a number: it names something.
+_LONG = re.compile(r"[+-]?\d{19,}", re.ASCII)
 
 # How the error for a value of another form says what the others are.
 _WORDS = {Form.NUMBER: "a number", Form.TIME: "an ISO 8601 date or time"}
@@ -50,6 +56,11 @@ class Profile:
     def numbers(self) -> list[float]:
         """The different numbers, growing; of a column of numbers."""
         return sorted({float(value) for value in self.counts})
+
+    @property
+    def is_integral(self) -> bool:
+        """Whether every number is whole, however it is written; of a column of numbers."""
+        return all(value.is_integer() for value in self.numbers)
 
     @property
     def is_unique(self) -> bool:
@@ -87,12 +98,30 @@ def _form(table: Table, name: str, counts: Counter[str]) -> Form:
             )
             raise SpecError(table.path, f"line {table.line_of(name, other)}, {name}", other, expected)
     else:
+        _refuse_grouped(table, name, counts)
         return Form.TEXT
     if form is Form.TIME:
         return form
-    if any(_is_code(value) for value in counts):
+    if any(_is_code(value) or _LONG.fullmatch(value) for value in counts):
         return Form.TEXT
     return Form.WHOLE if all(whole_number(value) is not None for value in counts) else Form.NUMBER
+
+
+def _refuse_grouped(table: Table, name: str, counts: Counter[str]) -> None:
+    """Refuses numbers that are written for people: as texts, each would be a category of its own.
+
+    Raises:
+        SpecError: naming the first, and how it should be written.
+    """
+    grouped = [value for value in counts if _GROUPED.fullmatch(value)]
+    if sum(counts[value] for value in grouped) * 2 < counts.total():
+        return
+    first = min(grouped, key=lambda one: table.line_of(name, one))
+    expected = (
+        "numbers as programs write them, such as 1234.5, without a decimal comma or a sign between thousands; rewrite "
+        f"them, or `--leave-out {quoted(name)}`"
+    )
+    raise SpecError(table.path, f"line {table.line_of(name, first)}, {name}", first, expected)
 
 
 def _is_code(value: str) -> bool:

@@ -21,7 +21,6 @@ MOST_CLASSES = 20
 FEWEST_ROWS_A_CLASS = 10
 # A column of whole numbers with no more different ones than this, each often, is taken for classes.
 _MOST_NUMBERED_CLASSES = 10
-_ROWS_A_NUMBERED_CLASS = 10
 
 # What stands for yes where a column says yes or no; elsewhere the rarer of two values is what one looks for.
 _YES = frozenset({"1", "t", "true", "y", "yes"})
@@ -93,7 +92,7 @@ def _is_regression(table: Table, found: Profile, distinct: int, kind: str) -> bo
         return True
     if found.form is Form.TEXT or distinct == 2:
         return False
-    numbered = distinct <= _MOST_NUMBERED_CLASSES and found.rows >= distinct * _ROWS_A_NUMBERED_CLASS
+    numbered = distinct <= _MOST_NUMBERED_CLASSES and min(found.counts.values()) >= FEWEST_ROWS_A_CLASS
     return not (found.form is Form.WHOLE and numbered)
 
 
@@ -123,7 +122,8 @@ def _refuse_rare(table: Table, found: Profile, labels: Mapping[str, int]) -> Non
     label, count = min(rows.items(), key=lambda pair: pair[1])
     if count < FEWEST_ROWS_A_CLASS:
         value = next(value for value, one in labels.items() if one == label)
-        expected = f"at least {FEWEST_ROWS_A_CLASS} of each class; add some, or remove the class"
+        other = f", or --kind {REGRESSION}" if found.form is not Form.TEXT else ""
+        expected = f"at least {FEWEST_ROWS_A_CLASS} of each class; add some, or remove the class{other}"
         raise SpecError(table.path, found.name, f"{value!r} in {count} rows", expected)
 
 

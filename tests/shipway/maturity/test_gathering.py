@@ -63,6 +63,7 @@ def test_each_fact_has_its_file(project: Path) -> None:
     runs = layout.retraining / "digits" / "runs"
     runs.mkdir(parents=True)
     (runs / "20260301T000000000000Z.json").write_text(json.dumps({"status": "proposed", "finished": "then"}))
+    (runs / "20260302T000000000000Z.json").write_text(json.dumps({"status": "failed", "finished": "later"}))
     (service / "tests" / "test_service.py").touch()
     (service / "releases" / "staging.yaml").write_text(f"blue: {DIGEST}\n")
     (service / "releases" / "local.yaml").write_text(f"blue: {DIGEST}\n")

@@ -74,6 +74,13 @@ def test_each_kind_of_column(
         ("customer", [f"c-{number:05}" for number in range(ROWS)], "it numbers the rows or names a thing"),
         ("Unnamed: 0", range(ROWS), "it numbers the rows or names a thing"),
         ("customer_id", [number * 7919 % 10007 for number in range(ROWS)], "it numbers the rows or names a thing"),
+        ("row", [f"{number}.0" for number in range(ROWS)], "it numbers the rows or names a thing"),
+        (
+            "user_id",
+            [f"{number}.0" if number else "" for number in range(ROWS)],
+            "it numbers the rows or names a thing",
+        ),
+        ("tweet", [10**18 + 7919 * number for number in range(ROWS)], "it numbers the rows or names a thing"),
         ("remark", [f"remark {number // 2}" for number in range(ROWS)], "60 different texts, too many or too long"),
         ("when", [f"{1 + number // 4}/{number % 4 + 1}/2013" for number in range(ROWS)], "write them as 2013-05-31"),
         ("answer", ["yes" if one else "no" for one in columns()["sold"]], "it tells sold in every row"),
@@ -123,6 +130,8 @@ def test_a_range_holds_what_was_seen_and_gets_no_sign_anew(seen: list[float]) ->
         ([0.5, 1, 2], "", Task.REGRESSION, {}),
         ([0.5, 1, 2], "tabular-classification", Task.MULTICLASS, {"0.5": 0, "1": 1, "2": 2}),
         (list(range(12)), "", Task.REGRESSION, {}),
+        # Three of a kind of which there are nine rows at most: a grade, not a class.
+        ([*[5, 6, 7] * 13, 9], "", Task.REGRESSION, {}),
     ],
 )
 def test_the_task_follows_from_the_target(
@@ -143,6 +152,25 @@ def test_the_only_complete_time_says_when_a_row_was(tmp_path: Path) -> None:
     assert "`--time day` validates on the newest instead" in infer(two, Options(target="sold")).notes[-1]
     assert infer(two, Options(target="sold", time="paid")).time == "paid"
     assert infer(table(tmp_path, columns(day=["", *DAYS[1:]])), Options(target="sold")).time == ""
+
+
+@pytest.mark.parametrize(
+    ("days", "time"),
+    [
+        (list(reversed(DAYS)), "day"),
+        ([*DAYS[1:], DAYS[0]], "day"),
+        # Of birth, say.
+        ([DAYS[number * 7 % ROWS] for number in range(ROWS)], ""),
+        # Two snapshots: no row is older than the newest quarter begins.
+        (["2013-01-01"] * (ROWS - 24) + ["2013-02-01"] * 24, ""),
+    ],
+    ids=["newest first", "one late", "in no order", "two snapshots"],
+)
+def test_what_says_when_a_row_was_has_the_order_of_the_rows(tmp_path: Path, days: list[str], time: str) -> None:
+    """Else rows are split at random, and it is said how to have it otherwise."""
+    found = infer(table(tmp_path, columns(day=list(days))), Options(target="sold"))
+    assert found.time == time
+    assert ("`--time day` validates on the newest instead" in found.notes[-1]) == (time == "")
 
 
 MIXED = [str(number) for number in range(ROWS - 1)]
@@ -240,6 +268,36 @@ REFUSED: list[tuple[str, dict[str, list[Any]], dict[str, Any], str]] = [
         {},
         {"time": "town"},
         "--time town: got 'Bern', expected an ISO 8601 date or time in every row",
+    ),
+    (
+        "two days",
+        {"day": ["2013-01-01"] * (ROWS - 24) + ["2013-02-01"] * 24},
+        {"time": "day"},
+        f"--time day: got '2013-01-01 in {ROWS - 24} of {ROWS} rows', expected a column by which half of the rows",
+    ),
+    (
+        "decimal comma",
+        {"price": [f"{number},5" for number in range(ROWS)]},
+        {},
+        "line 2, price: got '0,5', expected numbers as programs write them, such as 1234.5",
+    ),
+    (
+        "thousands",
+        {"sold": [f"{number % 9 + 1}'{number + 100}" for number in range(ROWS)]},
+        {},
+        'line 2, sold: got "1\'100", expected numbers as programs write them',
+    ),
+    (
+        "spaces",
+        {"price": [f"1 {number + 100},25" for number in range(ROWS)]},
+        {},
+        "without a decimal comma or a sign between thousands; rewrite them, or `--leave-out price`",
+    ),
+    (
+        "rare number",
+        {"sold": [*[5, 6, 7] * ((ROWS - 1) // 3), *[9] * (ROWS - (ROWS - 1) // 3 * 3)]},
+        {"kind": "tabular-classification"},
+        "of each class; add some, or remove the class, or --kind tabular-regression",
     ),
     (
         "nothing",
