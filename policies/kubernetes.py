@@ -1,15 +1,18 @@
 """Where an object of Kubernetes carries pods, and what is read from objects in more than one rule."""
 
+import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from policies.resource import Resource, at, rows
 from policies.rule import Context
 from policies.unknown import Undecidable
 
 __all__ = [
+    "KSERVE_CONTAINERS",
     "MODEL_LABEL",
     "Pod",
     "annotations",
@@ -25,10 +28,32 @@ __all__ = [
 
 MODEL_LABEL = "shipway/model"
 
+# A part of an InferenceService may name its container by the framework; the runtime fills in what it leaves out.
+KSERVE_CONTAINERS = (
+    "alibi",
+    "art",
+    "huggingface",
+    "lightgbm",
+    "model",
+    "onnx",
+    "paddle",
+    "pmml",
+    "pytorch",
+    "sklearn",
+    "tensorflow",
+    "triton",
+    "xgboost",
+)
+
 _NONE: Mapping[str, Any] = {}
 # Kinds whose pods are there to answer, and are started again when they end.
 _SERVING = frozenset({"DaemonSet", "Deployment", "InferenceService", "ReplicaSet", "Rollout", "StatefulSet"})
 _KSERVE_PARTS = ("predictor", "transformer", "explainer")
+_SCALARS = frozenset({bool, float, int, str})
+# Inside a pod's spec there are no further pods, and what is known of an object holds none either.
+_NO_PODS = frozenset({"containers", "ephemeralContainers", "initContainers", "metadata", "status", "volumes"})
+# Where objects carry pods. Under such a key an unknown value may be one; an unknown address or number elsewhere is not.
+_MAY_HOLD_PODS = re.compile(r"(spec|template|job|task|worker|explainer|predictor|transformer)s?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -40,7 +65,7 @@ class Pod:
         kind: its kind, without the `Patch` of a partial one.
         metadata: of the pods.
         spec: of the pods.
-        partial: the object is a patch, in which what is left out is not absent.
+        partial: what is left out is not absent: the object is a patch, or a runtime of KServe says the rest.
     """
 
     owner: Resource
@@ -113,21 +138,100 @@ def annotations(resource: Resource) -> Mapping[str, Any]:
 
 
 def pods(resource: Resource) -> Iterator[Pod]:
-    """Returns the pods that an object makes, whatever its kind; a custom resource counts by its shape."""
+    """Returns the pods that an object makes, whatever its kind; a custom resource counts by its shape.
+
+    Raises:
+        Undecidable: when all that are known have been returned and one more may lie in an unknown value.
+    """
     kind = kind_of(resource)
     partial = kind.endswith("Patch")
     kind = kind.removesuffix("Patch")
     spec: Any = resource.props.get("spec")
-    metadata: Mapping[str, Any] = resource.props.get("metadata") or _NONE
-    if kind == "Pod" or ":serving.kserve.io/" in resource.type:
-        for part in (spec, *(at(spec, name) for name in _KSERVE_PARTS)):
-            if at(part, "containers") is not None or (kind == "Pod" and part is spec and part):
-                yield Pod(resource, kind, metadata, part, partial)
-    for template in (at(spec, "template"), at(spec, "jobTemplate", "spec", "template")):
-        found: Any = at(template, "spec")
-        # A patch of something else than a workload has no template.
-        if at(found, "containers") is not None or (partial and found):
-            yield Pod(resource, kind, template.get("metadata") or _NONE, found, partial)
+    if kind == "Pod":
+        if spec:
+            yield Pod(resource, kind, resource.props.get("metadata") or _NONE, spec, partial)
+        return
+    if ":serving.kserve.io/" in resource.type:
+        for part in (at(spec, name) for name in _KSERVE_PARTS):
+            if isinstance(part, Mapping):
+                found = _of_runtime(cast(Mapping[str, Any], part))
+                yield from (Pod(resource, kind, resource.props.get("metadata") or _NONE, one, True) for one in found)
+    below = _Below(partial)
+    # A PodTemplate carries its pods beside the spec, a list of objects in its items.
+    for value in (spec, resource.props.get("template"), resource.props.get("items")):
+        below.search(value, resource.props)
+    for holder, found in below.found:
+        yield Pod(resource, kind, holder.get("metadata") or _NONE, found, partial)
+    if below.unknown:
+        raise below.unknown[0]
+
+
+def _of_runtime(part: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Returns the pod of a part of an InferenceService as far as a runtime fills it in; `_Below` finds its own."""
+    # Layered, for a copy would read every value, unknown ones too.
+    given = [(name, part[name]) for name in KSERVE_CONTAINERS if name in part]
+    containers = [ChainMap({"name": name}, cast(Any, one)) for name, one in given if isinstance(one, Mapping)]
+    found: dict[str, Any] = {"containers": containers}
+    if part.get("containers") is None:
+        yield ChainMap(found, cast(dict[str, Any], part))
+    elif containers:
+        yield found
+
+
+@dataclass
+class _Below:
+    """Every pod's spec below the values it has searched; each rule about pods searches every object of a stack.
+
+    Args:
+        partial: the values are of a patch, whose templates need no containers.
+        found: what holds a pod's metadata, and the pod's spec.
+        unknown: what is not known and may hold more pods.
+    """
+
+    partial: bool
+    found: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = field(default_factory=list[Any])
+    unknown: list[Undecidable] = field(default_factory=list[Undecidable])
+
+    def search(self, value: Any, holder: Mapping[str, Any], above: str = "", last: str = "") -> None:
+        """Searches a value to which the keys `above` and `last` lead; `holder` has the metadata of a pod without."""
+        if isinstance(value, Mapping):
+            self._search_mapping(cast(Mapping[str, Any], value), holder, above, last)
+        elif isinstance(value, Sequence):
+            items = cast(Sequence[Any], value)
+            for index in range(len(items)):
+                child = self._known(items, index, last)
+                if child is not None and type(child) not in _SCALARS:
+                    self.search(child, holder, last)
+
+    def _search_mapping(self, value: Mapping[str, Any], holder: Mapping[str, Any], above: str, last: str) -> None:
+        try:
+            if _are_containers(value.get("containers")) or (self.partial and (above, last) == ("template", "spec")):
+                self.found.append((holder, value))
+        except Undecidable as error:
+            self.unknown.append(error)
+        # In a mapping of specs, such as pytorchReplicaSpecs, the keys are names.
+        named = last.endswith("Specs")
+        for key in value:
+            if key not in _NO_PODS:
+                child = self._known(value, key, last if named else key)
+                if child is not None and type(child) not in _SCALARS:
+                    self.search(child, value if key == "spec" else holder, last, key)
+
+    def _known(self, value: Any, key: Any, named: str) -> Any:
+        """Returns what lies under a key; None when it is not known, which counts where its name is that of pods."""
+        try:
+            return value[key]
+        except Undecidable as error:
+            if _MAY_HOLD_PODS.search(named):
+                self.unknown.append(error)
+            return None
+
+
+def _are_containers(value: Any) -> bool:
+    """Returns whether a value is a list of containers; a schema's `containers` is a mapping, a filter's holds names."""
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return False
+    return all(isinstance(one, Mapping) for one in cast(Sequence[Any], value))
 
 
 def model_pods(resource: Resource, context: Context) -> Iterator[Pod]:

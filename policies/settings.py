@@ -25,7 +25,8 @@ class Settings(Spec):
         system_namespaces: patterns of the namespaces of node agents and operators, which no rule about models' pods
             judges.
         kubernetes_versions: minor versions in standard support.
-        node_policies: AWS managed policies a node's role may have.
+        node_policies: AWS managed policies a node's role may have; the minimal one, with which only nodes of EKS Auto
+            Mode can join, is less than any of them.
         gpu_labels: node labels that only GPU pools carry.
         log_retention_days: how long the control plane's logs are kept at least.
         max_replicas: the most replicas that one slot may scale to.

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policies.iam import condition, grants, principals, statements
+from policies.iam import any_of_its_kind, condition, grants, principals, statements
 from policies.resource import Resource, rows, texts
 from policies.rule import Context, Scope, Severity, rule
 
@@ -20,17 +20,27 @@ _WITHOUT_RESOURCE = re.compile(
 )
 # Each of these makes its holder somebody else.
 _ESCALATIONS = (
+    "eks:AssociateAccessPolicy",
+    "eks:CreateAccessEntry",
+    "iam:AddUserToGroup",
+    "iam:AttachGroupPolicy",
     "iam:AttachRolePolicy",
     "iam:AttachUserPolicy",
     "iam:CreateAccessKey",
     "iam:CreateLoginProfile",
     "iam:CreatePolicyVersion",
+    "iam:PutGroupPolicy",
     "iam:PutRolePolicy",
     "iam:PutUserPolicy",
     "iam:SetDefaultPolicyVersion",
     "iam:UpdateAssumeRolePolicy",
+    "iam:UpdateLoginProfile",
 )
-_ADMIN = re.compile(r"(AdministratorAccess.*|PowerUserAccess|\w*FullAccess(V2)?)")
+# Every action of a service, or every one that ends alike: the name begins with a wildcard.
+_MANY_ACTIONS = re.compile(r"[*?].*|[^:]*[*?].*:.*|[^:]*:[*?].*")
+_ADMIN = re.compile(
+    r"(AdministratorAccess.*|PowerUserAccess|SecretsManagerReadWrite|\w*(FullAccess(V2)?|Administrator))"
+)
 
 
 def _trust(service: str, conditions: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
@@ -59,7 +69,7 @@ def _node(policy: str) -> tuple[Resource, ...]:
     scope=Scope.STACK,
     fix="Give the node's role the policies of `node_policies` in policies/settings.yaml only; give pods theirs by Pod "
     "Identity.",
-    passing=_node("AmazonEKSWorkerNodeMinimalPolicy"),
+    passing=_node("AmazonEKSWorkerNodePolicy"),
     failing=_node("AmazonS3FullAccess"),
 )
 def node_role_minimal(resource: Resource, context: Context) -> Iterator[str]:
@@ -94,6 +104,7 @@ def _policy(action: str, resource: str) -> Mapping[str, Any]:
         "aws:iam/groupPolicy:GroupPolicy",
         _ROLE,
         _ATTACHMENT,
+        "aws:iam/rolePolicyAttachmentsExclusive:RolePolicyAttachmentsExclusive",
         "aws:iam/policyAttachment:PolicyAttachment",
         "aws:iam/userPolicyAttachment:UserPolicyAttachment",
         "aws:iam/groupPolicyAttachment:GroupPolicyAttachment",
@@ -112,7 +123,7 @@ def no_star(resource: Resource, _context: Context) -> Iterator[str]:
             if statement.get("Effect") == "Allow":
                 for problem in _of_statement(statement):
                     yield f"{where} statement {index}: {problem}"
-    for arn in [*texts(props.get("managedPolicyArns")), *texts(props.get("policyArn"))]:
+    for arn in [one for key in ("managedPolicyArns", "policyArn", "policyArns") for one in texts(props.get(key))]:
         if _ADMIN.fullmatch(arn.rpartition("/")[2]):
             yield f"policy {arn!r} is attached, expected one that names what is needed"
 
@@ -123,20 +134,25 @@ def _of_statement(statement: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key} allows all the rest, expected {key.removeprefix('Not')}"
     actions, resources = list(texts(statement.get("Action"))), list(texts(statement.get("Resource")))
     for action in actions:
-        if action == "*" or action.endswith(":*") or action.startswith("*"):
+        if _MANY_ACTIONS.fullmatch(action):
             yield f"Action {action!r}, expected named ones"
-    if "*" in resources and not all(_WITHOUT_RESOURCE.fullmatch(action) for action in actions):
-        yield f"Resource '*' for {', '.join(actions)}, expected named ones"
+    if not all(_WITHOUT_RESOURCE.fullmatch(action) for action in actions):
+        for wide in filter(any_of_its_kind, resources):
+            yield f"Resource {wide!r} for {', '.join(actions)}, expected named ones"
     for action in _ESCALATIONS:
         if grants(statement, action):
             yield f"Action {action}, by which one becomes another identity"
     if grants(statement, "iam:PassRole"):
-        if any(each.endswith("*") for each in resources):
+        if any("*" in each or "?" in each for each in resources):
             yield f"iam:PassRole of {', '.join(resources)}, expected one named role"
         if not condition(statement, "StringEquals", "iam:PassedToService"):
             yield "iam:PassRole without the condition iam:PassedToService"
-    if grants(statement, "sts:AssumeRole") and any(each == "*" or each.endswith(":role/*") for each in resources):
+    if grants(statement, "sts:AssumeRole") and any(map(_any_role, resources)):
         yield f"sts:AssumeRole of {', '.join(resources)}, expected named roles"
+
+
+def _any_role(resource: str) -> bool:
+    return any_of_its_kind(resource) or bool(re.search(r":role/[*?]", resource))
 
 
 _POD_IDENTITY = {

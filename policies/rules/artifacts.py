@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-from policies.kubernetes import model_pods, pods
+from policies.kubernetes import KSERVE_CONTAINERS, namespace, pods
 from policies.resource import Resource, at, rows, texts
 from policies.rule import CLUSTER_TIERS, KUBERNETES, MODEL_SERVICE, Context, Severity, rule
 from policies.unknown import Undecidable
@@ -144,14 +144,11 @@ def formats_allowed(resource: Resource, context: Context) -> Iterator[str]:
                 if _PICKLES.search(path):
                     yield f"bundles.{slot}.files holds {path!r}, which is a pickle"
         return
-    model = at(resource.props, "spec", "predictor", "model")
-    if ":serving.kserve.io/" in resource.type and model is not None:
-        name = at(model, "modelFormat", "name")
-        if name not in _FORMATS:
-            yield f"spec.predictor.model.modelFormat.name is {name!r}, expected one of {', '.join(sorted(_FORMATS))}"
-        if _PICKLES.search(str(at(model, "storageUri"))):
-            yield f"spec.predictor.model.storageUri is {at(model, 'storageUri')!r}, which is a pickle"
-    for pod in model_pods(resource, context):
+    if ":serving.kserve.io/" in resource.type:
+        yield from _of_predictor(at(resource.props, "spec", "predictor"))
+    if context.settings.is_system(namespace(resource)):
+        return
+    for pod in pods(resource):
         for container in pod.containers:
             words = [*texts(container.get("command")), *texts(container.get("args"))]
             words += [str(one.get("value")) for one in rows(container.get("env")) if one.get("value")]
@@ -160,12 +157,25 @@ def formats_allowed(resource: Resource, context: Context) -> Iterator[str]:
                     yield f"container {container.get('name')!r} loads {word!r}, which is a pickle"
 
 
+def _of_predictor(predictor: Any) -> Iterator[str]:
+    for key in KSERVE_CONTAINERS:
+        model = at(predictor, key)
+        if model is None:
+            continue
+        # Before `model` a predictor named the format by its key: `sklearn` loads a joblib.
+        where, name = ("modelFormat.name is ", at(model, "modelFormat", "name")) if key == "model" else ("", key)
+        if name not in _FORMATS:
+            yield f"spec.predictor.{key}: {where}{name!r}, expected one of {', '.join(sorted(_FORMATS))}"
+        if _PICKLES.search(str(at(model, "storageUri"))):
+            yield f"spec.predictor.{key}.storageUri is {at(model, 'storageUri')!r}, which is a pickle"
+
+
 @rule(
     "ML026",
     "registered and approved",
     severity=Severity.HIGH,
     tiers=CLUSTER_TIERS,
-    fix="Register the version with `shipway train` and have it approved.",
+    fix="Register the version with `shipway train`; another person than who releases it types `shipway agree`.",
     passing={"release": _RELEASE, "bundles": {"blue": _RECORD}},
     failing={"release": _RELEASE, "bundles": {"blue": {**_RECORD, "approved_by": ""}}},
 )

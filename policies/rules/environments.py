@@ -1,8 +1,9 @@
 """That environments differ in what their files declare, and in nothing else."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
+from policies.kubernetes import pods
 from policies.resource import Resource, at
 from policies.rule import MODEL_SERVICE, PLATFORM, Context, Scope, Severity, rule
 from shipway.contract.environment import EnvironmentSpec
@@ -45,18 +46,16 @@ def declared_only(resource: Resource, context: Context) -> Iterator[str]:
         return
     for platform in context.stack.of(PLATFORM):
         name = at(platform.props, "environment", "name")
-        for where, found in _said(resource.props):
+        for where, found in _said(resource):
             if found != name:
                 yield f"{where} {_ENV} is {found!r}, expected {name!r}"
 
 
-def _said(props: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _said(resource: Resource) -> Iterator[tuple[str, Any]]:
     """Returns where a resource says which environment it belongs to, and which."""
-    places = (
-        ("tag", props.get("tags")),
-        ("label", at(props, "metadata", "labels")),
-        ("label of the pods", at(props, "spec", "template", "metadata", "labels")),
-    )
+    places = [("tag", resource.props.get("tags")), ("label", at(resource.props, "metadata", "labels"))]
+    if resource.type.startswith("kubernetes:"):
+        places += [("label of the pods", pod.labels) for pod in pods(resource)]
     for where, labels in places:
         found = at(labels, _ENV)
         if found is not None:

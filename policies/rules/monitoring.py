@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from policies.kubernetes import model_pods
+from policies.kubernetes import namespace, pods
 from policies.resource import Resource, at, number, rows, texts, truthy
 from policies.rule import CLUSTER_TIERS, KUBERNETES, MODEL_SERVICE, PLATFORM, PROD_ONLY, Context, Severity, rule
 from policies.unknown import Undecidable
@@ -176,7 +176,9 @@ def nothing_personal(resource: Resource, context: Context) -> Iterator[str]:
     elif resource.type.startswith("kubernetes:gateway.envoyproxy.io/"):
         for name in _personal(re.findall(r"%REQ\(([\w:-]+)\)", " ".join(_texts_in(resource.props.get("spec"))))):
             yield f"the access log holds {name}"
-    for pod in model_pods(resource, context):
+    if context.settings.is_system(namespace(resource)):
+        return
+    for pod in pods(resource):
         for container in pod.containers:
             for one in rows(container.get("env")):
                 value = str(one.get("value") or "")

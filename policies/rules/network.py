@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policies.kubernetes import annotations, labels, model_pods, namespace, object_name
+from policies.kubernetes import annotations, kind_of, labels, model_pods, namespace, object_name
 from policies.resource import Resource, at, number, rows
 from policies.rule import KUBERNETES, Context, Scope, Severity, rule
 from policies.unknown import Undecidable
@@ -42,7 +42,7 @@ def _deny(kinds: list[str]) -> Resource:
 )
 def default_deny(resource: Resource, context: Context) -> Iterator[str]:
     """Every namespace denies all traffic in both directions, and every policy that allows some names both ends."""
-    if resource.type.endswith(":NetworkPolicy"):
+    if kind_of(resource).removesuffix("Patch") == "NetworkPolicy":
         yield from _open_edges(resource.props.get("spec") or _NONE)
     elif resource.type.endswith(":Namespace"):
         name = object_name(resource)
@@ -97,7 +97,9 @@ def _selects_all(selector: Any) -> bool:
     severity=Severity.HIGH,
     types=(
         "kubernetes:core/v1:Service",
+        "kubernetes:core/v1:ServicePatch",
         "kubernetes:networking.k8s.io/v1:Ingress",
+        "kubernetes:networking.k8s.io/v1:IngressPatch",
         "kubernetes:gateway.networking.k8s.io/*",
         "kubernetes:gateway.envoyproxy.io/*",
         "aws:lb/loadBalancer:LoadBalancer",
@@ -112,7 +114,7 @@ def _selects_all(selector: Any) -> bool:
 )
 def gateway_only(resource: Resource, _context: Context) -> Iterator[str]:
     """Nothing but the gateway is reachable from outside, and what reaches it is encrypted with TLS 1.2 or newer."""
-    kind = resource.type.rpartition(":")[2]
+    kind = kind_of(resource).removesuffix("Patch")
     spec = resource.props.get("spec") or _NONE
     if kind == "Service":
         yield from _service(resource, spec)

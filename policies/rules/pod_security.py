@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policies.kubernetes import Pod, labels, namespace, object_name, pods
-from policies.resource import Resource, at, rows, truthy
+from policies.resource import Resource, at, number, rows, truthy
 from policies.rule import KUBERNETES, Context, Severity, rule
 
 __all__ = ["namespaces_enforce", "read_only_root", "restricted"]
@@ -106,7 +106,7 @@ def _of_container(pod: Pod, container: Mapping[str, Any]) -> Iterator[str]:
     non_root = own.get("runAsNonRoot", shared.get("runAsNonRoot", True if pod.partial else None))
     if non_root is not True:
         yield f"runAsNonRoot is {non_root!r}, expected True"
-    if own.get("runAsUser", shared.get("runAsUser")) == 0:
+    if number(own.get("runAsUser", shared.get("runAsUser"))) == 0:
         yield "runAsUser is 0, expected another user than root"
     profile = own.get("seccompProfile", shared.get("seccompProfile"))
     if at(profile, "type") not in _PROFILES and not (pod.partial and profile is None):
@@ -115,7 +115,7 @@ def _of_container(pod: Pod, container: Mapping[str, Any]) -> Iterator[str]:
         yield f"procMount is {own.get('procMount')!r}, expected Default"
     for port in rows(container.get("ports")):
         if port.get("hostPort"):
-            yield f"hostPort is {port['hostPort']:g}, expected none"
+            yield f"hostPort is {port['hostPort']}, expected none"
     yield from _of_profiles(own, shared)
 
 
@@ -135,7 +135,7 @@ def _of_profiles(own: Mapping[str, Any], shared: Mapping[str, Any]) -> Iterator[
     "ML002",
     "namespaces enforce it",
     severity=Severity.HIGH,
-    types=("kubernetes:core/v1:Namespace",),
+    types=("kubernetes:core/v1:Namespace", "kubernetes:core/v1:NamespacePatch"),
     fix=f"Label the namespace {_LABEL}: restricted and {_LABEL}-version: v1.NN.",
     passing={"metadata": {"name": "models", "labels": {_LABEL: "restricted", f"{_LABEL}-version": "v1.35"}}},
     failing={"metadata": {"name": "models", "labels": {_LABEL: "restricted", f"{_LABEL}-version": "latest"}}},
@@ -144,10 +144,11 @@ def namespaces_enforce(resource: Resource, context: Context) -> Iterator[str]:
     """Every namespace but the system's enforces `restricted` at a pinned version: an upgrade changes no meaning."""
     if context.settings.is_system(object_name(resource)):
         return
-    found = labels(resource)
-    if found.get(_LABEL) != "restricted":
+    # A patch leaves out what it does not change; only what it says can be wrong.
+    found, patch = labels(resource), resource.type.endswith("Patch")
+    if found.get(_LABEL, "restricted" if patch else None) != "restricted":
         yield f"label {_LABEL} is {found.get(_LABEL)!r}, expected 'restricted'"
-    version = found.get(f"{_LABEL}-version")
+    version = found.get(f"{_LABEL}-version", "v1.0" if patch else None)
     if not re.fullmatch(r"v1\.[0-9]+", str(version)):
         yield f"label {_LABEL}-version is {version!r}, expected a pinned one such as 'v1.35'"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policies.iam import condition, principals, statements
-from policies.resource import Resource, at, rows, truthy
+from policies.resource import Resource, at, rows, texts, truthy
 from policies.rule import PROD_ONLY, Context, Scope, Severity, rule
 
 __all__ = ["buckets_closed", "state_protected", "stores_authenticated"]
@@ -77,13 +77,19 @@ def buckets_closed(resource: Resource, context: Context) -> Iterator[str]:
     found = [statement for document in documents if document for statement in statements(document)]
     if not any(_denies_plain_http(statement) for statement in found):
         yield "no policy denies aws:SecureTransport false"
-    if any(one.get("Effect") == "Allow" and "*" in [who for _, who in principals(one)] for one in found):
+    if any(one.get("Effect") == "Allow" and _anybody(one) for one in found):
         yield "the policy allows everybody, expected named principals"
+
+
+def _anybody(statement: Mapping[str, Any]) -> bool:
+    # All but some are nearly everybody.
+    return "NotPrincipal" in statement or "*" in [who for _, who in principals(statement)]
 
 
 def _denies_plain_http(statement: Mapping[str, Any]) -> bool:
     return (
         statement.get("Effect") == "Deny"
+        and any(one.lower() in ("*", "s3:*") for one in texts(statement.get("Action")))
         and ("*", "*") in [*principals(statement), *((who, who) for _, who in principals(statement))]
         and condition(statement, "Bool", "aws:SecureTransport") == ["false"]
     )

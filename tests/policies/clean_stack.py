@@ -162,8 +162,14 @@ def _kubernetes(draw: random.Random, model: str, names: Mapping[str, str]) -> li
     namespace = {"metadata": {"name": "models", "labels": labels}}
     edge = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateway"}}, "podSelector": {}}
     dns = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+    match = draw.choice(
+        [
+            {"any": [{"resources": {"kinds": ["Pod"]}}]},
+            {"all": [{"resources": {"kinds": ["v1/Pod"], "namespaces": ["mod*"]}}]},
+        ]
+    )
     verify = {
-        "imageReferences": ["*"],
+        "imageReferences": draw.choice([["*"], [f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com/models/*"]]),
         "failureAction": "Enforce",
         "attestors": [{"entries": [{"keyless": {"subject": "release"}}]}],
         "attestations": [{"type": "https://slsa.dev/provenance/v1"}],
@@ -191,7 +197,7 @@ def _kubernetes(draw: random.Random, model: str, names: Mapping[str, str]) -> li
         _object(
             "kyverno.io/v1:ClusterPolicy",
             "signed",
-            {"failurePolicy": "Fail", "rules": [{"name": "signed", "verifyImages": [verify]}]},
+            {"failurePolicy": "Fail", "rules": [{"name": "signed", "match": match, "verifyImages": [verify]}]},
         ),
         Resource(f"{rbac}:Role", "delivery", {"metadata": meta, **role}),
         Resource(f"{rbac}:RoleBinding", "delivery-binding", {"metadata": meta, **bound}),

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from tests.policies.clean_stack import TLS
 from tests.policies.mutations import (
     DROP,
     MODEL,
@@ -42,7 +43,41 @@ CLOUD: dict[str, list[Operator]] = {
         op(POLICY, "policy", statement(Action=None, NotAction=["iam:*"]), statement(Resource=None, NotResource="a")),
         op(POLICY, "policy", statement(Action=["iam:PassRole"]), statement(Action="iam:Pass*")),
         op(POLICY, "policy", statement(Action="iam:CreatePolicyVersion"), statement(Action="iam:Put*")),
-        op(POLICY, "policy", statement(Action="sts:AssumeRole", Resource="*")),
+        op(POLICY, "policy", statement(Action="sts:AssumeRole", Resource="*"), statement(Action="s3:*Object")),
+        op(
+            POLICY,
+            "policy",
+            statement(Action="sts:AssumeRole", Resource="arn:aws:iam::111111111111:role/*-x"),
+            statement(
+                Action="IAM:passrole",
+                Resource="arn:aws:iam::111111111111:role/*-x",
+                Condition={"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
+            ),
+        ),
+        op(
+            POLICY,
+            "policy",
+            statement(Action="secretsmanager:GetSecretValue", Resource="arn:aws:secretsmanager:*:*:secret:*"),
+            statement(Action="secretsmanager:GetSecretValue", Resource="arn:aws:secretsmanager:a:1:secret:*"),
+            statement(Action="s3:DeleteObject", Resource="arn:*"),
+            statement(Action="s3:DeleteObject", Resource=["arn:aws:s3:::models/*", "arn:aws:s3:::*/*"]),
+            statement(Action="sns:Publish", Resource="arn:aws:sns:eu-west-1:1:?*"),
+        ),
+        op(
+            POLICY,
+            "policy",
+            *(
+                statement(Action=action)
+                for action in (
+                    "iam:AddUserToGroup",
+                    "iam:AttachGroupPolicy",
+                    "iam:putgrouppolicy",
+                    "iam:Update*",
+                    "eks:CreateAccessEntry",
+                    "eks:AssociateAccessPolicy",
+                )
+            ),
+        ),
         op(
             f"{ROLE}|*",
             "inlinePolicies",
@@ -91,6 +126,17 @@ CLOUD: dict[str, list[Operator]] = {
             statement(Effect="Allow"),
             statement(Principal="me"),
         ),
+        op(
+            "*:BucketPolicy|*",
+            "policy",
+            {
+                "Statement": [
+                    TLS,
+                    {"Effect": "Allow", "NotPrincipal": {"AWS": "arn:aws:iam::1:root"}, "Action": "s3:GetObject"},
+                ]
+            },
+        ),
+        op("*:BucketPolicy|*", "policy", statement(Action="s3:ListBucket")),
         op("*:BucketPolicy|*", "bucket", "other"),
         op("*:Bucket|*", "acl", "public-read", "authenticated-read"),
     ],
@@ -134,6 +180,7 @@ CLOUD: dict[str, list[Operator]] = {
     "ML040": [
         op(TAGGED, "tags>shipway/env", "staging", "dev"),
         op(SERVING, "spec>template>metadata>labels>shipway/env", "staging"),
+        op("*:CronJob|*", "spec>jobTemplate>spec>template>metadata>labels>shipway/env", "staging"),
         op("*:Namespace|*", "metadata>labels>shipway/env", "dev"),
         op(PLATFORM, "environment>name", "other"),
         op(PLATFORM, "environment>tier", "nonprod", "local"),

@@ -81,7 +81,7 @@ def prod() -> Iterator[Any]:
 
 
 def test_it_offers_every_rule(prod: Any) -> None:
-    """Forty-three mandatory policies, in both kinds, each with its severity and its remedy."""
+    """Forty-four policies, in both kinds, each with its severity and its remedy."""
     info = prod.GetAnalyzerInfo(empty_pb2.Empty())
     names = [policy.name for policy in info.policies]
     assert [name for name in names if not name.endswith("-advice")] == [rule.id for rule in all_rules()]
