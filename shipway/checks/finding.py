@@ -20,6 +20,8 @@ class Status(StrEnum):
     MISSING = "missing"
     # Nothing of the kind is declared, so there is nothing to check.
     SKIPPED = "skipped"
+    # Whoever started the checks asked for it not to be looked at: nothing is known, and nobody claims it.
+    LEFT_OUT = "left out"
 
 
 class Finding(Spec):

@@ -1,23 +1,23 @@
 """Latency and cost checks: what load tests of the same version measured, against a budget and a price; pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from shipway.checks.finding import Finding, Status
-from shipway.contract.check import LATENCY_BUDGETS, CheckName
+from shipway.contract.check import LATENCY_BUDGETS, LEAST_LATENCY_REQUESTS, CheckName
 from shipway.contract.loadtest import LoadTestResult, Measured, Profile
 from shipway.contract.model import ModelSpec
 from shipway.contract.prices import ReplicaPrice
 from shipway.contract.release import short_digest
 
-__all__ = ["check_cost", "check_latency", "usd_per_1000"]
+__all__ = ["MEASURED_BY", "check_cost", "check_latency", "usd_per_1000"]
+
+# What measures the evidence of each check of this module.
+MEASURED_BY: Mapping[CheckName, Profile] = {CheckName.LATENCY: Profile.LOAD, CheckName.COST: Profile.SCALABILITY}
 
 # Whose percentiles are those of the rate that the model has to stand, the best evidence first.
 _LATENCY_PROFILES = (Profile.LOAD, Profile.SOAK, Profile.SMOKE)
 # Who searches for the highest rate that meets the objective.
 _COST_PROFILES = (Profile.SCALABILITY, Profile.STRESS)
-
-# With fewer requests the 99th percentile is one of the slowest two.
-_LEAST_REQUESTS = 200
 
 _SECONDS_AN_HOUR = 3600
 
@@ -51,9 +51,9 @@ def check_latency(spec: ModelSpec, digest: str, results: Sequence[LoadTestResult
         said = _none(spec.name, digest, Profile.LOAD)
         yield _latency(str(spec.application), Status.MISSING, said)
         return
-    if result.latency is None or result.requests < _LEAST_REQUESTS:
+    if result.latency is None or result.requests < LEAST_LATENCY_REQUESTS:
         command = _command(spec.name, digest, Profile.LOAD)
-        said = f"{result.requests} requests, expected at least {_LEAST_REQUESTS}; {command} sends more"
+        said = f"{result.requests} requests, expected at least {LEAST_LATENCY_REQUESTS}; {command} sends more"
         yield _latency(str(spec.application), Status.UNDECIDED, said)
         return
     for name, value, bound in (

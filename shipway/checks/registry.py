@@ -8,12 +8,15 @@ from shipway.checks.facts import Facts
 from shipway.checks.fairness import check_fairness
 from shipway.checks.finding import Finding
 from shipway.checks.fitting import check_schema
+from shipway.checks.loaded import MEASURED_BY
 from shipway.checks.metamorphic import check_metamorphic
 from shipway.checks.regression import check_regression
 from shipway.contract.check import LATENCY_BUDGETS, CheckName
+from shipway.contract.loadtest import Profile
 from shipway.contract.model import ModelSpec
+from shipway.contract.tier import Tier
 
-__all__ = ["CHECKS", "OF_BUNDLE", "Check", "needed"]
+__all__ = ["CHECKS", "OF_BUNDLE", "Check", "needed", "needed_profiles"]
 
 
 @dataclass(frozen=True)
@@ -110,3 +113,13 @@ def needed(spec: ModelSpec) -> frozenset[CheckName]:
     if spec.checks.usd_per_1000_predictions is not None:
         found.add(CheckName.COST)
     return frozenset(found)
+
+
+def needed_profiles(spec: ModelSpec) -> tuple[Profile, ...]:
+    """Returns the load tests that model.yaml demands, on any tier or for a check that needs evidence.
+
+    Those of all tiers, because what a release saw goes with the version, and the next environment goes by it.
+    """
+    found = {profile for tier in Tier for profile in spec.loadtest.profiles(tier)}
+    found |= {MEASURED_BY[check] for check in needed(spec) if check in MEASURED_BY}
+    return tuple(profile for profile in Profile if profile in found)

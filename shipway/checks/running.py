@@ -40,6 +40,7 @@ class Job:
         digest: the version.
         only: which checks.
         progress: called with one line for each check.
+        without: those of them that are named in the table and not looked at.
     """
 
     layout: LocalLayout
@@ -49,6 +50,7 @@ class Job:
     digest: str
     only: tuple[CheckName, ...]
     progress: Callable[[str], None]
+    without: tuple[CheckName, ...] = ()
 
 
 def run(job: Job) -> list[Finding]:
@@ -58,11 +60,12 @@ def run(job: Job) -> list[Finding]:
         ShipwayError: when a document of the project or a result is wrong.
     """
     order = [check.name for check in CHECKS if check.name in job.only]
-    found: dict[CheckName, list[Finding]] = {}
-    if asked := tuple(name for name in order if name in OF_BUNDLE):
+    left_out = "--without was given: it is neither passed nor failed"
+    found = {name: [_finding(name, Status.LEFT_OUT, left_out)] for name in order if name in job.without}
+    if asked := tuple(name for name in order if name in OF_BUNDLE and name not in found):
         found |= _of_bundle(job, asked)
     for name in order:
-        if name not in OF_BUNDLE:
+        if name not in found:
             job.progress(f"{name} ...")
             found[name] = list(_beside(job, name))
     return [finding for name in order for finding in found[name]]

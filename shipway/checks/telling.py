@@ -15,6 +15,7 @@ _MARKS = {
     Status.UNDECIDED: "undecided",
     Status.MISSING: "missing",
     Status.SKIPPED: "skipped",
+    Status.LEFT_OUT: "left out",
 }
 
 
@@ -37,7 +38,8 @@ def summary(findings: Sequence[Finding], needed: Set[CheckName]) -> str:
     told = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
     stops = failing(findings, needed)
     if not stops:
-        return f"{told}: it may go on"
+        out = sorted({str(finding.check) for finding in findings if finding.status is Status.LEFT_OUT})
+        return f"{told}: it may go on" + (f"; still to be checked: {', '.join(out)}" if out else "")
     named = sorted({str(finding.check) for finding in stops})
     return f"{told}: stopped by {', '.join(named)}"
 

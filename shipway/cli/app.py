@@ -3,6 +3,7 @@
 import typer
 
 from shipway.cli import (
+    agree,
     build,
     carry,
     changed,
@@ -47,6 +48,7 @@ for group in (
     loadtest,
     plan,
     release,
+    agree,
     status,
     dashboards,
     explain,

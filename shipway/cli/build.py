@@ -49,7 +49,7 @@ def build(
     environment = load_environment(root, env)
     cluster_of(environment)
     layout = LocalLayout(root, source)
-    bundle = check_digest(digest, "the command line", "DIGEST") if digest else _newest(layout, spec)
+    bundle = check_digest(digest, "the command line", "DIGEST") if digest is not None else _newest(layout, spec)
     order = Order(
         environment,
         spec,

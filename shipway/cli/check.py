@@ -29,6 +29,9 @@ def check(
     env: Annotated[str, typer.Option(help="the environment whose prices hold; a local one keeps the bundle")] = "local",
     digest: Annotated[str | None, typer.Option(help="the bundle; the newest registered one by default")] = None,
     only: Annotated[list[CheckName] | None, typer.Option(help="this check alone; may be given again")] = None,
+    without: Annotated[
+        list[CheckName] | None, typer.Option(help="leave this check out, and say so in the table; may be given again")
+    ] = None,
     markdown: Annotated[
         Path | None, typer.Option(metavar="FILE", help="write the table there too, for a comment on a pull request")
     ] = None,
@@ -42,7 +45,7 @@ def check(
     folder, spec = service(root, model)
     environment = load_environment(root, env)
     layout = LocalLayout(root, env if environment.target is Target.LOCAL else "local")
-    version = check_digest(digest, "the command line", "--digest") if digest else _newest(layout, spec)
+    version = check_digest(digest, "the command line", "--digest") if digest is not None else _newest(layout, spec)
     from shipway.bundle.store import ArtifactStore
 
     manifest = ArtifactStore(layout.artifacts).verify(version)
@@ -54,7 +57,7 @@ def check(
     from shipway.checks.running import Job, run
 
     chosen = tuple(only or CheckName)
-    findings = run(Job(layout, environment, folder, spec, version, chosen, progress))
+    findings = run(Job(layout, environment, folder, spec, version, chosen, progress, tuple(without or ())))
     must = needed(spec)
     if markdown is not None:
         write_atomic(markdown, telling.markdown(model, version, findings, must))

@@ -84,6 +84,7 @@ def update(
         dry_run=dry_run,
         old_template=old_template,
         without_base=without_base,
+        ask_origin=pull_request,
     )
     shown: list[dict[str, Any]] = []
     settled = True

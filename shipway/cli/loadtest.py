@@ -3,6 +3,8 @@
 import json
 import signal
 import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -26,15 +28,24 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_Profile = Annotated[str | None, typer.Option(help=f"the question: {', '.join(Profile)}; by default {Profile.LOAD}")]
+_Required = Annotated[
+    bool,
+    typer.Option("--required", help="one after the other, every profile that a release or `shipway check` asks for"),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Adds the group's verbs to `app`."""
-    app.command(epilog="Example: shipway loadtest flight-delay --profile stress --json")(loadtest)
+    app.command(
+        epilog="Example: shipway loadtest flight-delay --profile stress --json; shipway loadtest digits --required"
+    )(loadtest)
 
 
 def loadtest(
     model: Annotated[str, typer.Argument(help="the model's name, such as flight-delay")],
-    profile: Annotated[str, typer.Option(help=f"the question: {', '.join(Profile)}")] = Profile.LOAD.value,
+    profile: _Profile = None,
+    required: _Required = False,
     digest: Annotated[str | None, typer.Option(help="the bundle; by default the newest that was trained")] = None,
     env: Annotated[str, typer.Option(help="the environment that the result is for")] = "local",
     source: Annotated[
@@ -54,10 +65,11 @@ def loadtest(
     as_json: Annotated[bool, typer.Option("--json", help="print the result as one line of JSON")] = False,
 ) -> None:
     """Send a version requests that arrive whether it answers or not, and say whether it meets its objective."""
-    from shipway.loadtest.running import Order, run
+    from shipway.loadtest.running import Order
 
-    root, asked = project(), _profile(profile)
+    root = project()
     folder, spec = service(root, model)
+    asked = _profiles(profile, spec, required=required)
     environment = load_environment(root, env)
     on_cluster = environment.target is not Target.LOCAL
     if source and not on_cluster:
@@ -66,11 +78,11 @@ def loadtest(
     address, logged = _address(url, environment), _logged(layout, spec)
     order = Order(
         spec=spec,
-        digest=check_digest(digest, "the command line", "--digest") if digest else _newest(layout, spec),
+        digest=check_digest(digest, "the command line", "--digest") if digest is not None else _newest(layout, spec),
         artifacts=layout.artifacts,
         features=_features(layout, folder, spec),
         logged=logged.rows,
-        profile=asked,
+        profile=asked[0] if asked else Profile.LOAD,
         environment=env,
         seed=seed,
         requests_per_second=rate,
@@ -78,7 +90,29 @@ def loadtest(
         address=address,
         asked_at=logged.newest,
     )
-    progress(f"load test {order.profile} of {model} {short_digest(order.digest)} for {order.rate:g} requests/s")
+    results = _each(asked, lambda one: _tested(root, environment, layout, replace(order, profile=one)))
+    documents = [json.loads(result.model_dump_json()) for result in results]
+    text = "\n\n".join(map(_shown, results)) or f"model.yaml of {model} demands no load test"
+    emit(documents if required else documents[0], text, as_json=as_json)
+    if any(result.judgement is not Judgement.PASS for result in results):
+        raise typer.Exit(1)
+
+
+def _each(profiles: Sequence[Profile], test: Callable[[Profile], LoadTestResult]) -> list[LoadTestResult]:
+    """Returns the results of one test after the other, up to the first that does not pass."""
+    results: list[LoadTestResult] = []
+    for one in profiles:
+        results.append(test(one))
+        if results[-1].judgement is not Judgement.PASS:
+            break
+    return results
+
+
+def _tested(root: Path, environment: EnvironmentSpec, layout: LocalLayout, order: "Order") -> LoadTestResult:
+    from shipway.loadtest.running import run
+
+    what = f"{order.profile} of {order.spec.name} {short_digest(order.digest)}"
+    progress(f"load test {what} for {order.rate:g} requests/s")
     # A build server that gives up says SIGTERM: what was started must end with it.
     before = signal.signal(signal.SIGTERM, _leave)
     try:
@@ -86,9 +120,7 @@ def loadtest(
     finally:
         signal.signal(signal.SIGTERM, before)
     _keep(root, environment, layout, result) if result.whole else progress(_not_whole(order))
-    emit(json.loads(result.model_dump_json()), _shown(result), as_json=as_json)
-    if result.judgement is not Judgement.PASS:
-        raise typer.Exit(1)
+    return result
 
 
 def _address(url: str | None, environment: EnvironmentSpec) -> tuple[str, str] | None:
@@ -101,10 +133,18 @@ def _leave(number: int, frame: FrameType | None) -> NoReturn:
     sys.exit(128 + number)
 
 
-def _profile(name: str) -> Profile:
+def _profiles(name: str | None, spec: ModelSpec, *, required: bool) -> tuple[Profile, ...]:
+    if required:
+        from shipway.checks.registry import needed_profiles
+
+        if name is not None:
+            raise SpecError("the command line", "--profile", name, "no such option beside --required")
+        return needed_profiles(spec)
+    if name is None:
+        return (Profile.LOAD,)
     if name not in set(Profile):
         raise SpecError("the command line", "--profile", name, f"one of {', '.join(Profile)}")
-    return Profile(name)
+    return (Profile(name),)
 
 
 def _newest(layout: LocalLayout, spec: ModelSpec) -> str:
@@ -157,6 +197,8 @@ def _keep(root: Path, environment: EnvironmentSpec, layout: LocalLayout, result:
 
 
 def _not_whole(order: "Order") -> str:
+    if order.address is not None:
+        return "not kept: what answers at an address may be many replicas, and a release asks what one stands"
     if order.rate < order.expected_rate:
         return f"not kept: it was made for {order.rate:g} requests/s, and model.yaml demands {order.expected_rate:g}"
     return f"not kept: it was shortened to {order.duration_seconds:g} s"

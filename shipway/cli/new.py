@@ -89,10 +89,7 @@ def new(
         "runbook_url": runbook_url,
     }
     answers = {key: value for key, value in given.items() if value is not None}
-    if standalone is not None:
-        from shipway.scaffold.standalone import check_place
-
-        check_place(root, standalone)
+    _check_place(root, standalone)
     if from_csv is not None:
         columns = {"leave_out": tuple(leave_out or ()), "keep": tuple(keep or ()), "time": time}
         options = {"kind": kind or "", "target": target, **columns}
@@ -104,6 +101,17 @@ def new(
     folder = _render(root, answers, chosen, standalone, platform_repository)
     told = "put your data into {0}/train.py and your fields into {0}/schema.py"
     _tell(standalone or root, folder, told, [], {}, is_own=standalone is not None, as_json=as_json)
+
+
+def _check_place(root: Path, standalone: Path | None) -> None:
+    """Raises SpecError where a service cannot be put, before anything is asked or made."""
+    from shipway.scaffold.codeowners import check_codeowners
+    from shipway.scaffold.standalone import check_place
+
+    if standalone is None:
+        check_codeowners(root)
+    else:
+        check_place(root, standalone)
 
 
 def _choose(root: Path, name: str | None, answers: dict[str, str], *, ask: bool) -> "Kind":

@@ -13,6 +13,7 @@ from typing import Any
 from shipway.bundle.isolated import forget, import_isolated
 from shipway.bundle.served import ServedModel
 from shipway.bundle.store import ArtifactStore
+from shipway.contract.check import LATENCY_BUDGETS, LEAST_LATENCY_REQUESTS
 from shipway.contract.documents import parse, read_json
 from shipway.contract.errors import ArtifactError, ShipwayError, SpecError
 from shipway.contract.loadtest import (
@@ -24,7 +25,7 @@ from shipway.contract.loadtest import (
     Profile,
     StageResult,
 )
-from shipway.contract.model import ModelSpec, SloSpec
+from shipway.contract.model import ModelSpec
 from shipway.contract.release import short_digest
 from shipway.contract.schema import Schema
 from shipway.loadtest.judging import Memory, judge
@@ -32,7 +33,7 @@ from shipway.loadtest.scenario import NO_KEYS, Keys, fitting, fitting_keys, rows
 from shipway.loadtest.search import found_rates, next_rate
 from shipway.loadtest.sending import Address, Sender, sender
 from shipway.loadtest.slot import RunningSlot, existing_keys, running_slot
-from shipway.loadtest.stages import Planned, Sent, enough_seconds, latency_of, stage_result
+from shipway.loadtest.stages import Planned, Sent, enough_seconds, latency_of, least_requests, stage_result
 
 __all__ = ["Order", "planned_stages", "run"]
 
@@ -106,23 +107,30 @@ class _Course:
     sent: list[Sent] = field(default_factory=list[Sent])
 
 
-def planned_stages(profile: LoadProfile, requests_per_second: float, scale: float, slo: SloSpec) -> list[Planned]:
+def planned_stages(profile: LoadProfile, requests_per_second: float, scale: float, least: int) -> list[Planned]:
     """Returns the stages of a profile at a rate, each `scale` times as long as it says.
 
-    A judged one is longer where a low rate would bring too few requests to say anything about the objective `slo`; not
-    in a test that is shortened.
+    A judged one is longer where a low rate would bring fewer than `least` requests, which could say nothing; not in a
+    test that is shortened.
     """
     planned: list[Planned] = []
     for stage in profile.stages:
         rate, seconds = stage.rate_factor * requests_per_second, stage.seconds * scale
-        lasting = _lasting_seconds(rate, seconds, scale, slo) if stage.judged else seconds
+        lasting = _lasting_seconds(rate, seconds, scale, least) if stage.judged else seconds
         planned.append(Planned(rate, lasting, stage.judged))
     return planned
 
 
-def _lasting_seconds(requests_per_second: float, seconds: float, scale: float, slo: SloSpec) -> float:
+def _lasting_seconds(requests_per_second: float, seconds: float, scale: float, least: int) -> float:
     """Returns how long something that is judged lasts: `seconds`, or until it can say something, if not shortened."""
-    return max(seconds, enough_seconds(requests_per_second, slo)) if scale >= 1 else seconds
+    return max(seconds, enough_seconds(requests_per_second, least)) if scale >= 1 else seconds
+
+
+def _least(order: Order, served: ServedModel) -> int:
+    """Returns how many requests a judged stage needs: for the objective, and for the budget of the application."""
+    application, objective = order.spec.application, least_requests(served.slo)
+    budgeted = application is not None and LATENCY_BUDGETS[application].p99_seconds is not None
+    return max(objective, LEAST_LATENCY_REQUESTS) if budgeted and order.profile is Profile.LOAD else objective
 
 
 def run(order: Order, say: Callable[[str], None], now: Callable[[], datetime]) -> LoadTestResult:
@@ -140,7 +148,7 @@ def run(order: Order, say: Callable[[str], None], now: Callable[[], datetime]) -
     """
     spec, profile = order.spec.loadtest, PROFILES[order.profile]
     bundle, served, schema = _version(order)
-    stages = planned_stages(profile, order.rate, order.scale, served.slo)
+    stages = planned_stages(profile, order.rate, order.scale, _least(order, served))
     _refuse_too_many(stages, spec)
     keys = _keys(order, served, schema, say)
     bodies, logged = _bodies(order, schema, stages, keys)
@@ -287,7 +295,7 @@ def _search(
         so_far = sum(sent.requests for sent in course.sent)
         if rate is None:
             return
-        lasting = _lasting_seconds(rate, seconds, order.scale, served.slo)
+        lasting = _lasting_seconds(rate, seconds, order.scale, least_requests(served.slo))
         if so_far + rate * lasting > spec.max_requests:
             return
         _send(order, sending, course, Planned(rate, lasting, searched=True), url, say)

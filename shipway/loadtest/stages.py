@@ -76,13 +76,13 @@ def least_requests(slo: SloSpec) -> int:
     return math.ceil(1 / (1 - slo.latency_quantile) - 1e-9)
 
 
-def enough_seconds(requests_per_second: float, slo: SloSpec) -> float:
-    """Returns how long a stage has to last for `least_requests`, at most ten minutes.
+def enough_seconds(requests_per_second: float, least: int) -> float:
+    """Returns how long a stage has to last for `least` requests, at most ten minutes.
 
     Arrivals are a Poisson process, of which fewer than `k` come with the probability Q(k, mean), the regularised upper
     incomplete gamma function; its inverse is the mean at which that is as rare as it may be.
     """
-    mean = float(gammainccinv(least_requests(slo), _TOO_FEW_PROBABILITY))
+    mean = float(gammainccinv(least, _TOO_FEW_PROBABILITY))
     return min(_MOST_ENOUGH_SECONDS, mean / requests_per_second)
 
 

@@ -12,7 +12,7 @@ from shipway.contract.documents import write_atomic
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import find_root, services
 
-__all__ = ["main", "with_models", "write_codeowners"]
+__all__ = ["check_codeowners", "main", "with_models", "write_codeowners"]
 
 _FIRST = "# Models: made of services/*/CODEOWNERS by `python -m shipway.scaffold.codeowners`, up to the line `# End`."
 _LAST = "# End"
@@ -28,7 +28,7 @@ def with_models(text: str, owners: Mapping[str, str]) -> str:
         owners: folder of a service, such as `services/churn` -> its own CODEOWNERS, whose paths are below that folder.
 
     Raises:
-        SpecError: when a line names no owner, or the part of the models has no end.
+        SpecError: when the part of the models has no end.
     """
     before, found, rest = text.partition(_FIRST + "\n")
     _, end, after = rest.partition(_LAST + "\n")
@@ -44,30 +44,40 @@ def write_codeowners(root: Path) -> Path:
     """Returns the root's CODEOWNERS, written; a service without one of its own has no line.
 
     Raises:
-        SpecError: see `with_models`.
+        SpecError: see `with_models`; also for a file that is no text.
     """
     path = root / "CODEOWNERS"
-    own = {folder: folder / "CODEOWNERS" for folder in services(root)}
-    owners = {
-        folder.relative_to(root).as_posix(): file.read_text(encoding="utf-8")
-        for folder, file in own.items()
-        if file.is_file()
-    }
-    before = path.read_text(encoding="utf-8") if path.exists() else ""
-    after = with_models(before, owners)
+    before, after = _before_and_after(root, path)
     if after != before:
         write_atomic(path, after)
     return path
 
 
+def check_codeowners(root: Path) -> None:
+    """Raises SpecError where `write_codeowners` would, so that nothing is made that would then have no owner."""
+    _before_and_after(root, root / "CODEOWNERS")
+
+
+def _before_and_after(root: Path, path: Path) -> tuple[str, str]:
+    own = {folder: folder / "CODEOWNERS" for folder in services(root)}
+    owners = {folder.relative_to(root).as_posix(): _read(file) for folder, file in own.items() if file.is_file()}
+    before = _read(path) if path.exists() else ""
+    return before, with_models(before, owners)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SpecError(path, "", error.object[error.start : error.end], "text in UTF-8") from None
+
+
 def _below(folder: str, text: str) -> list[str]:
     found: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for line in text.splitlines():
         pattern, *owners = line.partition("#")[0].split() or [""]
         if not pattern:
             continue
-        if not owners:
-            raise SpecError(f"{folder}/CODEOWNERS", f"line {number}", line, "a path and at least one owner")
         # A pattern with a slash before its end hangs on the folder, one without lies anywhere below it, as in git.
         if pattern == "*":
             place = "/"
@@ -75,7 +85,8 @@ def _below(folder: str, text: str) -> list[str]:
             place = "/" + pattern.lstrip("/")
         else:
             place = f"/**/{pattern}"
-        found.append(f"/{folder}{place} {' '.join(owners)}")
+        # A path without an owner is one too: whoever owns what is around it does not own it.
+        found.append(" ".join([f"/{folder}{place}", *owners]))
     return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from shipway.contract.errors import ShipwayError
 from shipway.scaffold.fleet.repository import Repository
+from shipway.scaffold.fleet.reviewing import holds_work, tip_at_origin
 
 __all__ = ["Request", "command", "open_request"]
 
@@ -44,13 +45,12 @@ def open_request(repository: Repository, request: Request) -> str:
     """Returns the address of the pull request, which is opened where none is; empty where `gh` is not installed.
 
     Raises:
-        ShipwayError: when the branch cannot be pushed, or `gh` fails.
+        ShipwayError: when the branch cannot be pushed, when people pushed to it meanwhile, or when `gh` fails.
     """
     if shutil.which("gh") is None:
         return ""
     branch = request.branch
-    # It is one commit on a branch that only this verb writes until a person adds to it; then it is not made anew.
-    repository.git("push", "--force-with-lease", "--quiet", "origin", f"refs/heads/{branch}:refs/heads/{branch}")
+    _push(repository, branch)
     top = repository.git.folder
     listed = _gh(top, "pr", "list", "--head", branch, "--state", "open", "--json", "url")
     try:
@@ -65,6 +65,18 @@ def open_request(repository: Repository, request: Request) -> str:
     if not said:
         raise ShipwayError("gh pr create: printed nothing, expected the address of the pull request")
     return said[-1]
+
+
+def _push(repository: Repository, branch: str) -> None:
+    """Brings the branch to origin, in place of nothing but what this verb itself pushed there before."""
+    ref = f"refs/heads/{branch}"
+    there = tip_at_origin(repository, branch)
+    if there == repository.git("rev-parse", ref):
+        return
+    if holds_work(repository, there):
+        raise ShipwayError(f"{branch}: origin holds commits of people, and is left as it is")
+    # The lease names the commit that was judged: what was fetched meanwhile, by whomever, is no leave to overwrite it.
+    repository.git("push", f"--force-with-lease={ref}:{there}", "--quiet", "origin", f"{ref}:{ref}")
 
 
 def _gh(folder: Path, *words: str, given: str = "") -> str:

@@ -4,12 +4,24 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shipway.contract.errors import ShipwayError
 from shipway.scaffold.fleet.merging import IDENTITY, Conflict
 from shipway.scaffold.fleet.repository import Repository
 from shipway.scaffold.fleet.verifying import Outcome
 from shipway.scaffold.git import Git
 
-__all__ = ["Branch", "Holds", "Proposed", "branch_name", "commit_of", "find_branch", "message", "write_branch"]
+__all__ = [
+    "Branch",
+    "Holds",
+    "Proposed",
+    "branch_name",
+    "commit_of",
+    "find_branch",
+    "holds_work",
+    "message",
+    "tip_at_origin",
+    "write_branch",
+]
 
 
 @dataclass(frozen=True)
@@ -54,6 +66,7 @@ class Branch:
         holds: what is on it.
         tip: its last commit, empty where there is no such branch.
         conflicts, tests: as its commit says, where it holds the same update.
+        at_origin: whether it is origin's that holds it.
     """
 
     name: str
@@ -61,6 +74,7 @@ class Branch:
     tip: str = ""
     conflicts: tuple[Conflict, ...] = ()
     tests: Outcome = Outcome.NOT_RUN
+    at_origin: bool = False
 
 
 def branch_name(model: str, version: str) -> str:
@@ -92,16 +106,49 @@ def message(proposed: Proposed) -> str:
     return "\n".join([subject, "", *body, "", *trailers]) + "\n"
 
 
-def find_branch(repository: Repository, proposed: Proposed) -> Branch:
-    """Returns the branch for `proposed` as it is now."""
+def tip_at_origin(repository: Repository, name: str) -> str:
+    """Returns the last commit of the branch `name` at origin, fetched; empty where origin has no such branch.
+
+    Raises:
+        ShipwayError: when there is no origin, or it does not answer.
+    """
+    git, ref = repository.git, f"refs/heads/{name}"
+    # Asked by its end, a name may have others before it.
+    listed = [line.split("\t") for line in git("ls-remote", "origin", ref).splitlines()]
+    tip = next((commit for commit, found in listed if found == ref), "")
+    if tip and git.ask("cat-file", "-e", f"{tip}^{{commit}}")[0]:
+        # Into no ref: what a person knows of origin stays as they fetched it.
+        git("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=", "origin", ref)
+    return tip
+
+
+def holds_work(repository: Repository, tip: str) -> bool:
+    """Returns whether there is more at `tip` than this verb makes: a commit of a person, also one that amends its own.
+
+    One that was merged long ago is only a name.
+    """
+    git = repository.git
+    if not tip or _merged(repository, tip):
+        return False
+    committer, _, said = git("log", "-1", "--format=%ce%n%B", tip).partition("\n")
+    return committer != IDENTITY["GIT_COMMITTER_EMAIL"] or "\nShipway-Update: " not in said
+
+
+def _merged(repository: Repository, tip: str) -> bool:
+    return repository.git.ask("merge-base", "--is-ancestor", tip, repository.commit)[0] == 0
+
+
+def find_branch(repository: Repository, proposed: Proposed, *, ask_origin: bool = False) -> Branch:
+    """Returns the branch for `proposed` as it is now, here or, where `ask_origin`, with people's commits at origin."""
     git, name = repository.git, branch_name(proposed.model, proposed.after)
     tip = git.maybe("rev-parse", "--verify", "--quiet", f"refs/heads/{name}")
-    # One that was merged long ago is only a name.
-    if not tip or git.ask("merge-base", "--is-ancestor", tip, repository.commit)[0] == 0:
+    if holds_work(repository, tip):
+        return Branch(name, Holds.WORK, tip)
+    if ask_origin and holds_work(repository, _tip_where_known(repository, name)):
+        return Branch(name, Holds.WORK, tip, at_origin=True)
+    if not tip or _merged(repository, tip):
         return Branch(name, Holds.NOTHING, tip)
     said = git("log", "-1", "--format=%B", tip)
-    if not re.search(rf"^Shipway-Update: {re.escape(proposed.model)} ", said, re.MULTILINE):
-        return Branch(name, Holds.WORK, tip)
     if f"Shipway-Merged: {proposed.start} {proposed.rendered}\n" not in f"{said}\n":
         return Branch(name, Holds.OLDER, tip)
     paths: list[str] = re.findall(r"^Shipway-Conflict: (.*)$", said, re.MULTILINE)
@@ -109,6 +156,14 @@ def find_branch(repository: Repository, proposed: Proposed) -> Branch:
     found = re.search(r"^Shipway-Tests: (.*)$", said, re.MULTILINE)
     tests = next((one for one in Outcome if found and found[1] == one), Outcome.NOT_RUN)
     return Branch(name, Holds.SAME, tip, tuple(Conflict(path, told.get(path, "")) for path in paths), tests)
+
+
+def _tip_where_known(repository: Repository, name: str) -> str:
+    try:
+        return tip_at_origin(repository, name)
+    except ShipwayError:
+        # The branch can be made all the same; who pushes it asks again, and says why not.
+        return ""
 
 
 def commit_of(repository: Repository, tree: str, text: str) -> str:

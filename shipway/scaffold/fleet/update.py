@@ -48,6 +48,7 @@ class Options:
         dry_run: whether to say what would come out and write no branch.
         old_template: a folder with the template that services came from; None for the recorded commit.
         without_base: whether to merge where the old rendering is nowhere, with a conflict in each file that differs.
+        ask_origin: whether the branch is to be pushed, so that commits of people at origin count too.
     """
 
     tests: bool = True
@@ -55,6 +56,7 @@ class Options:
     dry_run: bool = False
     old_template: Path | None = None
     without_base: bool = False
+    ask_origin: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,10 +127,11 @@ def update_service(
     edited = sum(sides.ours.get(name) != what for name, what in sides.base.items())
     start, rendered = repository.tree(ours), repository.tree({**sides.theirs, RECORD: _record(repository, sides)})
     proposed = Proposed(model, before, after, start, rendered, (), Outcome.NOT_RUN, edited)
-    branch = find_branch(repository, proposed)
+    branch = find_branch(repository, proposed, ask_origin=options.ask_origin)
     made = Update(model, State.IN_REVIEW, before, after, branch.name, notes=_uncommitted(repository, path))
     if branch.holds is Holds.WORK:
-        return replace(made, notes=(*made.notes, f"{branch.name} holds commits of people and is left as it is"))
+        where = f"{'origin/' if branch.at_origin else ''}{branch.name}"
+        return replace(made, notes=(*made.notes, f"{where} holds commits of people and is left as it is"))
     merged = merge(repository, model, after, base=sides.base, ours=sides.ours, theirs=sides.theirs)
     files = {**merged.files, RECORD: _record(repository, sides)}
     changed = sorted(name for name in {**ours, **files} if ours.get(name) != files.get(name))

@@ -28,7 +28,7 @@ def _error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], 
     return int(ended.value.code or 0), capsys.readouterr().err.strip()
 
 
-@pytest.mark.parametrize("digest", ["latest", "sha256:abc"])
+@pytest.mark.parametrize("digest", ["", "latest", "sha256:abc"])
 def test_a_tag_is_no_bundle(
     onprem: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], digest: str
 ) -> None:

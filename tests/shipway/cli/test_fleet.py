@@ -193,6 +193,111 @@ def test_a_pull_request_is_opened_once(project: Project, recording_gh: Callable[
     assert one["next"].startswith("git push -u origin")
 
 
+def colleague_pushes(project: Project, origin: Path, branch: str = BRANCH, *, amends: bool = False) -> str:
+    """A fix on the branch of the update, by somebody else, in a clone of their own; returns their commit."""
+    clone = project.root.parent / "colleague"
+    project.git("clone", "--quiet", "--branch", branch, str(origin), str(clone))
+    (clone / "services" / "churn" / "schema.py").write_text("# fixed\n")
+    for words in (
+        ("add", "--all"),
+        ("commit", "--quiet", *(("--amend", "--no-edit") if amends else ("--message", "fixed"))),
+        ("push", "--quiet", *(("--force",) if amends else ()), "origin", branch),
+    ):
+        project.git("-C", str(clone), "-c", "user.name=grace", "-c", "user.email=grace@example.com", *words)
+    return project.git("-C", str(clone), "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("here", "amends"),
+    [("fetched", False), ("not fetched", True), ("a fresh clone", False), ("changed meanwhile", True)],
+)
+def test_what_a_colleague_pushed_to_the_branch_stays(
+    project: Project,
+    origin: Path,
+    recording_gh: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+    here: str,
+    amends: bool,
+) -> None:
+    """Whatever is known of it here, the branch is in review and origin's tip is theirs; nothing here moves either."""
+    next_version(project)
+    recording_gh()
+    assert fleet("update", "churn", "--no-tests", "--pr").exit_code == 0
+    project.git("push", "--quiet", "origin", "main")
+    theirs = colleague_pushes(project, origin, amends=amends)
+    if here == "fetched":
+        project.git("fetch", "--quiet", "origin")
+    elif here == "changed meanwhile":
+        project.edit("services/churn/model.yaml", lambda text: f"# by hand\n{text}")
+        project.commit("edited")
+    elif here == "a fresh clone":
+        fresh = project.root.parent / "fresh"
+        project.git("clone", "--quiet", "--single-branch", str(origin), str(fresh))
+        monkeypatch.chdir(fresh)
+    before = project.git("for-each-ref")
+    done = fleet("update", "--all", "--no-tests", "--pr", "--json")
+    assert done.exit_code == 0, done.output
+    churn, fraud = told(done)["services"]
+    assert (churn["state"], churn["pull_request"]) == ("in review", "")
+    assert churn["notes"] == [f"origin/{BRANCH} holds commits of people and is left as it is"]
+    assert fraud["pull_request"] == "https://example.com/pull/1"
+    assert project.git("ls-remote", "origin", f"refs/heads/{BRANCH}").split()[0] == theirs
+    assert [line for line in project.git("for-each-ref").splitlines() if "fraud" not in line] == before.splitlines()
+
+
+def test_what_a_colleague_pushes_between_look_and_push_stays(
+    project: Project, origin: Path, recording_gh: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tests take minutes: the branch is judged again before the push, which names the commit it takes the place of."""
+    from shipway.scaffold.fleet import proposing, reviewing, update
+
+    next_version(project)
+    recording_gh()
+    assert fleet("update", "churn", "--no-tests", "--pr").exit_code == 0
+    theirs: list[str] = []
+
+    def late(repository: Any, name: str) -> str:
+        tip = reviewing.tip_at_origin(repository, name)
+        theirs.append(colleague_pushes(project, origin))
+        return tip
+
+    def seen_before_the_push(repository: Any, proposed: Any, *, ask_origin: bool) -> reviewing.Branch:
+        assert ask_origin
+        return reviewing.find_branch(repository, proposed)
+
+    project.edit("services/churn/model.yaml", lambda text: f"# by hand\n{text}")
+    project.commit("edited")
+    monkeypatch.setattr(proposing, "tip_at_origin", late)
+    done = fleet("update", "churn", "--no-tests", "--pr")
+    assert (done.exit_code, "git push: error: failed to push" in done.stdout) == (1, True), done.output
+    assert project.git("ls-remote", "origin", f"refs/heads/{BRANCH}").split()[0] == theirs[0]
+    monkeypatch.setattr(proposing, "tip_at_origin", reviewing.tip_at_origin)
+    monkeypatch.setattr(update, "find_branch", seen_before_the_push)
+    done = fleet("update", "churn", "--no-tests", "--pr")
+    assert (done.exit_code, f"note: {BRANCH}: origin holds commits of people" in done.stdout) == (1, True), done.output
+    assert project.git("ls-remote", "origin", f"refs/heads/{BRANCH}").split()[0] == theirs[0]
+
+
+def test_a_branch_of_ours_at_origin_is_made_anew_without_one_here(
+    project: Project, origin: Path, recording_gh: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipeline has a fresh clone each time: what nobody worked on gives way to the newer update."""
+    next_version(project)
+    recording_gh()
+    assert fleet("update", "churn", "--no-tests", "--pr").exit_code == 0
+    before = project.git("rev-parse", BRANCH)
+    project.edit("services/churn/schema.py", lambda text: f"{text}\n# by hand\n")
+    project.commit("edited")
+    project.git("push", "--quiet", "origin", "main")
+    fresh = project.root.parent / "fresh"
+    project.git("clone", "--quiet", str(origin), str(fresh))
+    monkeypatch.chdir(fresh)
+    done = fleet("update", "churn", "--no-tests", "--pr")
+    assert (done.exit_code, "pull request: https" in done.stdout) == (0, True), done.output
+    there = project.git("ls-remote", "origin", f"refs/heads/{BRANCH}").split()[0]
+    assert there == project.git("-C", str(fresh), "rev-parse", BRANCH) != before
+
+
 @pytest.mark.usefixtures("origin")
 def test_conflicts_are_proposed_as_a_draft(project: Project, recording_gh: Callable[..., Path]) -> None:
     """Nobody merges git's markers by a click."""
@@ -247,7 +352,7 @@ def test_a_push_that_is_refused_is_one_error(project: Project, recording_gh: Cal
     done = fleet("update", "churn", "--no-tests", "--pr")
     assert done.exit_code == 1
     assert "  note: " in done.stdout
-    assert "git push: " in done.stdout
+    assert "git ls-remote: " in done.stdout
     assert not log.exists()
     assert project.git("rev-parse", "--verify", BRANCH)
 

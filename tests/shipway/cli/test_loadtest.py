@@ -72,6 +72,7 @@ def test_the_result_as_json_is_the_document_that_is_kept(
     [
         ("--duration-seconds", "5", "not kept: it was shortened to 5 s"),
         ("--rate", "2", "not kept: it was made for 2 requests/s, and model.yaml demands 20"),
+        ("--url", "http://127.0.0.1:8080/digits", "not kept: what answers at an address may be many replicas"),
     ],
 )
 def test_what_is_no_evidence_is_not_kept(
@@ -89,6 +90,41 @@ def test_what_is_no_evidence_is_not_kept(
     assert FolderResults(project.layout.loadtests).of("digits") == []
 
 
+@pytest.mark.parametrize(
+    ("more", "profiles"),
+    [
+        ("", ["smoke", "load"]),
+        ("loadtest: {required: {prod: [soak]}}", ["soak"]),
+        ("application: ads", ["smoke", "load"]),
+        ("application: ads\nloadtest: {required: {}}", ["load"]),
+        ("checks: {usd_per_1000_predictions: 0.01}", ["smoke", "load", "scalability"]),
+        ("checks: {usd_per_1000_predictions: 0.01}\napplication: batch\nloadtest: {required: {}}", ["scalability"]),
+        ("loadtest: {required: {}}", []),
+    ],
+)
+def test_what_is_required_runs_one_after_the_other(
+    project: Stack,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    played: Played,
+    more: str,
+    profiles: list[str],
+) -> None:
+    """Of every tier and for the checks that need evidence; what nobody asks for does not run."""
+    path = project.root / "services" / "digits" / "model.yaml"
+    path.write_text(f"{path.read_text()}{more}\n")
+    words = ("loadtest", "digits", "--digest", DIGEST, "--required")
+    assert run(monkeypatch, *words, "--json") == 0
+    assert [one["profile"] for one in json.loads(capsys.readouterr().out)] == profiles
+    kept = FolderResults(project.layout.loadtests).of("digits")
+    assert {one.profile for one in kept} == set(profiles)
+    played.changes = {"judgement": Judgement.FAIL}
+    assert run(monkeypatch, *words) == (1 if profiles else 0)
+    said = capsys.readouterr().out
+    assert said.count("FAIL: ") == min(len(profiles), 1), "the first that fails is enough"
+    assert profiles or said == "model.yaml of digits demands no load test\n"
+
+
 @pytest.mark.parametrize("judgement", [Judgement.FAIL, Judgement.INCONCLUSIVE])
 def test_all_but_a_pass_ends_with_one(
     project: Stack, monkeypatch: pytest.MonkeyPatch, played: Played, judgement: Judgement
@@ -104,6 +140,8 @@ def test_all_but_a_pass_ends_with_one(
     ("words", "code", "said"),
     [
         (["digits", "--profile", "loud"], 2, "--profile: got 'loud', expected one of smoke, load, stress, spike"),
+        (["digits", "--digest", ""], 2, "--digest: got '', expected sha256: and 64 hexadecimal digits"),
+        (["digits", "--required", "--profile", "load"], 2, "--profile: got 'load', expected no such option beside"),
         (["digits", "--digest", "latest"], 2, "--digest: got 'latest', expected sha256: and 64 hexadecimal digits"),
         (["digits"], 1, "no version of digits in test; `shipway train digits` makes one"),
         (["digit"], 1, "did you mean 'digits'?"),

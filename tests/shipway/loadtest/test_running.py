@@ -15,6 +15,7 @@ from shipway.bundle.canonical import canonical_json
 from shipway.bundle.manifest import Manifest, covered_files
 from shipway.bundle.served import served_model
 from shipway.bundle.store import ArtifactStore
+from shipway.contract.check import Application
 from shipway.contract.documents import parse
 from shipway.contract.errors import ArtifactError, ShipwayError, SpecError
 from shipway.contract.evidence import Judgement
@@ -120,6 +121,14 @@ def test_a_version_that_cannot_stand_its_rate_fails(world: World) -> None:
     result = world.test(Server(world.version, capacity=15))
     assert result.judgement is Judgement.FAIL
     assert "1,200 of 1,200 answers took more than 300 ms" in result.sentence
+
+
+def test_a_slow_rate_has_enough_requests_for_the_budget_of_the_application(world: World) -> None:
+    """`shipway check` asks for two hundred: the profile that it names lasts until they have come."""
+    spec = world.spec.model_copy(update={"application": Application.SEARCH})
+    for application, requests in ((spec, 200), (world.spec, 60)):
+        result = world.test(Server(world.version), spec=application, requests_per_second=1.0)
+        assert requests <= result.requests < requests * 1.5
 
 
 def test_answers_of_a_fallback_are_failures(world: World) -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from shipway.cli.app import app
 from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.model import load_model
+from shipway.scaffold.codeowners import with_models
 from shipway.scaffold.rendering import Kind, kinds, questions, render, template_folder
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -140,6 +141,41 @@ def test_the_verb_prints_what_to_do_next(project: Path) -> None:
     assert result["next"][1] == "shipway train my-model"
     assert "/services/my_model/ my-team@example.com\n" in (project / "CODEOWNERS").read_text(encoding="utf-8")
     assert yaml.safe_load((project / "services/my_model/model.yaml").read_text())["name"] == "my-model"
+
+
+@pytest.mark.parametrize(
+    "words", [("--name", "churn"), ("--from-csv", "rows.csv", "--target", "y")], ids=["asked", "csv"]
+)
+@pytest.mark.parametrize(
+    ("path", "content", "message"),
+    [
+        ("services/digits/CODEOWNERS", b"* caf\xe9@example.com\n", "CODEOWNERS: got b'\\xe9', expected text in UTF-8"),
+        ("CODEOWNERS", with_models("", {}).replace("# End\n", "").encode(), "expected a line `# End` after it"),
+    ],
+    ids=["no text", "no end"],
+)
+def test_owners_that_cannot_be_read_are_told_before_anything_is_made(
+    project: Path, words: tuple[str, ...], path: str, content: bytes, message: str
+) -> None:
+    """The next try must not find the service in its way."""
+    (project / "services" / "digits").mkdir(parents=True)
+    (project / "services" / "digits" / "model.yaml").touch()
+    (project / "rows.csv").write_text("x,y\n" + "".join(f"{n},{n % 2}\n" for n in range(300)))
+    (project / path).write_bytes(content)
+    done = CliRunner().invoke(app, ["new", "--no-input", *words])
+    assert isinstance(done.exception, SpecError)
+    assert message in str(done.exception)
+    assert [each.name for each in (project / "services").iterdir()] == ["digits"]
+
+
+def test_a_neighbours_path_that_nobody_owns_is_no_obstacle(project: Path) -> None:
+    """Such a line is one that code hosts know, and it is carried as it is."""
+    (project / "services" / "digits").mkdir(parents=True)
+    (project / "services" / "digits" / "model.yaml").touch()
+    (project / "services" / "digits" / "CODEOWNERS").write_text("* @example/growth\n/notes/\n")
+    done = CliRunner().invoke(app, ["new", "--no-input", "--name", "churn"])
+    assert done.exit_code == 0, done.output
+    assert "/services/digits/notes/\n" in (project / "CODEOWNERS").read_text(encoding="utf-8")
 
 
 def test_without_no_input_the_verb_asks_what_was_not_given(project: Path) -> None:
