@@ -15,7 +15,6 @@ set_hypothesis_home_dir(ROOT / ".shipway" / "cache" / "hypothesis")
 LONG = (
     "tests/e2e/road/test_road.py",
     "tests/e2e/test_pulumi_local.py",
-    "tests/e2e/test_workers.py",
     "tests/faults/test_selection.py",
     "tests/templates/test_kinds.py",
     "tests/e2e/test_parity.py",

@@ -24,7 +24,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     ),
     # Much of their time is waiting; in the order of tests/conftest.py, the longest first.
     "e2e": ("pytest", "-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "e2e"),
-    "standins": ("pytest", "-q", "-m", "standins", "tests/standins", "tests/tools"),
+    "standins": ("pytest", "-q", "-m", "standins", "tests/standins", "tests/tools", "tests/e2e"),
     "graders": ("pytest", "-q", "-m", "graders", "tests/graders"),
     "cluster": ("pytest", "-q", "-m", "cluster", "tests/cluster"),
     "kinds": ("pytest", "-q", "-m", "kinds", "tests/e2e/road"),

@@ -18,6 +18,7 @@ import asyncio
 import importlib.metadata
 import json
 import logging
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -42,6 +43,7 @@ from shipway.contract.metrics import (
     VERSIONS_HEADER,
     Outcome,
 )
+from shipway.contract.model import LOGS_READ_DAYS
 from shipway.contract.schema import Violation
 from shipway.serving.features import described
 from shipway.serving.feedback import labels_of
@@ -195,7 +197,9 @@ async def _answered(
 
 async def _feedback(request: Request, runtime: Runtime) -> Response:
     try:
-        labels = labels_of(await _document(request, _headers_of(request), runtime), _now())
+        # A laptop is asked about the past, and reads all that it has.
+        days = math.inf if runtime.tier is Tier.LOCAL else LOGS_READ_DAYS
+        labels = labels_of(await _document(request, _headers_of(request), runtime), _now(), days)
     except Rejected as rejected:
         return _refusal(rejected, runtime)
     except ClientDisconnect:

@@ -1,5 +1,6 @@
 """Late labels as `/feedback` takes them: all of a request or none of it."""
 
+import math
 import re
 from datetime import datetime
 from typing import Any, cast
@@ -14,12 +15,13 @@ MAX_LABELS = 10_000
 _PREDICTION_ID = re.compile(r"[0-9a-f]{32}")
 
 
-def labels_of(document: dict[str, Any], received: datetime) -> list[dict[str, Any]]:
+def labels_of(document: dict[str, Any], received: datetime, days: float = math.inf) -> list[dict[str, Any]]:
     """Returns the labels in a document `{"labels": [{"prediction_id", "label", "event_time"}]}`.
 
     Args:
         document: the parsed body.
         received: when it came; the event time of a label that names none.
+        days: how old an event may be; an older one would be kept, and never read.
 
     Raises:
         Rejected: with every violation.
@@ -38,6 +40,9 @@ def labels_of(document: dict[str, Any], received: datetime) -> list[dict[str, An
     found, labels = list[Violation](), list[dict[str, Any]]()
     for number, item in enumerate(cast(list[Any], items)):
         label = _label(item, number, received, found)
+        if label is not None and (received - label["event_time"]).total_seconds() > days * 86_400:
+            expected = f"at most {days:g} days ago: older logs are not read"
+            found.append(Violation(row=number, field="event_time", rule="age", got="an older time", expected=expected))
         if label is not None:
             labels.append(label)
     if found:

@@ -36,7 +36,7 @@ from tests.shipway.parity import shop as shops
 from tests.shipway.parity.clustered import TRAIN_WITHOUT_OFFLINE, ClusteredShop
 from tests.standins.object_store import ObjectStore, object_store
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.standins, pytest.mark.timeout(600)]
 
 # Imports and a first round take ten seconds, on a busy machine a minute; two rounds lie fifteen seconds apart.
 WORKED_SECONDS = 150

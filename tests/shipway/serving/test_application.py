@@ -320,6 +320,19 @@ def test_what_is_no_label_is_refused_whole(harness: Make, serve: Serve) -> None:
         assert answer.json()["violations"][0]["field"] == field, document
 
 
+def test_a_label_that_nobody_would_read_is_refused(harness: Make, serve: Serve) -> None:
+    """On a cluster the logs of forty days are read: an older event's label would be kept, and be none."""
+    now = datetime.now(UTC)
+    for tier, days, status in ((Tier.PROD, 41, 400), (Tier.PROD, 39, 200), (Tier.LOCAL, 5000, 200)):
+        label = {"prediction_id": ID, "label": 1, "event_time": (now - timedelta(days=days)).isoformat()}
+        answer = serve(harness(tier=tier).runtime).post("/feedback", json={"labels": [label]})
+        assert answer.status_code == status, (tier, days)
+        if status == 400:
+            [violation] = answer.json()["violations"]
+            assert (violation["field"], violation["rule"]) == ("event_time", "age")
+            assert violation["expected"] == "at most 40 days ago: older logs are not read"
+
+
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "1e999", "9" * 400])
 def test_a_label_that_is_not_finite_is_refused(harness: Make, serve: Serve, literal: str) -> None:
     """A NaN would make every average it joins a NaN."""
