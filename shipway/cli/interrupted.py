@@ -20,6 +20,7 @@ _IMAGE = "an image is named in the registry whole or not at all; the same comman
 
 # Verb -> what is so whenever it is interrupted.
 LEFT: Mapping[str, str] = {
+    "agree": "`git status` shows whether the record was written",
     "approve": _ROUTE,
     "base": _IMAGE,
     "build": _IMAGE,

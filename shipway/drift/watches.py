@@ -1,5 +1,6 @@
 """What is counted of each version: its bins come from the drift reference of the bundle that predicted."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,9 @@ from shipway.drift.tally import Watch
 from shipway.logs.sources import Unreachable
 
 __all__ = ["FolderReferences", "References", "Watches"]
+
+# How long a version's records wait for what they are judged by: many times what a slot takes to try that again.
+_PATIENCE_SECONDS = 300.0
 
 
 class References(Protocol):
@@ -54,10 +58,14 @@ class Watches:
     Args:
         references: of the model's versions.
         say: called with one sentence for each version whose reference cannot be had.
+        clock: seconds on a clock that only grows.
     """
 
-    def __init__(self, references: References, say: Callable[[str], None]) -> None:
-        self._references, self._say = references, say
+    def __init__(
+        self, references: References, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._references, self._say, self._clock = references, say, clock
+        self._awaited: dict[str, float] = {}
         self._known: dict[str, Watch] = {}
         self._missing: set[str] = set()
 
@@ -72,9 +80,18 @@ class Watches:
                 self._known[version] = Watch.of(version, self._references.read(version))
             except Unreachable:
                 raise
+            except FileNotFoundError as error:
+                # A slot's records may be in the store before what they are judged by, which is tried again until it is.
+                if self._clock() - self._awaited.setdefault(version, self._clock()) < _PATIENCE_SECONDS:
+                    raise Unreachable(0, "it is not there yet", error.filename) from None
+                self._pass_over(version, error)
+                return None
             except (ShipwayError, OSError) as error:
-                if version not in self._missing:
-                    self._missing.add(version)
-                    self._say(f"version {version}: its drift is not watched; {error}")
+                self._pass_over(version, error)
                 return None
         return self._known[version]
+
+    def _pass_over(self, version: str, error: Exception) -> None:
+        if version not in self._missing:
+            self._missing.add(version)
+            self._say(f"version {version}: its drift is not watched; {error}")

@@ -88,8 +88,8 @@ def decode(records: pa.Table, reads: Sequence[str]) -> Logged:
 
 
 def is_hashed(value: object) -> bool:
-    """Returns whether a logged value stands for a personal one."""
-    return isinstance(value, str) and value.startswith(HASHED)
+    """Returns whether a logged value stands for a personal one, or has one inside."""
+    return isinstance(value, str) and HASHED in value
 
 
 def _served(rows: Sequence[dict[str, Any] | None]) -> Served:

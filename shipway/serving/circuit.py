@@ -62,6 +62,13 @@ class Circuit:
         # On a healthy dependency nothing changes from call to call, and nothing is made anew.
         return self if known == self.failed else replace(self, failed=known)
 
+    def unasked(self, era: int) -> Self:
+        """Returns the circuit after a call of `era` that never reached the dependency: it says nothing of it."""
+        if era != self.era or self.state is not CircuitState.HALF_OPEN:
+            return self
+        # The next one may try at once.
+        return replace(self, state=CircuitState.OPEN, era=self.era + 1)
+
     def _broken(self, failed: tuple[bool, ...]) -> bool:
         spec = self.spec
         in_a_row = failed[-spec.consecutive_failures :]

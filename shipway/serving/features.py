@@ -231,7 +231,10 @@ class FeatureReader:
     def _ended(self, era: int, outcome: ReadOutcome) -> None:
         before = self._circuit.state
         failed = outcome in (ReadOutcome.ERROR, ReadOutcome.TIMEOUT, ReadOutcome.BUSY)
-        self._circuit = self._circuit.ended(era, failed, self._clock())
+        if outcome is ReadOutcome.BAD_KEY:
+            self._circuit = self._circuit.unasked(era)
+        else:
+            self._circuit = self._circuit.ended(era, failed, self._clock())
         self._show(before)
 
     def _show(self, before: CircuitState) -> None:

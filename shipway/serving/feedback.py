@@ -54,7 +54,7 @@ def _label(item: object, number: int, received: datetime, found: list[Violation]
     def violates(field: str, rule: str, expected: str, got: object) -> None:
         found.append(Violation(row=number, field=field, rule=rule, got=kind_of(got), expected=expected))
 
-    content = cast(dict[str, Any], item)
+    content, before = cast(dict[str, Any], item), len(found)
     if not isinstance(item, dict):
         return violates("", "type", "an object", content)
     prediction_id, label, stamp = (content.get(key) for key in ("prediction_id", "label", "event_time"))
@@ -70,4 +70,8 @@ def _label(item: object, number: int, received: datetime, found: list[Violation]
             event_time = parse_time(stamp if isinstance(stamp, str) else "")
         except ValueError:
             violates("event_time", "timestamp", "an ISO 8601 time with an offset, such as 2013-05-01T12:00:00Z", stamp)
-    return {"prediction_id": prediction_id, "label": label, "event_time": event_time, "received_at": received}
+    if len(found) > before:
+        return None
+    # As a float: Arrow refuses a whole number that no float holds, and with it all that is written beside it.
+    number = float(cast(float, label))
+    return {"prediction_id": prediction_id, "label": number, "event_time": event_time, "received_at": received}

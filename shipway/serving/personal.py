@@ -45,6 +45,12 @@ def hashed(key: bytes, value: str) -> str:
     return f"blake2:{hashlib.blake2b(value.encode(), key=key, digest_size=16).hexdigest()}"
 
 
+def _spellings(personal: str) -> set[str]:
+    """Returns the ways to write a personal value that are looked for inside other text."""
+    written = {personal, personal.strip()}
+    return {text for text in (*written, *(one.casefold() for one in written)) if len(text) >= _SHORTEST_INSIDE}
+
+
 class Redaction:
     """Hashes what the schema calls personal, in its own field and wherever a record repeats it.
 
@@ -84,11 +90,22 @@ class Redaction:
             return known
         if not isinstance(value, str):
             return value
-        inside = [personal for personal in values if len(personal) >= _SHORTEST_INSIDE and personal in value]
+        # In whatever case and between whatever spaces a service makes a key of it.
+        folded = value.casefold()
+        if any(folded.strip() == personal.strip().casefold() for personal in values):
+            return self._hash(value)
+        spellings = {text: known for personal, known in values.items() for text in _spellings(personal)}
+        inside = sorted((text for text in spellings if text.casefold() in folded), key=len, reverse=True)
         if not inside:
             return value
+        pattern = re.compile("|".join(map(re.escape, inside)), re.IGNORECASE)
+        # A letter that is several in another case is not always found one by one.
+        rest = pattern.sub("\0", value).casefold()
+        if any(text.casefold() in rest for text in inside):
+            return self._hash(value)
+        by_case = {text.casefold(): spellings[text] for text in inside}
         # In one pass: a hash that stands there already is no text to look through.
-        return re.sub("|".join(map(re.escape, inside)), lambda found: values[found[0]], value)
+        return pattern.sub(lambda found: by_case.get(found[0].casefold()) or self._hash(found[0]), value)
 
     def _field(self, name: str, value: Any, values: Mapping[str, str]) -> Any:
         if name in self._personal:

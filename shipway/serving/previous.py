@@ -32,6 +32,9 @@ __all__ = ["Before", "Previous", "load_before", "version_before"]
 
 _LOGGER = logging.getLogger("shipway.serving")
 
+# How often files that cannot be read are tried: a disk or a table of descriptors may be full for a moment.
+_MOST_TRIES = 5
+
 
 def version_before(state: RolloutState | None, digest: str) -> str:
     """Returns the digest of the version before `digest`, empty where there is none.
@@ -142,6 +145,7 @@ class Previous:
         self._busy = 0
         self._mark = (0, 0)
         self._wanted: str | None = None
+        self._tries = 0
         self._before: Before | None = None
         self._why = "the version before is not known yet"
 
@@ -153,7 +157,8 @@ class Previous:
     def follow(self) -> None:
         """Loads the version before this one when it is another than last time; blocks for as long as loading takes.
 
-        It never raises: a version that cannot be loaded is said once, and is not there.
+        It never raises: a version that cannot be loaded is said once, and is not there. One whose files cannot be read
+        is tried again, a few times.
         """
         wanted = self._asked()
         if wanted is None or wanted == self._wanted:
@@ -167,7 +172,14 @@ class Previous:
                 self._before = load_before(wanted, self._model, self._artifacts)
                 _LOGGER.info("fallback previous: %s is loaded", self._before.version)
                 return
-            except (ShipwayError, OSError) as error:
+            except OSError as error:
+                self._why = f"{short_digest(wanted)} cannot be read"
+                _LOGGER.error("fallback previous is skipped: %s", error)
+                self._tries += 1
+                if self._tries < _MOST_TRIES:
+                    self._wanted, self._mark = None, (0, 0)
+                return
+            except ShipwayError as error:
                 self._why = f"{short_digest(wanted)} cannot be loaded"
                 _LOGGER.error("fallback previous is skipped: %s", error)
             except Exception as error:  # noqa: BLE001 - the old code may raise anything, and this version serves on

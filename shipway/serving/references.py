@@ -40,7 +40,7 @@ def live_edges(model: str, digest: str, routes: Path | None, artifacts: Path | N
         store.verify(live)
         path = store.path(live) / "files" / "reference.json"
         return {short_digest(live): parse(Reference, read_json(path), path).predictions.edges}
-    except (ShipwayError, OSError) as error:
+    except ShipwayError as error:
         _LOGGER.warning("predictions are counted under their own edges alone: %s", error)
         return {}
 
@@ -65,8 +65,14 @@ class LiveEdges:
         live = self._live(model, routes)
         if live in self._known:
             return {}
+        try:
+            found = live_edges(*self._asked)
+        except OSError as error:
+            _LOGGER.warning("the edges of %s cannot be read now, and are asked for again: %s", live[:19], error)
+            self._mark = (0, 0)
+            return {}
         self._known.add(live)
-        return live_edges(*self._asked)
+        return found
 
     def _live(self, model: str, routes: Path | None) -> str:
         try:

@@ -124,6 +124,9 @@ class SegmentLog:
                 # Serving goes on without its log; the counter is what raises the alarm.
                 _LOGGER.error("%s: %d records lost (%s)", self._sink.where(hour), len(records), error)
                 dropped += len(records)
+                # It may be there all the same, as after an answer that did not come in time: what follows must not take
+                # the place of records that somebody has read.
+                self._open.pop(hour, None)
         self._count(written, dropped)
 
     def _write(self, hour: str, records: list[dict[str, Any]]) -> None:

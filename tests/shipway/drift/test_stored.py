@@ -10,6 +10,10 @@ from shipway.contract.drift import DriftStatus, WindowName
 from shipway.contract.workers import described_bundle
 from shipway.drift.process import stored
 from shipway.drift.report import Asked, examine
+from shipway.drift.stored import StoredReferences
+from shipway.drift.watches import Watches
+from shipway.logs.sources import Unreachable
+from shipway.objects.storage import ObjectStorage
 from tests.shipway.drift.clustered import COUNTS, SETTINGS, VERDICTS, Clustered
 from tests.shipway.drift.test_detector import CALIBRATION, spec_of
 from tests.shipway.drift.toy import NAME, START, Toy
@@ -138,6 +142,26 @@ def test_a_reference_that_cannot_be_read_now_is_waited_for(clustered: Clustered,
         f"version {clustered.toy.version}: its drift is not watched; s3://bucket/{key}: found sha256 "
         in (clustered.said[-1])
     )
+
+
+def test_a_reference_that_comes_after_the_records_is_waited_for_a_while(clustered: Clustered) -> None:
+    """What is passed over is not counted later; one that never comes holds nobody up for ever."""
+    name = described_bundle(clustered.toy.version, "reference.json")
+    content = clustered.store.objects.pop(f"logs/{NAME}/{name}")
+    now, said = [0.0], list[str]()
+    references = StoredReferences(ObjectStorage(f"s3://bucket/logs/{NAME}"))
+    watches = Watches(references, said.append, lambda: now[0])
+    for now[0] in (0.0, 299.0):
+        with pytest.raises(Unreachable, match="it is not there yet"):
+            watches.get(clustered.toy.version)
+    late = Watches(references, said.append, lambda: now[0])
+    with pytest.raises(Unreachable):
+        late.get(clustered.toy.version)
+    now[0] = 301.0
+    assert watches.get(clustered.toy.version) is None
+    assert "its drift is not watched" in said[0]
+    clustered.store.objects[f"logs/{NAME}/{name}"] = content
+    assert late.get(clustered.toy.version) is not None
 
 
 def test_verdicts_go_on_after_lost_counts(clustered: Clustered, tmp_path: Path) -> None:

@@ -61,11 +61,12 @@ def test_a_skewed_feature_shows_in_the_answers(shop: Shop, offline: Frames) -> N
     assert len(explained(report, KIND).splitlines()) == 1 + len(of(report, KIND).causes) + 1 + 10
 
 
-def test_a_hashed_key_is_unknown(shop: Shop, offline: Frames) -> None:
+@pytest.mark.parametrize("key", ["blake2:0123", "north|blake2:0123"])
+def test_a_hashed_key_is_unknown(shop: Shop, offline: Frames, key: str) -> None:
     """The offline store cannot be asked about a personal key: nothing is compared, and nothing counts as equal."""
 
     def hide(_: int, row: dict[str, Any]) -> None:
-        row["entities"] = json.dumps({"shop": "blake2:0123"})
+        row["entities"] = json.dumps({"shop": key})
 
     report = answer(shop.question(offline, changed(shop.records(published(offline), 1, 20), hide)))
     assert {one.outcomes[ParityOutcome.UNKNOWN] for one in report.features} == {20}

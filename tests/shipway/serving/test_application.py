@@ -320,6 +320,18 @@ def test_what_is_no_label_is_refused_whole(harness: Make, serve: Serve) -> None:
         assert answer.json()["violations"][0]["field"] == field, document
 
 
+def test_a_label_that_no_float_holds_costs_no_other(harness: Make, serve: Serve) -> None:
+    """An id in the wrong column is a number too; it is kept as the nearest float, and so is what came with it."""
+    one = harness()
+    client = serve(one.runtime)
+    for label in (1, 10**17 + 1):
+        label = {"prediction_id": ID, "label": label, "event_time": "2013-05-01T12:00:00Z"}
+        assert client.post("/feedback", json={"labels": [label]}).status_code == 200
+    asyncio.run(one.runtime.stop())
+    (segment,) = one.folder.glob("labels/*/*.parquet")
+    assert sorted(pq.read_table(segment)["label"].to_pylist()) == [1.0, 1e17]
+
+
 def test_a_label_that_nobody_would_read_is_refused(harness: Make, serve: Serve) -> None:
     """On a cluster the logs of forty days are read: an older event's label would be kept, and be none."""
     now = datetime.now(UTC)

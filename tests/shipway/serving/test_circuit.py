@@ -60,6 +60,18 @@ def test_the_call_that_tries_decides(failed: bool, state: CircuitState) -> None:
     assert (ended.admit(10.9)[1] is None) is failed
 
 
+def test_a_call_that_never_reached_the_dependency_says_nothing() -> None:
+    """The circuit that tries stays open, and the next call may try at once; a closed one counts nothing."""
+    tried, era = after("xxx").admit(5.0)
+    assert era is not None
+    again = tried.unasked(era)
+    assert again.state is CircuitState.OPEN
+    assert again.admit(5.0)[0].state is CircuitState.HALF_OPEN
+    closed = after("xx")
+    assert closed.unasked(closed.era) is closed
+    assert after("x", closed).state is CircuitState.OPEN
+
+
 def test_a_call_of_an_earlier_era_says_nothing() -> None:
     """What hung since before the circuit opened neither closes it nor opens it again."""
     closed, era = Circuit(SPEC).admit(0.0)

@@ -118,6 +118,14 @@ def test_what_waits_is_bounded_and_the_rest_is_counted(tmp_path: Path, monkeypat
     assert (count.written, count.dropped) == (10, 3)
 
 
+def test_its_series_are_there_before_the_first_letter(tmp_path: Path) -> None:
+    """One that began with the first loss would not have grown by it, and no alarm would see it."""
+    told: list[tuple[int, int]] = []
+    log = DeadLetterLog(tmp_path, SCHEMA, "ab" * 6, "blue", 1 << 20, lambda *counts: told.append(counts))
+    log.close()
+    assert told == [(0, 0)]
+
+
 def test_a_disk_that_refuses_is_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The log says which file, not what was in the letter."""
     (tmp_path / FOLDER).write_text("in the way")

@@ -126,6 +126,19 @@ def test_a_request_without_a_key_says_nothing_of_the_store() -> None:
     assert set(counts.tries) == {ReadOutcome.BAD_KEY}
 
 
+def test_a_request_without_a_key_does_not_close_the_circuit() -> None:
+    """A store that is down stays left alone until somebody has reached it."""
+    down, nobody = FeatureError("down"), EntityError("got no value for entity key 'shop'")
+    counts, store, clock = Counts(), Flaky([down, down, down, nobody, None]), Clock()
+    one = reader(store, counts, clock, retry_ratio=0)
+    asyncio.run(statuses(one, 3))
+    clock.now_seconds += 6
+    asyncio.run(statuses(one, 1))
+    assert counts.states == [CircuitState.OPEN, CircuitState.HALF_OPEN, CircuitState.OPEN]
+    assert asyncio.run(statuses(one, 1)) == [FeatureStatus.FRESH]
+    assert counts.states[3:] == [CircuitState.HALF_OPEN, CircuitState.CLOSED]
+
+
 def test_a_store_that_hangs_opens_the_circuit_and_costs_later_requests_nothing() -> None:
     """The bulkhead of the store is its own: as many threads hang as model.yaml allows, no more."""
     release, counts = threading.Event(), Counts()

@@ -1,5 +1,7 @@
 """A personal value stands nowhere in a record; what the schema says itself, and numbers, are left as they are."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
-from shipway.serving.personal import Redaction, hash_key
+from shipway.serving.personal import Redaction, hash_key, hashed
 
 SCHEMA = Schema(
     fields=(
@@ -53,6 +55,10 @@ def test_personal_fields_and_their_repetitions_are_hashed() -> None:
         (4111111111111111, VALUES["4111111111111111"]),
         ("user/ada@example.com", f"user/{VALUES['ada@example.com']}"),
         ("user/bob", "user/bob"),
+        # As a service makes a key of it.
+        ("ada lovelace", hashed(b"key" * 8, "ada lovelace")),
+        (" Ada@Example.com ", hashed(b"key" * 8, " Ada@Example.com ")),
+        ("user/ADA@example.COM", f"user/{VALUES['ada@example.com']}"),
         (7, 7),
     ],
 )
@@ -85,6 +91,15 @@ def test_no_text_around_it_hides_a_personal_value(personal: str, before: str, be
     for field in ("note", "city"):
         assert hashed in shown[field]
         assert not [part for part in shown[field].split(hashed) if personal in part]
+
+
+@given(st.text(min_size=4, max_size=20), st.text(max_size=20), st.sampled_from((str.lower, str.upper, str.casefold)))
+def test_no_case_hides_a_personal_value(personal: str, before: str, changed: Callable[[str], str]) -> None:
+    """Also of letters that are several in another case."""
+    row = ROW | {"name": personal}
+    shown = str(REDACTION.shown(before + changed(personal), REDACTION.values(row)))
+    rest = re.sub("blake2:[0-9a-f]{32}", "", shown)
+    assert not personal.strip() or personal.strip().casefold() not in rest.casefold()
 
 
 def test_another_folder_hashes_otherwise(tmp_path: Path) -> None:

@@ -222,6 +222,36 @@ def test_it_is_loaded_when_it_becomes_known_and_once(
     previous.close()
 
 
+def test_files_that_cannot_be_read_for_a_moment_are_tried_again(
+    store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the routes stay as they are; what is never readable is given up."""
+    left = [2]
+
+    def load(digest: str, *others: Any) -> Any:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(24, "Too many open files")
+        return load_before(digest, *others)
+
+    monkeypatch.setattr("shipway.serving.previous.load_before", load)
+    routes, digest = tmp_path / "rds.json", put_echo(store)
+    write_routes(routes, live=OWN, previous=digest)
+    previous = Previous("echo", OWN, routes, tmp_path / "artifacts", SPEC)
+    previous.follow()
+    assert ask(previous) == f"{digest[7:19]} cannot be read"
+    for _ in range(5):
+        previous.follow()
+    assert (left[0], ask(previous)) == (-1, [2.5])
+    previous.close()
+    left[0] = 100
+    never = Previous("echo", OWN, routes, tmp_path / "artifacts", SPEC)
+    for _ in range(20):
+        never.follow()
+    assert left[0] == 95
+    never.close()
+
+
 def test_without_routes_there_is_none_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A pod holds its own bundle alone; whoever reads the log learns that `previous` will never answer."""
     caplog.set_level(logging.INFO, "shipway.serving")

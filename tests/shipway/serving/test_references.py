@@ -98,3 +98,20 @@ def test_a_version_that_goes_live_later_is_learnt_once(tmp_path: Path, live: str
     (tmp_path / "next").write_text(f"{written} ")
     (tmp_path / "next").rename(routes)
     assert edges.learn() == {}
+
+
+def test_edges_that_cannot_be_read_for_a_moment_are_asked_for_again(
+    tmp_path: Path, live: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the slot would miss one side of every comparison until it is started anew."""
+    found = [OSError(24, "Too many open files"), None]
+
+    def verify(self: ArtifactStore, digest: str) -> None:
+        if error := found.pop(0):
+            raise error
+
+    monkeypatch.setattr(ArtifactStore, "verify", verify)
+    edges = LiveEdges("stub", DIGEST, tmp_path / "rds.json", tmp_path / "artifacts")
+    assert edges.learn() == {}
+    assert edges.learn() == {live[7:19]: (0.25, 0.5)}
+    assert (edges.learn(), found) == ({}, [])

@@ -1,6 +1,7 @@
 """The log never waits and never loses in silence."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
+from shipway.logs.sinks import FolderSink
 from shipway.serving.features import FeatureStatus, ServedFeature
 from shipway.serving.personal import hash_key
 from shipway.serving.predictions import Logged, PredictionLog
@@ -96,6 +98,31 @@ def test_a_disk_that_refuses_is_counted_and_later_records_are_kept(
     assert (count.written, count.dropped) == (1, 1)
     assert read(tmp_path) == {"2013-05-01T12": [2]}
     assert "1 records lost" in caplog.text
+
+
+def test_what_a_sink_took_and_did_not_confirm_is_never_written_over(tmp_path: Path) -> None:
+    """A reader goes on by the number of records it has read: other records of that name and number it would skip."""
+    count = Counted()
+
+    class Unconfirmed(FolderSink):
+        failing = False
+
+        def write(self, hour: str, name: str, table: pa.Table) -> None:
+            super().write(hour, name, table)
+            if self.failing:
+                raise TimeoutError("no answer in time")
+
+    sink = Unconfirmed(tmp_path)
+    log = SegmentLog(sink, SCHEMA, "one", count, flush_seconds=0.005)
+    for number, failing in ((1, False), (2, True), (3, False)):
+        sink.failing = failing
+        log.append([record(number)])
+        while count.written + count.dropped < number:
+            time.sleep(0.001)
+    log.close()
+    segments = [pq.read_table(path)["number"].to_pylist() for path in sorted(tmp_path.glob("*/*.parquet"))]
+    assert segments == [[1, 2], [3]]
+    assert (count.written, count.dropped) == (2, 1)
 
 
 def test_a_prediction_record_holds_what_replay_and_parity_need(tmp_path: Path) -> None:
