@@ -16,8 +16,9 @@ from shipway.logs.sources import Unreachable
 
 __all__ = ["FolderReferences", "References", "Watches"]
 
-# How long a version's records wait for what they are judged by: many times what a slot takes to try that again.
-_PATIENCE_SECONDS = 300.0
+# How long records wait for what they are judged by: slots try to bring that every quarter of a minute. Longer, and the
+# heartbeat of a worker that waits would be late.
+_PATIENCE_SECONDS = 60.0
 
 
 class References(Protocol):
