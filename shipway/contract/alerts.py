@@ -41,6 +41,7 @@ class AlertName(StrEnum):
     PREDICTIONS_LOST = "ShipwayPredictionsLost"
     DRIFT = "ShipwayDrift"
     NO_ROWS = "ShipwayNoRows"
+    DRIFT_UNKNOWN = "ShipwayDriftUnknown"
     PREDICTION_SHIFT = "ShipwayPredictionShift"
     FEATURE_DEVIATION = "ShipwayFeatureDeviation"
     WASSERSTEIN_ABOVE_LIMIT = "ShipwayWassersteinAboveLimit"
@@ -131,8 +132,8 @@ ALERTS: dict[AlertName, Alert] = {
     ),
     AlertName.FEATURES_STALE: Alert(
         Severity.TICKET,
-        "Half of the values of a feature are older than its `freshness_slo_seconds`, or are no longer served at all; "
-        "their publisher is late.",
+        "Half of the values of a feature are older than its `freshness_slo_seconds`, or half of the requests of a "
+        "version got its default; its publisher is late.",
         "shipway status MODEL",
         "See whether the publisher of the view runs; until it does, requests get the declared defaults.",
     ),
@@ -218,6 +219,14 @@ ALERTS: dict[AlertName, Alert] = {
         "shipway drift MODEL",
         "Has the model traffic? If so, its predictions are not logged or not counted.",
     ),
+    AlertName.DRIFT_UNKNOWN: Alert(
+        Severity.TICKET,
+        "Predictions of a version cannot be counted, because its drift reference is not there or not whole: whether it "
+        "drifts is not known.",
+        "shipway drift MODEL",
+        "The log of the drift worker names the version and what is wrong with its bundle. Put that back; what was "
+        "passed over meanwhile is not counted later.",
+    ),
     AlertName.PREDICTION_SHIFT: Alert(
         Severity.TICKET,
         "The mean prediction of a week lies more than `prediction_shift_sigmas` standard deviations of the reference "
@@ -261,7 +270,7 @@ ALERTS: dict[AlertName, Alert] = {
     ),
     AlertName.PARITY_UNDECIDED: Alert(
         Severity.TICKET,
-        "For a day no served feature of the model could be compared with the offline join, though predictions were "
+        "For a day no served value of a feature could be compared with the offline join, though predictions were "
         "looked at: whether they agree is not known.",
         "shipway parity MODEL",
         "Its column `unknown` counts the rows: the offline values do not reach so far, or the log hashes the keys; "

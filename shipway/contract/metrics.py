@@ -10,6 +10,7 @@ __all__ = [
     "DRIFT_JOB",
     "DRIFT_SCORE",
     "DRIFT_STATUS",
+    "DRIFT_UNKNOWN_TOTAL",
     "EVENT_TIME_HEADER",
     "EVIDENCE_PATH",
     "EVIDENCE_SERIES",
@@ -162,6 +163,8 @@ PROCESS_MEMORY_BYTES = "shipway_process_memory_bytes"
 # The detector's: a score by `window`, `feature` and `statistic`, and the verdict (0 stable, 1 drifted, 2 too few rows,
 # 3 silent). The feature of the predictions themselves is called `prediction`.
 DRIFT_SCORE, DRIFT_STATUS = "shipway_drift_score", "shipway_drift_status"
+# Predictions that it passed over, because no reference of their version is there.
+DRIFT_UNKNOWN_TOTAL = "shipway_drift_unknown_total"
 # By late labels: each metric of a version and segment (`_low` and `_high` beside it), how far it has fallen for certain
 # since the version was evaluated, and the share of predictions whose label has come.
 QUALITY, QUALITY_DROP_RATIO = "shipway_quality", "shipway_quality_drop_ratio"

@@ -9,14 +9,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from shipway.contract.drift import DriftStatus
-from shipway.contract.metrics import DRIFT_JOB, DRIFT_SCORE, DRIFT_STATUS
+from shipway.contract.metrics import DRIFT_JOB, DRIFT_SCORE, DRIFT_STATUS, DRIFT_UNKNOWN_TOTAL
 from shipway.drift.detector import Seen, decisive
 from shipway.observability.worker import LastRound, heartbeat
 
-__all__ = ["COUNTED_TOTAL", "FORGOTTEN_TOTAL", "UNKNOWN_TOTAL", "Measures", "Reading", "Score", "State", "shown"]
+__all__ = ["COUNTED_TOTAL", "FORGOTTEN_TOTAL", "Measures", "Reading", "Score", "State", "shown"]
 
 COUNTED_TOTAL = "shipway_drift_counted_total"
-UNKNOWN_TOTAL = "shipway_drift_unknown_total"
 FORGOTTEN_TOTAL = "shipway_drift_forgotten_total"
 
 
@@ -114,7 +113,7 @@ class _Page(Collector):
             counted.add_metric((model, log), records)
         yield counted
         for name, text, values in (
-            (UNKNOWN_TOTAL, "Predictions of versions whose bundle is not there.", reading.unknown),
+            (DRIFT_UNKNOWN_TOTAL, "Predictions of versions whose bundle is not there.", reading.unknown),
             (FORGOTTEN_TOTAL, "Predictions dropped before a label came, to make room.", reading.forgotten),
         ):
             family = CounterMetricFamily(name, text, labels=("model",))

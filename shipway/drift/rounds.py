@@ -18,7 +18,7 @@ from shipway.drift.intake import NEWEST, Intake
 from shipway.drift.measures import Reading, Score, State, shown
 from shipway.drift.places import Keeper, Place
 from shipway.drift.store import Store
-from shipway.drift.windows import Length, span
+from shipway.drift.windows import Length, Span, span
 
 __all__ = ["Rounds", "event_clock", "live_versions"]
 
@@ -171,7 +171,7 @@ class Rounds:
         closed = watched.detector.close(settled, live) if settled is not None else 0
         if now is not None and (closed or self._now() - watched.looked_seconds >= LOOK_SECONDS):
             watched.looked_seconds = self._now()
-            self._show(watched, now, live)
+            self._show(watched, now, settled or now, live)
             with watched.store.change():
                 self._forgotten[spec.name] += watched.store.prune(hour_of(now))
                 watched.intake.forget_gone()
@@ -202,7 +202,7 @@ class Rounds:
             clock.popleft()
         return clock[0][1] if clock and clock[0][0] <= wall - self._settle_seconds else None
 
-    def _show(self, watched: _Watched, now: datetime, live: Mapping[str, datetime]) -> None:
+    def _show(self, watched: _Watched, now: datetime, settled: datetime, live: Mapping[str, datetime]) -> None:
         watched.scores, watched.states = [], []
         name = watched.spec.name
         newest = {one: extent[1] for one in watched.store.versions() if (extent := watched.store.extent(one))}
@@ -210,6 +210,9 @@ class Rounds:
         for version in (*live, *others)[:_VERSIONS_SHOWN]:
             for window in watched.spec.drift.windows:
                 closed = watched.detector.judged(version, window)
+                if closed and version not in live and closed < _newest(str(window), settled).start:
+                    # What a version that serves no more was long ago would raise alerts for ever.
+                    closed = None
                 seen = watched.detector.look(version, window, closed) if closed else []
                 scores, states = shown(name, str(window), seen)
                 running, _ = shown(name, f"{window}_running", watched.detector.look(version, window, now))
@@ -222,6 +225,12 @@ class Rounds:
         extent = watched.store.extent(version)
         last = moment_of((extent[1] + 1) * 3_600_000_000) if extent else None
         return silent_since(last, live_since, now, span(Length(window), now))
+
+
+def _newest(window: str, settled: datetime) -> Span:
+    """Returns the newest calendar window of this length that has ended by `settled`."""
+    running = span(Length(window), settled)
+    return span(Length(window), running.start - timedelta(hours=1))
 
 
 def _all_silent(states: list[State], model: str, version: str, window: str, seen: list[Seen]) -> list[State]:

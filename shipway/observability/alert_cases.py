@@ -220,7 +220,14 @@ def _features_stale(rule: Rule) -> list[Story]:
         bucket = f"{metrics.FEATURE_AGE_SECONDS}_bucket{{{of},le="
         return {f'{bucket}"{edge}"}}': _growing(100) if grows else _steady(0) for edge, grows in counts.items()}
 
-    return _two(ages(within=False), ages(within=True))
+    def defaults(each_step: float) -> Series:
+        # Many rows a request: most of them are fresh.
+        requests = {_slot(REQUESTS_TOTAL, rule, version="v", outcome=str(Outcome.OK)): _growing(10)}
+        missing = f'{metrics.FEATURE_MISSING_TOTAL}{{job="{MODELS_JOB}",version="v",{of}}}'
+        count = f"{metrics.FEATURE_AGE_SECONDS}_count{{{of}}}"
+        return {**requests, missing: _growing(each_step), count: _growing(1000)}
+
+    return [*_two(ages(within=False), ages(within=True)), *_two(defaults(6), defaults(4))]
 
 
 def _gauge(
@@ -274,7 +281,12 @@ def _parity(rule: Rule) -> list[Story]:
 def _undecided(rule: Rule) -> list[Story]:
     rows = _of(metrics.PARITY_ROWS_TOTAL, rule, feature="a", outcome="unknown")
     compared, answers = (_of(metrics.PARITY_COMPARED_TOTAL, rule, feature=name) for name in ("a", "prediction:served"))
-    none = {rows: _growing(100), compared: _steady(0), answers: _growing(100)}
+    # Another feature that is compared says nothing of this one.
+    others = {
+        _of(metrics.PARITY_ROWS_TOTAL, rule, feature="b", outcome="equal"): _growing(100),
+        _of(metrics.PARITY_COMPARED_TOTAL, rule, feature="b"): _growing(100),
+    }
+    none = {rows: _growing(100), compared: _steady(0), answers: _growing(100), **others}
     return _two(none, {**none, compared: _growing(1)}, _LONG_STORY_SECONDS)
 
 
@@ -315,6 +327,7 @@ CASES: Mapping[str, Callable[[Rule], list[Story]]] = {
     AlertName.WATCHDOG: _watchdog,
     AlertName.DRIFT: _drift_status(1),
     AlertName.NO_ROWS: _drift_status(3),
+    AlertName.DRIFT_UNKNOWN: _counter(metrics.DRIFT_UNKNOWN_TOTAL),
     AlertName.PREDICTION_SHIFT: _score("mean_shift", PREDICTION, "wind"),
     AlertName.FEATURE_DEVIATION: _score("mean_deviation", "wind", PREDICTION),
     AlertName.WASSERSTEIN_ABOVE_LIMIT: _score("w1_normalised", "wind", PREDICTION),

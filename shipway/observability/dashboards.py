@@ -13,6 +13,9 @@ __all__ = ["DASHBOARDS"]
 
 _OF = f'model=~"{MODEL}"'
 _PRESETS = PresetsSpec()
+# Recorded of the job that always scrapes: a slot whose rollout is judged is in the raw series twice.
+_REQUESTS, _FALLBACKS = "shipway:requests_total", "shipway:fallbacks_total"
+_MISSING_REQUESTS = "shipway:feature_missing_requests_total"
 _FIRING = f'ALERTS{{alertstate="firing",alertname!="{AlertName.WATCHDOG}"}}'
 
 
@@ -35,7 +38,7 @@ def _traffic() -> tuple[Panel, ...]:
             "Requests",
             "What comes, and how it ends.",
             Unit.PER_SECOND,
-            (Query(_rate("shipway:requests_total", "model, outcome"), "{{model}} {{outcome}}"),),
+            (Query(_rate(_REQUESTS, "model, outcome"), "{{model}} {{outcome}}"),),
         ),
         Panel(
             "Bad answers",
@@ -84,7 +87,7 @@ def _dependencies() -> tuple[Panel, ...]:
             "Requests answered by a fallback, by its source; and those that nothing could answer.",
             Unit.PER_SECOND,
             (
-                Query(_rate(metrics.FALLBACKS_TOTAL, "model, source"), "{{model}} {{source}}"),
+                Query(_rate(_FALLBACKS, "model, source"), "{{model}} {{source}}"),
                 Query(_rate(metrics.DEAD_LETTERS_TOTAL, "model"), "{{model}} dead letters"),
             ),
         ),
@@ -98,13 +101,7 @@ def _dependencies() -> tuple[Panel, ...]:
             "Requests with a default",
             "The share of requests in which at least one feature was missing or stale.",
             Unit.RATIO,
-            (
-                Query(
-                    f"{_rate(metrics.FEATURE_MISSING_REQUESTS_TOTAL, 'model')} / "
-                    f"{_rate(metrics.REQUESTS_TOTAL, 'model')}",
-                    "{{model}}",
-                ),
-            ),
+            (Query(f"{_rate(_MISSING_REQUESTS, 'model')} / {_rate(_REQUESTS, 'model')}", "{{model}}"),),
         ),
         Panel(
             "Refused input",
@@ -282,7 +279,7 @@ def _needs() -> tuple[Panel, ...]:
             "Predictions of the last day",
             "How much the models are used.",
             Unit.COUNT,
-            (Query(f"sum by (model) (increase({metrics.REQUESTS_TOTAL}{{{_OF},{ok}}}[1d]))", "{{model}}"),),
+            (Query(f"sum by (model) (increase({_REQUESTS}{{{_OF},{ok}}}[1d]))", "{{model}}"),),
             Kind.NUMBER,
         ),
         Panel(
@@ -309,7 +306,7 @@ def _needs() -> tuple[Panel, ...]:
             "Predictions an hour",
             "How use grows.",
             Unit.COUNT,
-            (Query(f"sum by (model) (increase({metrics.REQUESTS_TOTAL}{{{_OF},{ok}}}[1h]))", "{{model}}"),),
+            (Query(f"sum by (model) (increase({_REQUESTS}{{{_OF},{ok}}}[1h]))", "{{model}}"),),
         ),
     )
 

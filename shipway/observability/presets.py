@@ -21,6 +21,7 @@ _P95_SECONDS, _BASELINE_DAYS = 900, 7
 # Below this many requests a percentile is a few callers' luck.
 _P95_REQUESTS = 100
 _RECENT = "10m"
+_UNKNOWN_WINDOW = "1h"
 _PARITY_WINDOW, _UNDECIDED_WINDOW = "1h", "1d"
 # The first values of a new view are offline a while after the first prediction that reads it.
 _UNDECIDED_PATIENCE_SECONDS = 3600
@@ -129,6 +130,12 @@ def _drift(model: ModelSpec) -> list[Record | AlertRule]:
             "{{ $labels.window }}, which has no rows",
         ),
         AlertRule(
+            AlertName.DRIFT_UNKNOWN,
+            f'sum(increase({metrics.DRIFT_UNKNOWN_TOTAL}{{model="{name}"}}[{_UNKNOWN_WINDOW}])) > 0',
+            f"{name}: drift could not count {{{{ $value | humanize }}}} predictions in {_UNKNOWN_WINDOW}, for the "
+            "reference of their version is missing",
+        ),
+        AlertRule(
             AlertName.WASSERSTEIN_ABOVE_LIMIT,
             f"count by (version) ({score('w1_normalised', inputs)} > {model.drift.w1_limit:g}) > 0",
             f"{name} {{{{ $labels.version }}}}: {{{{ $value }}}} inputs are farther than {model.drift.w1_limit:g} "
@@ -200,14 +207,15 @@ def _parity(model: str, ratio: float | None) -> list[Record | AlertRule]:
 def _parity_undecided(model: str) -> list[Record | AlertRule]:
     def counted(name: str) -> str:
         # What the model answers to what was served needs no offline value.
-        return f'sum(increase({name}{{model="{model}",feature!~"prediction:.*"}}[{_UNDECIDED_WINDOW}]))'
+        of = f'model="{model}",feature!~"prediction:.*"'
+        return f"sum by (feature) (increase({name}{{{of}}}[{_UNDECIDED_WINDOW}]))"
 
     return [
         AlertRule(
             AlertName.PARITY_UNDECIDED,
             f"{counted(metrics.PARITY_ROWS_TOTAL)} > 0 unless {counted(metrics.PARITY_COMPARED_TOTAL)} > 0",
-            f"{model}: {{{{ $value | humanize }}}} served values were looked at and none could be compared with the "
-            "offline ones",
+            f"{model}: {{{{ $value | humanize }}}} served values of {{{{ $labels.feature }}}} were looked at and none "
+            "could be compared with the offline ones",
             _UNDECIDED_PATIENCE_SECONDS,
         )
     ]

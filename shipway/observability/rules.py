@@ -9,7 +9,6 @@ from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import (
     FEATURE_AGE_EDGES_SECONDS,
     FEATURE_AGE_SECONDS,
-    FEATURE_MISSING_TOTAL,
     GATEWAY_JOB,
     MATERIALISE_JOB,
     MODELS_JOB,
@@ -93,7 +92,6 @@ def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: boo
         minimum_requests=minimum_requests(model.slo.error_ratio),
         stale=AlertName.FEATURES_STALE,
         age=FEATURE_AGE_SECONDS,
-        missing=FEATURE_MISSING_TOTAL,
         age_window=seconds(_AGE_WINDOW_SECONDS),
         # Beyond the last edge nobody can tell how old a value is.
         watched_reads=[

@@ -103,6 +103,43 @@ def test_verdicts_are_shown_as_they_were_given(toy: Toy, make: Make) -> None:
     assert reading.counted == {(NAME, "predictions"): 4 * 480, (NAME, "labels"): 4 * 480}
 
 
+def test_a_version_that_is_not_live_is_shown_until_a_window_closes_without_it(toy: Toy, make: Make) -> None:
+    """What it was long ago alarms nobody for ever; `shipway drift` still reads its verdicts."""
+    clock = Clock(START + 4 * DAY - timedelta(seconds=1))
+    windows = (WindowName.DAY, WindowName.WEEK)
+    models = {NAME: spec_of(toy, windows=windows)}
+    rounds = make(clock, tier=Tier.PROD, settle_seconds=5.0, models=lambda: models)
+    for number in range(4):
+        toy.day(number, shift=0.6)
+
+    def told(at: datetime) -> tuple[set[str], set[str]]:
+        clock.seconds = at.timestamp()
+        reading = rounds.round()
+        closed = {one.window for one in reading.scores if not one.window.endswith("_running")}
+        return {one.window for one in reading.states}, closed
+
+    assert told(START + 4 * DAY - timedelta(seconds=1)) == ({"day"}, {"day"})
+    # The next day has ended and is not judged yet: what is shown until then is the newest that there is.
+    assert told(START + 5 * DAY + timedelta(seconds=4)) == ({"day"}, {"day"})
+    assert told(START + 5 * DAY + timedelta(seconds=65)) == (set(), set())
+    # The week that held its rows is the newest that closed, for a week.
+    assert told(START + 7 * DAY + timedelta(minutes=2)) == ({"week"}, {"week"})
+    assert told(START + 14 * DAY + timedelta(minutes=2)) == (set(), set())
+    assert verdicts(toy)
+
+
+def test_a_version_that_is_live_is_shown_however_old_its_last_window_is(toy: Toy, make: Make) -> None:
+    """Of what serves it must be known that nothing is known."""
+    toy.go_live()
+    clock = Clock(START + 2 * DAY)
+    rounds = make(clock, tier=Tier.PROD, settle_seconds=0.0)
+    toy.day(0)
+    toy.day(1)
+    rounds.round()
+    clock.seconds += 60 * 86_400
+    assert {one.status for one in rounds.round().states} >= {DriftStatus.SILENT}
+
+
 def test_what_runs_is_looked_at_once_a_minute(toy: Toy, make: Make) -> None:
     """A round without anything that closed shows what the last look saw."""
     clock = Clock(START)

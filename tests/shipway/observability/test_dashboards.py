@@ -52,6 +52,17 @@ def test_a_panel_reads_what_the_contract_names(dashboard: str, panel: Panel) -> 
     assert panel.says.endswith(".")
 
 
+@pytest.mark.parametrize(("dashboard", "panel"), PANELS, ids=[f"{name}: {panel.title}" for name, panel in PANELS])
+def test_no_panel_counts_a_slot_twice(dashboard: str, panel: Panel) -> None:
+    """While a rollout is scraped by two jobs, a panel reads what was recorded of the one that always scrapes."""
+    twice = "|".join(("up", *metrics.EVIDENCE_SERIES))
+    for query in panel.queries:
+        selectors = re.findall(rf"(?<![\w:])(?:{twice})\b(\{{[^}}]*\}})?", query.expr)
+        assert [one for one in selectors if f'job="{metrics.MODELS_JOB}"' not in one] == [], (
+            f"{dashboard}: {query.expr}"
+        )
+
+
 def test_there_is_one_for_each_reader() -> None:
     """Three dashboards, each with its question; no title stands twice on one."""
     assert [one.name for one in DASHBOARDS] == ["engineer", "product", "executive"]

@@ -182,14 +182,23 @@ READING = MODEL.model_copy(
 OF_WIND = 'model="first-model",feature="weather_v1:wind"'
 
 
-def _ages(below: float) -> dict[str, str]:
-    """Returns one served value a second, all of them between the edge before `below` and this one."""
+def _ages(below: float, rows: int = 60) -> dict[str, str]:
+    """Returns so many served values a minute, all of them between the edge before `below` and this one."""
     grows = {"+Inf": True} | {f"{edge:g}": edge >= below for edge in metrics.FEATURE_AGE_EDGES_SECONDS}
     buckets = {
-        f'{metrics.FEATURE_AGE_SECONDS}_bucket{{{OF_WIND},le="{edge}"}}': "0+60x120" if counts else "0x120"
+        f'{metrics.FEATURE_AGE_SECONDS}_bucket{{{OF_WIND},le="{edge}"}}': f"0+{rows}x120" if counts else "0x120"
         for edge, counts in grows.items()
     }
-    return buckets | {f"{metrics.FEATURE_AGE_SECONDS}_count{{{OF_WIND}}}": "0+60x120"}
+    return buckets | {f"{metrics.FEATURE_AGE_SECONDS}_count{{{OF_WIND}}}": f"0+{rows}x120"}
+
+
+def _asked(requests: int, *, default: int, version: str = "live", outcome: str = "ok") -> dict[str, str]:
+    """Returns so many requests a minute, of which some got a default."""
+    who = f'job="models",version="{version}"'
+    return {
+        f'{metrics.REQUESTS_TOTAL}{{{who},model="first-model",outcome="{outcome}"}}': f"0+{requests}x120",
+        **({f"{metrics.FEATURE_MISSING_TOTAL}{{{who},{OF_WIND}}}": f"0+{default}x120"} if default else {}),
+    }
 
 
 @pytest.mark.parametrize(
@@ -197,11 +206,19 @@ def _ages(below: float) -> dict[str, str]:
     [
         pytest.param(_ages(3600), False, id="fresh"),
         pytest.param(_ages(7200), True, id="older than the objective"),
+        pytest.param(_ages(3600) | _asked(121, default=61), True, id="mostly defaults"),
+        pytest.param(_ages(3600) | _asked(119, default=59), False, id="some defaults"),
+        # Callers of many rows a request: most of their rows are fresh, and most of their requests got a default.
+        pytest.param(_ages(3600, rows=6000) | _asked(100, default=60), True, id="defaults among many rows"),
+        pytest.param(_ages(3600, rows=6000) | _asked(100, default=40), False, id="some defaults among many rows"),
+        # Half of the candidate's requests, though few of all; it may be the only version that reads the feature.
         pytest.param(
-            _ages(3600) | {f"{metrics.FEATURE_MISSING_TOTAL}{{{OF_WIND}}}": "0+61x120"}, True, id="mostly defaults"
+            _ages(3600) | _asked(1000, default=0) | _asked(10, default=8, version="candidate"), True, id="one version"
         ),
         pytest.param(
-            _ages(3600) | {f"{metrics.FEATURE_MISSING_TOTAL}{{{OF_WIND}}}": "0+59x120"}, False, id="some defaults"
+            _ages(3600) | _asked(70, default=40) | _asked(1000, default=0, outcome="rejected_input"),
+            True,
+            id="rejected requests read nothing",
         ),
     ],
 )
