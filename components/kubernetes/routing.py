@@ -71,7 +71,7 @@ class Routing(pulumi.ComponentResource):
         if installed is None:
             self._edges(name, names, cluster, given, space)
             waits = [self._envoy_gateway(name, names, given, space)]
-            self._monitor(name, environment, given, monitors)
+            self._monitor(name, environment, given, [space, *monitors])
         else:
             waits = [space]
         self.ready = CustomResource(

@@ -61,7 +61,7 @@ class Workers(pulumi.ComponentResource):
         super().__init__("shipway:kubernetes:Workers", name, {}, opts)
         self._environment, self._cluster, self._names = environment, cluster, ClusterNames(environment.name)
         self._child = pulumi.ResourceOptions(parent=self, depends_on=[platform])
-        self._monitored = pulumi.ResourceOptions(parent=self, depends_on=list(monitors))
+        self._monitored = pulumi.ResourceOptions(parent=self, depends_on=[platform, *monitors])
         for worker in WORKERS.values():
             self._build(worker)
         self.register_outputs({})

@@ -96,10 +96,18 @@ class ArtifactStore:
             )
         return verify_bundle(path, digest)
 
+    def holds(self, digest: str, beside: str) -> bool:
+        """Returns whether a bundle is there whole, with a folder of this name next to it."""
+        try:
+            self.verify(digest)
+        except ArtifactError:
+            return False
+        return (self.path(digest) / beside).is_dir()
+
     def put(self, files: Path, manifest: Manifest, beside: Mapping[str, Path] | None = None) -> str:
         """Copies a bundle into the store, whole or not at all, and returns its digest.
 
-        The same bundle again is no work; one that lies there corrupt is replaced.
+        The same bundle again is no work, but for what is not next to it yet; one that lies there corrupt is replaced.
 
         Args:
             files: the folder that becomes `files/`.
@@ -117,6 +125,7 @@ class ArtifactStore:
             except ArtifactError:
                 shutil.rmtree(target)
             else:
+                self._complete(target, beside or {})
                 return digest
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._root, prefix=".put-") as staging:
@@ -132,6 +141,19 @@ class ArtifactStore:
                 # Someone else put the same bundle at the same moment; theirs is as good once it verifies.
                 self.verify(digest)
         return digest
+
+    def _complete(self, target: Path, beside: Mapping[str, Path]) -> None:
+        """Copies what is missing next to a bundle, each folder whole or not at all: a fetched bundle has none."""
+        for name, folder in beside.items():
+            if (target / name).is_dir():
+                continue
+            with tempfile.TemporaryDirectory(dir=self._root, prefix=".put-") as staging:
+                shutil.copytree(folder, Path(staging) / name, symlinks=True)
+                try:
+                    (Path(staging) / name).rename(target / name)
+                except OSError:
+                    if not (target / name).is_dir():
+                        raise
 
 
 def _is_digest(text: str) -> bool:

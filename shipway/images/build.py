@@ -9,7 +9,7 @@ from shipway.contract.errors import ArtifactError
 from shipway.contract.release import short_digest
 from shipway.images.base import BaseLabels, read_labels
 from shipway.images.documents import CONFIG_TYPE, Descriptor, Image, assemble
-from shipway.images.find import BUNDLE_LABEL, MODEL_LABEL
+from shipway.images.find import BASE_LABEL, BUNDLE_LABEL, MODEL_LABEL
 from shipway.images.layers import Blobs, Entry, write_layer
 from shipway.images.registry import Repository
 
@@ -92,7 +92,7 @@ def _check_packages(bundle: Path, base: BaseLabels, reference: str) -> None:
 def _labels(manifest: Manifest, digest: str, reference: str) -> dict[str, str]:
     name, _, base_digest = reference.partition("@")
     return {
-        "org.opencontainers.image.base.digest": base_digest,
+        BASE_LABEL: base_digest,
         "org.opencontainers.image.base.name": name,
         "org.opencontainers.image.title": manifest.model,
         "org.opencontainers.image.version": short_digest(digest),

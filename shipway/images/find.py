@@ -13,6 +13,7 @@ from shipway.images.documents import Image, Manifest, for_architecture
 from shipway.images.registry import Repository, RepositoryName
 
 __all__ = [
+    "BASE_LABEL",
     "BUNDLE_LABEL",
     "MODEL_LABEL",
     "Variant",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 BUNDLE_LABEL, MODEL_LABEL = "shipway.bundle", "shipway.model"
+BASE_LABEL = "org.opencontainers.image.base.digest"
 
 
 class Variant(StrEnum):
@@ -110,7 +112,7 @@ def find_image(repository: Repository, bundle: str, base: str) -> Image | None:
     """Returns the image of `bundle` on `base`, None when it was not built.
 
     Raises:
-        ArtifactError: when what the tag names does not say that it holds this bundle.
+        ArtifactError: when what the tag names does not say that it holds this bundle, and on this base.
     """
     tag = image_tag(bundle, base)
     # The base's architecture is settled in the image: there is no index to choose from.
@@ -118,6 +120,11 @@ def find_image(repository: Repository, bundle: str, base: str) -> Image | None:
     if image is not None and image.labels.get(BUNDLE_LABEL) != bundle:
         found = image.labels.get(BUNDLE_LABEL) or "no bundle"
         raise ArtifactError(f"{repository.name}:{tag}: found an image of {found}, expected {bundle}")
+    # A tag may be moved, to an image that was signed on a base that is not meant any more.
+    wanted = base.partition("@")[2]
+    if image is not None and image.labels.get(BASE_LABEL) != wanted:
+        found = image.labels.get(BASE_LABEL) or "no base"
+        raise ArtifactError(f"{repository.name}:{tag}: found an image on {found}, expected {wanted}")
     return image
 
 

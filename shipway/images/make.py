@@ -21,7 +21,7 @@ from shipway.images.base import (
 )
 from shipway.images.bom import BOM_TYPE, bill_of_materials
 from shipway.images.build import build_image, send_image
-from shipway.images.documents import Image
+from shipway.images.documents import Image, Manifest
 from shipway.images.find import Variant, base_of, cluster_of, find_image, image_tag, read_image, repository_of
 from shipway.images.layers import Blobs
 from shipway.images.packages import fitting, needed, parse_lock, slot_roots
@@ -185,14 +185,22 @@ def make_base(
             write_context(python, packages, scratch / "context")
             told = scratch / "told.json"
             made = run_buildx(buildx_command(scratch / "context", str(target), architecture, told), told)
+            pushed = repository.manifest(made)
+            if pushed is None:
+                raise ArtifactError(f"{target}: found no manifest {made}, expected it, as docker pushed it")
+            _keep_base(repository, pushed)
             return Made(f"{target}@{made}", python, pushed=True)
         install_packages(packages, scratch / "packages", version, architecture)
         base = assemble_base(image, python, packages, scratch / "packages", blobs)
         blobs.put(base.config)
         sent = send_image(base, repository, blobs, source)
-        # A name keeps it: registries clear away what has none.
-        repository.put_manifest(base.manifest, f"base-{base.digest.removeprefix('sha256:')[:16]}")
+        _keep_base(repository, base.manifest)
     return Made(f"{target}@{base.digest}", python, pushed=True, sent=sent)
+
+
+def _keep_base(repository: Repository, base: Manifest) -> None:
+    # A name keeps it: registries clear away what has none.
+    repository.put_manifest(base, f"base-{base.digest.removeprefix('sha256:')[:16]}")
 
 
 def _key(order: Order) -> Key | None:

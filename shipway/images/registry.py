@@ -21,6 +21,8 @@ _CHUNK_BYTES = 1 << 20
 # What a registry is asked for at once; a larger document is no manifest, and must not fill the memory.
 _DOCUMENT_BYTES = 4 << 20
 _LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1)(:\d+)?")
+# A comma before a word and a space begins the next scheme; before a word and an equals sign, one's next parameter.
+_NEXT_CHALLENGE = re.compile(r",\s*(?=[A-Za-z][A-Za-z0-9-]*\s+[A-Za-z])")
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -69,7 +71,14 @@ class Repository:
         self._auth = _Auth(
             name, environ, tuple(f"repository:{one.path}:pull" for one in reads if one.host == name.host)
         )
-        self._client = httpx.Client(auth=self._auth, timeout=_TIMEOUT, follow_redirects=True, transport=transport)
+        self._client = httpx.Client(
+            auth=self._auth,
+            timeout=_TIMEOUT,
+            follow_redirects=True,
+            transport=transport,
+            # A digest is of the bytes as they lie there: a proxy that packs them would make others of them.
+            headers={"accept-encoding": "identity"},
+        )
 
     def __enter__(self) -> "Repository":
         return self
@@ -141,7 +150,7 @@ class Repository:
         answer = self._ask("POST", "blobs/uploads/", (202,))
         here = httpx.URL(self.name.url)
         target = here.join(answer.headers.get("location", ""))
-        if (target.scheme, target.host, target.port) != (here.scheme, here.host, here.port):
+        if not _same_place(target, here):
             raise ShipwayError(f"{self.name}: expected uploads to go to {here.host}, not to {target.host}")
         headers = {"content-type": "application/octet-stream", "content-length": str(path.stat().st_size)}
         url = target.copy_merge_params({"digest": digest})
@@ -211,15 +220,15 @@ class _Auth(httpx.Auth):
         if self._header:
             request.headers["authorization"] = self._header
         answer = yield request
-        if answer.status_code != 401 or "www-authenticate" not in answer.headers:
+        challenges = _challenges(answer)
+        # A host that the registry sends us on to is not the registry: our password is nothing to it.
+        if answer.status_code != 401 or not challenges or not _same_place(answer.request.url, request.url):
             return
         if not self._asked:
             # Only now: a registry that lets everybody read needs no helper to be asked.
             self._credentials, self._asked = find_credentials(self._name.host, self._environ), True
-        scheme, _, rest = answer.headers["www-authenticate"].partition(" ")
-        if scheme.lower() == "bearer":
-            told = dict(_CHALLENGE.findall(rest))
-            token = yield self._token_request(told)
+        if "bearer" in challenges:
+            token = yield self._token_request(challenges["bearer"])
             token.read()
             if token.status_code != 200:
                 return
@@ -240,6 +249,20 @@ class _Auth(httpx.Auth):
             raise ShipwayError(f"{self._name}: its token server is {url.host!r} without TLS, expected https")
         headers = {"authorization": _basic(self._credentials)} if self._credentials else {}
         return httpx.Request("GET", url, headers=headers)
+
+
+def _challenges(answer: httpx.Response) -> dict[str, dict[str, str]]:
+    """Returns each scheme that a registry takes -> what it says of it; several may stand in one header, or in more."""
+    found: dict[str, dict[str, str]] = {}
+    for header in answer.headers.get_list("www-authenticate"):
+        for challenge in _NEXT_CHALLENGE.split(header):
+            scheme, _, rest = challenge.strip().partition(" ")
+            found.setdefault(scheme.lower(), dict(_CHALLENGE.findall(rest)))
+    return found
+
+
+def _same_place(one: httpx.URL, other: httpx.URL) -> bool:
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
 
 
 def _basic(credentials: Credentials) -> str:

@@ -14,6 +14,7 @@ from shipway.logs.sources import Source
 from shipway.retraining.comparing import Answers, Finding, compare, compare_segments
 from shipway.retraining.traffic import Labelled, labelled_traffic
 from shipway.training.champion import champion_predictions, fill_defaults
+from shipway.training.metrics import checked_predictions
 from shipway.training.pipeline import Candidate
 from shipway.training.regression import load_regression_set
 
@@ -82,7 +83,8 @@ class Examination:
     def _answers(self, candidate: Candidate, where: str, rows: pd.DataFrame, labels: "pd.Series[float]") -> Answers:
         if candidate.champion is None:
             raise ValueError("a champion to compare with")
-        mine = candidate.plan.predict(candidate.estimator, fill_defaults(rows, self.spec.features.reads))
+        answered = candidate.plan.predict(candidate.estimator, fill_defaults(rows, self.spec.features.reads))
+        mine = checked_predictions(candidate.plan.TASK, answered, len(rows), f"{self.spec.name} on {where}")
         theirs = champion_predictions(candidate.champion, rows)
         return Answers(where, rows, labels.to_numpy(), np.asarray(mine, dtype=float), theirs)
 

@@ -73,5 +73,5 @@ def _label(item: object, number: int, received: datetime, found: list[Violation]
     if len(found) > before:
         return None
     # As a float: Arrow refuses a whole number that no float holds, and with it all that is written beside it.
-    number = float(cast(float, label))
-    return {"prediction_id": prediction_id, "label": number, "event_time": event_time, "received_at": received}
+    value = float(cast(float, label))
+    return {"prediction_id": prediction_id, "label": value, "event_time": event_time, "received_at": received}

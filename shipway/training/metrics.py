@@ -6,10 +6,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from shipway.contract.errors import ShipwayError
 from shipway.contract.metrics import HIGHER_IS_BETTER
 from shipway.training.plan import Task
 
-__all__ = ["HIGHER_IS_BETTER", "auc", "base_rate_predictions", "calibration_error", "evaluate", "r2"]
+__all__ = [
+    "HIGHER_IS_BETTER",
+    "auc",
+    "base_rate_predictions",
+    "calibration_error",
+    "checked_predictions",
+    "evaluate",
+    "r2",
+]
 
 # Enough rows in each group for its rate to mean something at ten thousand rows.
 _CALIBRATION_GROUPS = 10
@@ -18,6 +27,39 @@ _CALIBRATION_GROUPS = 10
 _LOG_LOSS_CLIP = 1e-7
 
 Values = NDArray[np.float64]
+
+
+def checked_predictions(task: Task, predictions: object, rows: int, who: str) -> NDArray[Any]:
+    """Returns predictions once they are one finite number a row, and probabilities where yes or no is asked.
+
+    NaN would be left out of ranks and so of the AUC; a second axis would be compared with every label.
+
+    Args:
+        task: what a prediction is.
+        predictions: what a plan answered.
+        rows: how many it was asked about.
+        who: answered, for the error.
+
+    Raises:
+        ShipwayError: saying what is wrong with them.
+    """
+    try:
+        values = np.asarray(predictions, dtype=float)
+    except (TypeError, ValueError):
+        raise ShipwayError(f"{who} answered something else than numbers, expected one a row") from None
+    if values.shape != (rows,):
+        raise ShipwayError(f"{who} answered an array of shape {values.shape}, expected ({rows},): one number a row")
+    wrong = ~np.isfinite(values)
+    expected = "finite numbers"
+    if task is Task.BINARY and not wrong.any():
+        wrong, expected = (values < 0) | (values > 1), "probabilities between 0 and 1"
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise ShipwayError(
+            f"{who} answered {values[first]:g} for row {first} and the like for {int(wrong.sum())} of {rows}, "
+            f"expected {expected}"
+        )
+    return np.asarray(predictions)
 
 
 def evaluate(task: Task, labels: NDArray[Any], predictions: Values) -> dict[str, float]:

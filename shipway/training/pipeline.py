@@ -27,7 +27,7 @@ from shipway.training.champion import champion_predictions, fill_defaults
 from shipway.training.drift_reference import Watched, build_reference
 from shipway.training.gates import judge
 from shipway.training.importance import permutation_importances
-from shipway.training.metrics import base_rate_predictions, evaluate
+from shipway.training.metrics import base_rate_predictions, checked_predictions, evaluate
 from shipway.training.packaging import assemble, build_bento, make_manifest
 from shipway.training.plan import TrainingData
 from shipway.training.quality import check_data
@@ -135,7 +135,9 @@ def train(job: Training) -> RegisteredVersion:
         with job.phase("evaluate") as notes:
             # What is judged is what ships: the estimator as it comes back from the artifact.
             shipped = restore(plan, files / "model", plan.TRUSTED_TYPES)
-            predictions = np.asarray(plan.predict(shipped, fill_defaults(data.validation, reads)))
+            answered = plan.predict(shipped, fill_defaults(data.validation, reads))
+            who = f"{job.spec.name}: `predict` of {job.service / 'train.py'}"
+            predictions = checked_predictions(plan.TASK, answered, len(data.validation), who)
             metrics = _measure(plan, data, predictions)
             notes += [f"{name} {value:.4f}" for name, value in metrics.items()]
         champion = _champion(job)
@@ -227,11 +229,9 @@ def _champion(job: Training) -> Path | None:
 
 
 def _keep(job: Training, manifest: Manifest, files: Path, scratch: Path) -> None:
-    store = job.store
-    if manifest.digest in store.digests():
-        store.put(files, manifest)
-    else:
-        store.put(files, manifest, {"bento": build_bento(files, manifest, scratch / "bento")})
+    # One that was fetched out of its image, or lies there corrupt, has no Bento to build an image from.
+    known = job.store.holds(manifest.digest, "bento")
+    job.store.put(files, manifest, {} if known else {"bento": build_bento(files, manifest, scratch / "bento")})
 
 
 def _register(

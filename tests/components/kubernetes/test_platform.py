@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pulumi.runtime.rpc import deserialize_properties
 
 from components.kubernetes.gpu_types import GPU_TYPES
 from shipway.contract.workers import WORKERS
@@ -25,6 +26,11 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, list):
         return [text for one in value for text in _texts(one)]
     return [value] if isinstance(value, str) else []
+
+
+def _namespace(request: Any) -> str:
+    inputs = deserialize_properties(request.object)
+    return str((inputs.get("metadata") or {}).get("namespace") or inputs.get("namespace") or "")
 
 
 def _everything(registered: Registered) -> list[str]:
@@ -393,3 +399,18 @@ def test_a_changed_tag_restarts_nothing(cluster: Cluster) -> None:
     assert (after, said) == (before, {"two"})
     cluster.change(tags={"cost-center": "other", "project": "two"})
     assert all(registered()[0][name] != pod for name, pod in after.items())
+
+
+def test_what_lies_in_a_namespace_waits_for_it(cluster: Cluster) -> None:
+    """Of every namespace that the platform makes: one may have to wait for something itself."""
+    registered = cluster.register()
+    spaces = {one["metadata"]["name"]: name for name, one in registered.all("Namespace").items()}
+    inside = {
+        request.name: spaces[space]
+        for request in registered.requests.values()
+        if request.type.startswith("kubernetes:") and request.name not in spaces.values()
+        for space in [_namespace(request)]
+        if space in spaces
+    }
+    assert len(inside) > 60
+    assert {name for name, space in inside.items() if space not in registered.waits_for(name)} == set()

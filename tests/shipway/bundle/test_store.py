@@ -43,6 +43,23 @@ def test_what_lies_beside_is_not_covered(store: ArtifactStore, files: Path, mani
     assert (store.path(digest) / "bento" / "bento.yaml").exists()
 
 
+def test_what_is_missing_beside_a_bundle_is_added(
+    store: ArtifactStore, files: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    """A bundle that was fetched has nothing next to it; what is there is left as it is."""
+    (tmp_path / "bento").mkdir()
+    (tmp_path / "bento" / "bento.yaml").write_text("first")
+    digest = store.put(files, manifest)
+    assert not store.holds(digest, "bento")
+    store.put(files, manifest, {"bento": tmp_path / "bento"})
+    assert store.holds(digest, "bento")
+    (tmp_path / "bento" / "bento.yaml").write_text("second")
+    store.put(files, manifest, {"bento": tmp_path / "bento"})
+    assert (store.path(digest) / "bento" / "bento.yaml").read_text() == "first"
+    (store.path(digest) / "files" / "model.json").unlink()
+    assert not store.holds(digest, "bento")
+
+
 def test_a_corrupt_bundle_is_replaced_by_a_whole_one(store: ArtifactStore, files: Path, manifest: Manifest) -> None:
     """Training again repairs what a disk lost."""
     digest = store.put(files, manifest)

@@ -1,5 +1,6 @@
 """A bundle out of its image."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from shipway.contract.errors import ArtifactError
 from shipway.images.documents import Image
 from shipway.images.documents import Manifest as ImageManifest
 from shipway.images.fetch import unpack_bundle
+from shipway.images.find import BASE_LABEL, BUNDLE_LABEL, find_image
 from shipway.images.layers import Blobs, Entry, write_layer
 from shipway.images.registry import Repository, RepositoryName
 
@@ -55,6 +57,23 @@ def test_a_bundle_comes_out_of_its_image_as_it_went_in(tmp_path: Path, bundle: t
     store = fetched(tmp_path, bundle)
     assert store.verify(bundle[0].digest) == bundle[0]
     assert fetched(tmp_path, bundle).digests() == [bundle[0].digest]
+
+
+def test_an_image_on_another_base_is_not_the_one_that_was_asked_for(tmp_path: Path) -> None:
+    """A tag may be moved: an image that was signed on a base with a hole in it is still signed."""
+    bundle, old, new = (f"sha256:{letter * 64}" for letter in "abc")
+    config = json.dumps({"config": {"Labels": {BUNDLE_LABEL: bundle, BASE_LABEL: old}}}).encode()
+    digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+    manifest = json.dumps({"config": {"digest": digest}, "layers": []}).encode()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        content = config if "/blobs/" in request.url.path else manifest
+        return httpx.Response(200, stream=httpx.ByteStream(content), headers={"content-type": "application/json"})
+
+    with Repository(NAME, {"DOCKER_CONFIG": str(tmp_path)}, (), httpx.MockTransport(answer)) as repository:
+        assert find_image(repository, bundle, f"registry.example.com/base@{old}") is not None
+        with pytest.raises(ArtifactError, match=f"found an image on {old}, expected {new}"):
+            find_image(repository, bundle, f"registry.example.com/base@{new}")
 
 
 def test_what_is_not_the_bundle_is_refused(tmp_path: Path, bundle: tuple[Manifest, Path]) -> None:

@@ -92,6 +92,55 @@ def test_no_password_goes_out_unencrypted(tmp_path: Path) -> None:
     assert {one.url.host for one in registry.asked} == {NAME.host}
 
 
+def test_a_host_that_the_registry_sends_us_on_to_gets_no_password(tmp_path: Path) -> None:
+    """What it asks for is no challenge of the registry: neither it nor a token server that it names hears a word."""
+    _login(tmp_path)
+    asked: list[httpx.Request] = []
+
+    def send_on(request: httpx.Request) -> httpx.Response:
+        asked.append(httpx.Request(request.method, request.url, headers=request.headers))
+        if request.url.host == NAME.host:
+            return httpx.Response(307, headers={"location": "https://blobs.example.net/x"})
+        return httpx.Response(401, headers={"www-authenticate": 'Bearer realm="https://blobs.example.net/token"'})
+
+    with _repository(send_on, tmp_path) as repository, pytest.raises(ShipwayError, match=r"refuses GET .* \(401\)"):
+        repository.blob(DIGEST)
+    assert [one.url.path for one in asked] == [f"/v2/{NAME.path}/blobs/{DIGEST}", "/x"]
+    assert not any("authorization" in one.headers for one in asked)
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1)])
+@pytest.mark.parametrize("together", [True, False])
+def test_of_several_challenges_the_token_is_taken(tmp_path: Path, order: slice, together: bool) -> None:
+    """In one header or in two, in either order; what one says is never another's."""
+    _login(tmp_path)
+    challenges = ['Bearer realm="https://auth.example.com/token",service="example"', 'Basic realm="plain"'][order]
+
+    def ask_for_either(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "auth.example.com":
+            return httpx.Response(200, json={"token": TOKEN})
+        if request.headers.get("authorization") == f"Bearer {TOKEN}":
+            return httpx.Response(200, stream=httpx.ByteStream(BLOB))
+        lines = [", ".join(challenges)] if together else challenges
+        return httpx.Response(401, headers=[("www-authenticate", line) for line in lines])
+
+    with _repository(ask_for_either, tmp_path) as repository:
+        assert repository.blob(DIGEST) == BLOB
+
+
+def test_a_blob_is_asked_for_as_it_lies_there(tmp_path: Path) -> None:
+    """A proxy that packs what it passes on would make other bytes of it, which look like another's blob."""
+    encodings: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        encodings.append(request.headers["accept-encoding"])
+        return httpx.Response(200, stream=httpx.ByteStream(BLOB))
+
+    with _repository(answer, tmp_path) as repository:
+        assert repository.blob(DIGEST) == BLOB
+    assert encodings == ["identity"]
+
+
 @pytest.mark.parametrize(("logged_in", "whom"), [(True, "as 'ada'"), (False, "without credentials")])
 def test_a_stranger_is_told_how_to_log_in(tmp_path: Path, logged_in: bool, whom: str) -> None:
     """One error: what was refused, as whom, and what to do; no secret and no query is in it."""

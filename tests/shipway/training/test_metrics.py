@@ -1,4 +1,5 @@
 import doctest
+import math
 
 import numpy as np
 import pytest
@@ -6,8 +7,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss, r2_score, roc_auc_score
 
+from shipway.contract.errors import ShipwayError
 from shipway.training import metrics
-from shipway.training.metrics import auc, base_rate_predictions, calibration_error, evaluate, r2
+from shipway.training.metrics import auc, base_rate_predictions, calibration_error, checked_predictions, evaluate, r2
 from shipway.training.plan import Task
 
 SCORED = st.lists(st.tuples(st.integers(0, 1), st.floats(0.01, 0.99)), min_size=4, max_size=60)
@@ -73,3 +75,21 @@ def test_r2_is_that_of_scikit_learn() -> None:
     assert r2(labels, predictions) == pytest.approx(r2_score(labels, predictions), abs=1e-12)
     same = np.full(3, 4.0)
     assert (r2(same, same), r2(same, same + 1)) == (1.0, 0.0) == (r2_score(same, same), r2_score(same, same + 1))
+
+
+@pytest.mark.parametrize(
+    ("predictions", "task", "said"),
+    [
+        ([[0.1], [0.2], [0.3]], Task.MULTICLASS, r"shape \(3, 1\), expected \(3,\): one number a row"),
+        ([0.1, 0.2], Task.REGRESSION, r"shape \(2,\), expected \(3,\)"),
+        ([0.1, math.nan, 0.3], Task.BINARY, "nan for row 1 and the like for 1 of 3, expected finite numbers"),
+        ([math.inf, 0.2, math.inf], Task.REGRESSION, "inf for row 0 and the like for 2 of 3, expected finite numbers"),
+        ([0.1, 0.2, 1.7], Task.BINARY, "1.7 for row 2 and the like for 1 of 3, expected probabilities between 0 and 1"),
+        (["a", "b", "c"], Task.MULTICLASS, "something else than numbers, expected one a row"),
+    ],
+)
+def test_what_is_not_one_number_a_row_is_never_judged(predictions: object, task: Task, said: str) -> None:
+    """An AUC leaves NaN out, a column compared with a row is right by chance, a margin has an AUC too."""
+    with pytest.raises(ShipwayError, match=f"^toy answered (an array of )?{said}"):
+        checked_predictions(task, predictions, 3, "toy")
+    assert checked_predictions(Task.REGRESSION, [1, 2, 3], 3, "toy").tolist() == [1, 2, 3]

@@ -66,6 +66,18 @@ def test_training_twice_gives_one_version(job: Training) -> None:
     assert [version.digest for version in Registry(job.layout.registry).versions("toy-train")] == [first.digest]
 
 
+def test_training_again_makes_the_bento_of_a_fetched_or_damaged_bundle(job: Training) -> None:
+    """Without one no image can be built of it, and nothing else would ever make it."""
+    digest = train(job).digest
+    folder = ArtifactStore(job.layout.artifacts).path(digest)
+    (folder / "bento").rmdir()
+    assert train(job).digest == digest
+    assert (folder / "bento").is_dir()
+    (folder / "files" / "model.json").write_text("{}")
+    assert train(job).digest == digest
+    assert (folder / "bento").is_dir()
+
+
 def test_a_bundle_holds_code_model_thresholds_and_reference(job: Training) -> None:
     """What decides an answer is covered; who is paged for it, tests and releases are not."""
     digest = train(job).digest
