@@ -16,8 +16,8 @@ __all__ = ["COST_CENTER", "labels", "model_labels", "pod_labels", "refuse_unfit_
 # The tag without which nobody can tell what a model costs.
 COST_CENTER = "cost-center"
 
-# The tags that a pod carries too.
-_OF_PODS = frozenset({COST_CENTER, "owner"})
+# What a pod carries even where an environment has a tag of that name: whose it is, who pays, and which pod it is.
+_OF_PODS = frozenset({COST_CENTER, "env", "model", "owner", "part", "release", "slot"})
 
 _VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _KEY = re.compile(r"[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?")

@@ -391,13 +391,15 @@ def test_a_changed_tag_restarts_nothing(cluster: Cluster) -> None:
             for one in (found.one("Deployment", "digits-blue"), found.one("Deployment", "registry-mlflow"))
         }
 
-    cluster.change(tags={"cost-center": "ml", "project": "one"})
+    # A tag may be called like a label that tells pods apart.
+    cluster.change(tags={"cost-center": "ml", "project": "one", "model": "any", "part": "any"})
     before, said = registered()
+    assert before["digits-blue"]["metadata"]["labels"]["shipway/model"] == "digits"
     assert said == {"one"}
-    cluster.change(tags={"cost-center": "ml", "project": "two"})
+    cluster.change(tags={"cost-center": "ml", "project": "two", "model": "any", "part": "any"})
     after, said = registered()
     assert (after, said) == (before, {"two"})
-    cluster.change(tags={"cost-center": "other", "project": "two"})
+    cluster.change(tags={"cost-center": "other", "project": "two", "model": "any", "part": "any"})
     assert all(registered()[0][name] != pod for name, pod in after.items())
 
 
