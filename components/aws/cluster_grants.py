@@ -12,6 +12,25 @@ def _ec2(*kinds: str) -> tuple[str, ...]:
     return tuple(f"arn:aws:ec2:{{region}}:{{account}}:{kind}/*" for kind in kinds)
 
 
+def _encrypted(part: str) -> tuple[Grant, Grant]:
+    """Returns the rights of what makes disks that are encrypted with the cluster's key."""
+    return (
+        Grant(
+            part,
+            ("kms:CreateGrant",),
+            ("{cluster_key}",),
+            "EC2 decrypts the disk for the node",
+            {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+        ),
+        Grant(
+            part,
+            ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"),
+            ("{cluster_key}",),
+            "disks are encrypted",
+        ),
+    )
+
+
 _BALANCER = "arn:aws:elasticloadbalancing:{region}:{account}"
 _BALANCED = {"StringEquals": {f"aws:ResourceTag/{_CLUSTER_TAG}": "{cluster}"}}
 _BALANCING = {"StringEquals": {f"aws:RequestTag/{_CLUSTER_TAG}": "{cluster}"}}
@@ -80,19 +99,7 @@ NODES = (
         _EBS_OWN,
     ),
     Grant("ebs-csi", ("ec2:AttachVolume", "ec2:DetachVolume"), _ec2("instance"), "a volume is attached to a node"),
-    Grant(
-        "ebs-csi",
-        ("kms:CreateGrant",),
-        ("{cluster_key}",),
-        "EC2 decrypts the volume for the node",
-        {"Bool": {"kms:GrantIsForAWSResource": "true"}},
-    ),
-    Grant(
-        "ebs-csi",
-        ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"),
-        ("{cluster_key}",),
-        "volumes are encrypted",
-    ),
+    *_encrypted("ebs-csi"),
     Grant(
         "cluster-autoscaler",
         (
@@ -186,19 +193,7 @@ KARPENTER = (
         "idle nodes go",
         _OWN_CLUSTER,
     ),
-    Grant(
-        "karpenter",
-        ("kms:CreateGrant",),
-        ("{cluster_key}",),
-        "EC2 decrypts the disk for the node",
-        {"Bool": {"kms:GrantIsForAWSResource": "true"}},
-    ),
-    Grant(
-        "karpenter",
-        ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext"),
-        ("{cluster_key}",),
-        "nodes' disks are encrypted",
-    ),
+    *_encrypted("karpenter"),
     Grant(
         "karpenter",
         ("ssm:GetParameter",),

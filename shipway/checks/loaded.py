@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from shipway.checks.finding import Finding, Status
 from shipway.contract.check import LATENCY_BUDGETS, LEAST_LATENCY_REQUESTS, CheckName
-from shipway.contract.loadtest import LoadTestResult, Measured, Profile
+from shipway.contract.loadtest import LoadTestResult, Profile
 from shipway.contract.model import ModelSpec
 from shipway.contract.prices import ReplicaPrice
 from shipway.contract.release import short_digest
@@ -83,9 +83,7 @@ def check_cost(
         price: of the replica that was measured.
     """
     bound = spec.checks.usd_per_1000_predictions
-    # What stands behind an address may be many replicas; the price is of one.
-    alone = [one for one in results if one.measured is Measured.SLOT]
-    result = _best(alone, spec.name, digest, _COST_PROFILES)
+    result = _best(results, spec.name, digest, _COST_PROFILES)
     # A price that nobody limits is worth a look, and needs no evidence.
     undeclared = "" if bound is not None else "; no checks.usd_per_1000_predictions is declared"
     if result is None:

@@ -248,7 +248,8 @@ class LoadTestResult(Spec):
         started_at: when.
         duration_seconds: from the first arrival to the last answer.
         arrivals_per_second: the rate that the model has to stand, which the profile's stages are multiples of.
-        whole: whether the profile ran as it is written; a shortened one is no evidence for a release.
+        whole: whether one replica was sent the profile as it is written; a shortened test, or one of an address behind
+            which there may be many, is no evidence.
         requests, failures: of the judged stages.
         failed_by: why -> how many, of all stages.
         latency: of the judged stages; None when nothing was answered.

@@ -14,7 +14,7 @@ import numpy as np
 from shipway.labels import sample
 from shipway.labels.join import Label, Prediction, key_of
 from shipway.labels.sample import Sample
-from shipway.logs.schemas import Kind
+from shipway.logs.schemas import Kind, is_hashed
 from shipway.logs.tail import Piece
 
 __all__ = ["Batch", "add", "batch", "columns"]
@@ -29,8 +29,6 @@ _MORE: Mapping[Kind, Sequence[str]] = {
     "labels": ("label",),
 }
 _MODEL = "model"
-# What a personal value looks like in a log: nobody's segment.
-_HASHED = "blake2:"
 
 
 def columns(segments: Sequence[str]) -> Mapping[Kind, Sequence[str]]:
@@ -93,7 +91,7 @@ def _said(text: str | None) -> Any:
 def _value(row: Any, name: str) -> str:
     """Returns what a request said in a field that makes segments; what is no text, or is hashed, makes none."""
     value = row.get(name) if isinstance(row, dict) else None
-    return value if isinstance(value, str) and not value.startswith(_HASHED) else ""
+    return value if isinstance(value, str) and not is_hashed(value) else ""
 
 
 def _number(value: float | None) -> float:

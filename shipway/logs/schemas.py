@@ -8,7 +8,17 @@ from typing import Literal
 
 import pyarrow as pa
 
-__all__ = ["ADDED_LATER", "HOUR_FORMAT", "KINDS", "LABEL_SCHEMA", "PREDICTION_SCHEMA", "SCHEMAS", "Kind"]
+__all__ = [
+    "ADDED_LATER",
+    "HASHED",
+    "HOUR_FORMAT",
+    "KINDS",
+    "LABEL_SCHEMA",
+    "PREDICTION_SCHEMA",
+    "SCHEMAS",
+    "Kind",
+    "is_hashed",
+]
 
 Kind = Literal["predictions", "labels"]
 
@@ -17,6 +27,9 @@ KINDS: tuple[Kind, ...] = ("predictions", "labels")
 
 # A record lies in the folder of the hour of its event time, in UTC: the names sort as the hours do.
 HOUR_FORMAT = "%Y-%m-%dT%H"
+
+# How a hash begins that stands for a personal value.
+HASHED = "blake2:"
 
 _TIME = pa.timestamp("us", tz="UTC")
 
@@ -59,3 +72,8 @@ SCHEMAS: Mapping[Kind, pa.Schema] = {"predictions": PREDICTION_SCHEMA, "labels":
 
 # Columns that older segments lack, and what is read in their place.
 ADDED_LATER: Mapping[str, int] = {"rollout": 0}
+
+
+def is_hashed(value: object) -> bool:
+    """Returns whether a logged value stands for a personal one, or has one inside."""
+    return isinstance(value, str) and HASHED in value

@@ -13,13 +13,11 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from shipway.logs.schemas import is_hashed
 from shipway.parity.outcomes import Flags, Numbers, Side
 from shipway.serving.features import FeatureStatus
 
-__all__ = ["HASHED", "Logged", "Served", "decode"]
-
-# How the prediction log shows a personal value.
-HASHED = "blake2:"
+__all__ = ["Logged", "Served", "decode"]
 
 
 @dataclass(frozen=True)
@@ -85,11 +83,6 @@ def decode(records: pa.Table, reads: Sequence[str]) -> Logged:
         by_model=np.array([source == "model" for source in records.column("served_by").to_pylist()], dtype=bool),
         hashed_fields=np.array([any(map(is_hashed, row.values())) for row in fields], dtype=bool),
     )
-
-
-def is_hashed(value: object) -> bool:
-    """Returns whether a logged value stands for a personal one, or has one inside."""
-    return isinstance(value, str) and HASHED in value
 
 
 def _served(rows: Sequence[dict[str, Any] | None]) -> Served:

@@ -11,7 +11,8 @@ import pandas as pd
 from shipway.contract.errors import FeatureError
 from shipway.contract.serving import FeatureRead
 from shipway.features.offline import Known, history, join_keys, offline_known
-from shipway.parity.decoding import Logged, is_hashed
+from shipway.logs.schemas import is_hashed
+from shipway.parity.decoding import Logged
 from shipway.parity.outcomes import Flags, History, Numbers, Side, known_by
 from shipway.parity.places import Places
 

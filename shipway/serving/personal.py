@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shipway.contract.schema import FieldKind, Schema
+from shipway.logs.schemas import HASHED
 
 __all__ = ["HASH_KEY", "Redaction", "hash_key", "hashed"]
 
@@ -42,7 +43,7 @@ def hash_key(folder: Path) -> bytes:
 
 def hashed(key: bytes, value: str) -> str:
     """Returns what stands in a log where a personal `value` would."""
-    return f"blake2:{hashlib.blake2b(value.encode(), key=key, digest_size=16).hexdigest()}"
+    return f"{HASHED}{hashlib.blake2b(value.encode(), key=key, digest_size=16).hexdigest()}"
 
 
 def _spellings(personal: str) -> set[str]:

@@ -170,6 +170,7 @@ class Previous:
         if wanted and self._artifacts is not None:
             try:
                 self._before = load_before(wanted, self._model, self._artifacts)
+                self._tries = 0
                 _LOGGER.info("fallback previous: %s is loaded", self._before.version)
                 return
             except OSError as error:

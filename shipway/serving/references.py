@@ -25,6 +25,9 @@ def live_edges(model: str, digest: str, routes: Path | None, artifacts: Path | N
         digest: this slot's own bundle, whose edges need no look-up.
         routes: the served routes, None where they are not handed over.
         artifacts: the artifact store, None where it is not.
+
+    Raises:
+        OSError: when what is there cannot be read now.
     """
     if routes is None or artifacts is None:
         _LOGGER.info("predictions are counted under their own edges alone: no served routes and artifacts are given")

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from shipway.contract.schema import FieldKind
-from shipway.scaffold.inferred.decisions import Decided, Inference
+from shipway.scaffold.inferred.decisions import VALIDATION_RATIO, Decided, Inference
 from shipway.scaffold.inferred.literals import literal, mapping, nested, of_tuples
 from shipway.training.plan import Task
 
@@ -120,7 +120,7 @@ def _tuple(names: tuple[str, ...]) -> str:
 def _training(inference: Inference, place: Place) -> dict[str, object]:
     target = inference.target
     renamed = {one.field.name: one.column for one in inference.fields if one.field.name != one.column}
-    trained = inference.rows * 3 // 4
+    trained = int(inference.rows * (1 - VALIDATION_RATIO))
     return {
         "estimator": _ESTIMATORS[target.task],
         "given": place.given,
@@ -130,6 +130,7 @@ def _training(inference: Inference, place: Place) -> dict[str, object]:
         "min_leaf_rows": max(_LEAST_LEAF_ROWS, min(_MOST_LEAF_ROWS, trained // _LEAVES_A_TABLE)),
         "renamed": mapping("_RENAMED: dict[str, str]", renamed),
         "target": literal(target.column),
+        "validation_ratio": VALIDATION_RATIO,
         "time": literal(inference.time) if inference.time else "",
         "where": [f"_DATA = Path(__file__).resolve().parent / {literal(place.data)}"],
     }

@@ -17,12 +17,12 @@ from shipway.scaffold.inferred.target import Target, decide_target
 from shipway.training.csv_table import Table
 from shipway.training.examples import moment, number, whole_number
 
-__all__ = ["FEWEST_ROWS", "Decided", "Inference", "LeftOut", "Options", "bounds", "infer"]
+__all__ = ["FEWEST_ROWS", "VALIDATION_RATIO", "Decided", "Inference", "LeftOut", "Options", "bounds", "infer"]
 
 # A quarter is for validation; with fewer no gate could tell a model from luck.
 FEWEST_ROWS = 100
 
-_VALIDATION_RATIO = 0.25
+VALIDATION_RATIO = 0.25
 # Of the steps from one row to the next; an export is seldom without a late row.
 _MOST_AGAINST_RATIO = 0.05
 
@@ -339,7 +339,7 @@ def _in_order(moments: Sequence[datetime]) -> bool:
 
 def _has_older(moments: Sequence[datetime]) -> bool:
     """Returns whether half of the rows are older than the newest quarter begins: not so of two days only."""
-    cut = sorted(moments)[int(len(moments) * (1 - _VALIDATION_RATIO))]
+    cut = sorted(moments)[int(len(moments) * (1 - VALIDATION_RATIO))]
     return sum(one < cut for one in moments) >= len(moments) / 2
 
 

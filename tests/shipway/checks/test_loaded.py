@@ -116,7 +116,7 @@ def test_a_cost_that_nobody_limits_is_shown() -> None:
     ("results", "price", "status", "words"),
     [
         ([], PRICE, Status.MISSING, "--profile scalability`"),
-        ([result(Profile.SCALABILITY, measured=Measured.URL)], PRICE, Status.MISSING, "no load test of"),
+        ([result(Profile.SCALABILITY, whole=False)], PRICE, Status.MISSING, "no load test of"),
         ([result(Profile.STRESS, throughput_at_slo_per_second=None)], PRICE, Status.FAILED, "found no rate that meets"),
         ([result(Profile.STRESS)], ReplicaPrice(None, "no price of a t9"), Status.MISSING, "no price of a t9"),
     ],

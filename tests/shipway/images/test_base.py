@@ -4,13 +4,16 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import grimp
+import httpx
 import pytest
 
 from shipway.bundle.canonical import canonical_json
+from shipway.contract.environment import load_environment
 from shipway.contract.errors import ArtifactError, ShipwayError
-from shipway.images import base
+from shipway.images import base, make
 from shipway.images.base import (
     assemble_base,
     buildx_command,
@@ -23,7 +26,9 @@ from shipway.images.base import (
 from shipway.images.documents import MANIFEST_TYPE, Image, Manifest
 from shipway.images.layers import Blobs
 from shipway.images.packages import Pinned
+from shipway.images.registry import Repository
 
+ROOT = Path(__file__).resolve().parents[3]
 REFERENCE = f"docker.io/library/python@sha256:{'1' * 64}"
 PACKAGES = [Pinned("toy", "1.0", "toy==1.0 \\\n    --hash=sha256:00")]
 
@@ -85,6 +90,32 @@ def test_docker_pushes_by_digest() -> None:
         "type=image,name=r.example.com/base,push=true,push-by-digest=true,oci-mediatypes=true",
         "context",
     ]
+
+
+def test_what_docker_pushed_gets_the_name_that_keeps_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without a tag a registry clears the base away, and every image that stands on it cannot be built again."""
+    pushed = Manifest(b"{}", MANIFEST_TYPE)
+    asked: list[tuple[str, str]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.method, request.url.path.rpartition("/")[2]))
+        if request.method == "PUT":
+            return httpx.Response(201)
+        return httpx.Response(200, content=pushed.content, headers={"content-type": MANIFEST_TYPE})
+
+    def opened(*named: Any) -> Repository:
+        return Repository(*named, transport=httpx.MockTransport(answer))
+
+    monkeypatch.setattr(make, "Repository", opened)
+    monkeypatch.setattr(make, "read_image", lambda *_: _python("PYTHON_VERSION=3.11.9"))
+    monkeypatch.setattr(make, "needed", lambda *_: PACKAGES)
+    monkeypatch.setattr(make, "run_buildx", lambda *_: pushed.digest)
+    lock = tmp_path / "requirements.lock"
+    lock.write_text("toy==1.0 \\\n    --hash=sha256:" + "0" * 64 + "\n")
+    environment = load_environment(ROOT, "onprem")
+    made = make.make_base(environment, REFERENCE, lock, Blobs(tmp_path / "blobs"), {}, docker=True)
+    assert made.reference.endswith(f"@{pushed.digest}")
+    assert asked == [("GET", pushed.digest), ("PUT", f"base-{pushed.digest[7:23]}")]
 
 
 def test_without_docker_the_error_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
