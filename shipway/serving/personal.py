@@ -93,12 +93,11 @@ class Redaction:
             return value
         # In whatever case and between whatever spaces a service makes a key of it.
         folded = value.casefold()
-        if any(folded.strip() == personal.strip().casefold() for personal in values):
-            return self._hash(value)
         spellings = {text: known for personal, known in values.items() for text in _spellings(personal)}
         inside = sorted((text for text in spellings if text.casefold() in folded), key=len, reverse=True)
         if not inside:
-            return value
+            alone = any(folded.strip() == personal.strip().casefold() for personal in values)
+            return self._hash(value) if alone else value
         pattern = re.compile("|".join(map(re.escape, inside)), re.IGNORECASE)
         # A letter that is several in another case is not always found one by one.
         rest = pattern.sub("\0", value).casefold()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
@@ -56,8 +56,8 @@ def test_personal_fields_and_their_repetitions_are_hashed() -> None:
         ("user/ada@example.com", f"user/{VALUES['ada@example.com']}"),
         ("user/bob", "user/bob"),
         # As a service makes a key of it.
-        ("ada lovelace", hashed(b"key" * 8, "ada lovelace")),
-        (" Ada@Example.com ", hashed(b"key" * 8, " Ada@Example.com ")),
+        ("ada lovelace", VALUES["Ada Lovelace"]),
+        (" Ada@Example.com ", f" {VALUES['ada@example.com']} "),
         ("user/ADA@example.COM", f"user/{VALUES['ada@example.com']}"),
         (7, 7),
     ],
@@ -80,8 +80,11 @@ def test_short_values_are_hashed_alone_only() -> None:
     row = ROW | {"name": "Al", "note": "Also Al", "city": "Al"}
     shown = REDACTION.fields(row, REDACTION.values(row))
     assert (shown["note"], shown["city"]) == ("Also Al", shown["name"])
+    assert REDACTION.shown(" al", REDACTION.values(row)) == hashed(b"key" * 8, " al")
 
 
+@example("0000", "", "\r")
+@example("000\r", "", "0")
 @given(st.text(min_size=4, max_size=30), st.text(max_size=30), st.text(max_size=30))
 def test_no_text_around_it_hides_a_personal_value(personal: str, before: str, behind: str) -> None:
     """Whatever the value is, a regular expression's own signs too, no field shows it."""
