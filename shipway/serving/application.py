@@ -272,11 +272,8 @@ class _Json(Response):
 
     def __init__(self, content: str, headers: Mapping[str, str]) -> None:
         self.status_code, self.background, self.body = 200, None, content.encode()
-        self.raw_headers = [
-            *((name.encode(), value.encode()) for name, value in headers.items()),
-            (b"content-length", str(len(self.body)).encode()),
-            (b"content-type", b"application/json"),
-        ]
+        self.raw_headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+        self.raw_headers += [(b"content-length", b"%d" % len(self.body)), (b"content-type", b"application/json")]
 
 
 def _check_encoding(headers: Mapping[str, str]) -> None:

@@ -159,6 +159,8 @@ def _bound(host: str, port: int) -> socket.socket:
 def _serve(application: Edge, listener: socket.socket) -> None:
     import uvicorn
 
+    from shipway.serving.connection import WholeAnswers
+
     class Draining(uvicorn.Server):
         """Says first that it is not ready, goes on answering for a while, and only then listens no more."""
 
@@ -174,6 +176,7 @@ def _serve(application: Edge, listener: socket.socket) -> None:
 
     config = uvicorn.Config(
         application,
+        http=WholeAnswers,
         access_log=False,
         # Nobody asks for the caller's address.
         proxy_headers=False,

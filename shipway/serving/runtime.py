@@ -24,6 +24,7 @@ from shipway.serving.dead_letters import DeadLetter, DeadLetterLog
 from shipway.serving.fallback import Exhausted, FallbackChain, Replacement
 from shipway.serving.faults import Faults
 from shipway.serving.features import FeatureReader, FeatureStatus, ServedFeature, described, joined
+from shipway.serving.ids import Ids
 from shipway.serving.inputs import InputCounts
 from shipway.serving.measures import Measures
 from shipway.serving.model_files import ModelFiles
@@ -145,7 +146,7 @@ class Runtime:
             else SingleCalls(self._predict, spec.max_concurrency)
         )
         self._deadlines = Deadlines(spec.timeout_seconds)
-        self._units, self._faults, self._edges = Units(), faults, edges
+        self._units, self._ids, self._faults, self._edges = Units(), Ids(), faults, edges
         self._busy = 0
         self._tasks: list[asyncio.Task[None]] = []
         self.ready = False
@@ -206,7 +207,7 @@ class Runtime:
             if sighting and self._units.first_prediction(sighting):
                 self.measures.unit_prediction(float(values[0]))
             self._chain.keep(asked, values)
-        answer = Answer(values.tolist(), [secrets.token_hex(16) for _ in asked.rows], source, age)
+        answer = Answer(values.tolist(), self._ids.take(len(asked.rows)), source, age)
         logged = map(Logged, answer.prediction_ids, asked.rows, keys, features, answer.predictions)
         rollout = asked.rollout_step.rollout if asked.rollout_step else 0
         self._log.append(asked.event_time, asked.unit_id, source, list(logged), rollout)
