@@ -26,6 +26,8 @@ __all__ = [
 
 # libyaml's, where PyYAML was built with it: the same documents ten times as fast.
 _YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# A lifetime of releases, or a fleet's rules; nine aliases of nine aliases, nine times over, are a billion.
+_MOST_VALUES = 1_000_000
 
 
 class Secret(ValueError):
@@ -90,37 +92,85 @@ def _keys_at(kind: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
 
 
 def load_yaml(text: str) -> Any:
-    """Returns the document in `text`, of plain mappings, lists and scalars.
+    """Returns the document in `text`, of plain mappings, lists and scalars; None for a text that holds none.
 
     Raises:
-        yaml.YAMLError: when it is not YAML.
+        yaml.YAMLError: when it is not one YAML document, when a mapping has a key twice, of which YAML's own readers
+            keep the last, or when its aliases make it larger than anything that people write.
     """
-    return yaml.load(text, Loader=_YAML_LOADER)  # noqa: S506 - both are safe loaders
+    loader = _YAML_LOADER(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _size(node, {})
+        return loader.construct_document(node)
+    except (ValueError, RecursionError) as error:
+        # Such as the 45th of a month, which looks like a day.
+        raise yaml.YAMLError(type(error).__name__) from None
+    finally:
+        loader.dispose()
+
+
+class _Doubled(yaml.MarkedYAMLError):
+    """A mapping has a key twice; the mark is that of the second."""
+
+
+class _Unfolded(yaml.MarkedYAMLError):
+    """Aliases of aliases make a document too large."""
+
+
+def _size(node: yaml.Node, known: dict[int, int]) -> int:
+    """Returns how many values a node holds, with whatever its aliases repeat; `known` holds nodes seen before."""
+    if id(node) in known:
+        return known[id(node)]
+    # Whoever comes back to it below holds itself.
+    known[id(node)] = _MOST_VALUES
+    size = 1
+    if isinstance(node, yaml.MappingNode):
+        seen: set[tuple[str, str]] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    raise _Doubled(problem=key.value, problem_mark=key.start_mark)
+                seen.add((key.tag, key.value))
+            size += _size(key, known) + _size(value, known)
+    elif isinstance(node, yaml.SequenceNode):
+        size += sum(_size(one, known) for one in node.value)
+    if size > _MOST_VALUES:
+        raise _Unfolded(problem_mark=node.start_mark)
+    known[id(node)] = size
+    return size
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """Returns the mapping in a YAML file.
 
     Raises:
-        SpecError: when the file is missing, is not YAML, or holds something other than a mapping.
+        SpecError: when the file cannot be read, is not YAML, has a key twice, or holds something other than a mapping.
     """
     try:
         data: object = load_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise SpecError(path, "", "no such file", "a YAML file") from None
+    except OSError as error:
+        raise SpecError(path, "", error.strerror, "a YAML file that can be read") from None
+    except _Doubled as error:
+        raise SpecError(path, str(error.problem), f"it a second time{_line(error)}", "each key once") from None
+    except _Unfolded as error:
+        expected = f"at most {_MOST_VALUES} values, those that aliases repeat among them"
+        raise SpecError(path, "", f"more{_line(error)}", expected) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SpecError(path, "", _place(error), "valid YAML") from None
+        raise SpecError(path, "", f"a text that cannot be read{_line(error)}", "valid YAML") from None
     if not isinstance(data, dict):
         raise SpecError(path, "", data, "a mapping of keys to values")
     return cast(dict[str, Any], data)
 
 
-def _place(error: Exception) -> str:
+def _line(error: Exception) -> str:
     """Returns where a text is no YAML; its own words may be a secret and are left out."""
     mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-    if mark is None:
-        return "a text that cannot be read"
-    return f"a text that cannot be read at line {mark.line + 1}, column {mark.column + 1}"
+    return "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1}"
 
 
 def refuse_credentials(document: object, path: Path, key: str = "") -> None:
@@ -150,12 +200,14 @@ def read_json(path: Path) -> dict[str, Any]:
     """Returns the mapping in a JSON file.
 
     Raises:
-        SpecError: when the file is missing, is not JSON, or holds something other than a mapping.
+        SpecError: when the file cannot be read, is not JSON, or holds something other than a mapping.
     """
     try:
         return parse_json(path.read_bytes(), path)
     except FileNotFoundError:
         raise SpecError(path, "", "no such file", "a JSON file") from None
+    except OSError as error:
+        raise SpecError(path, "", error.strerror, "a JSON file that can be read") from None
 
 
 def parse_json(content: str | bytes, path: Path | str) -> dict[str, Any]:

@@ -80,6 +80,11 @@ def test_any_document_is_parsed_or_refused(data: object) -> None:
         ("a: [", "expected valid YAML"),
         ("- 1", "got [1], expected a mapping of keys to values"),
         ("", "got None, expected a mapping of keys to values"),
+        ("slo: 1\nowner: 2\nslo: 3\n", "slo: got 'it a second time at line 3, column 1', expected each key once"),
+        ("a: {b: 1, c: [{d: 1, d: 2}]}", "d: got 'it a second time at line 1, column 22', expected each key once"),
+        ("born: 2013-13-45", "got 'a text that cannot be read', expected valid YAML"),
+        ("a: &a [*a]", "got 'more at line 1, column 4', expected at most 1000000 values"),
+        ("a: 1\n---\nb: 1", "got 'a text that cannot be read at line 2, column 1', expected valid YAML"),
     ],
 )
 def test_bad_yaml_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -90,6 +95,31 @@ def test_bad_yaml_is_named(tmp_path: Path, text: str, message: str) -> None:
         read_yaml(path)
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_aliases_of_aliases_do_not_fill_the_memory(tmp_path: Path) -> None:
+    """Nine of nine, nine times over, are refused before the first is unfolded."""
+    path = tmp_path / "m.yaml"
+    lines = ["a0: &a0 [" + ",".join("x" * 9) + "]"]
+    lines += [f"a{n}: &a{n} [" + ",".join([f"*a{n - 1}"] * 9) + "]" for n in range(1, 10)]
+    path.write_text("\n".join(lines))
+    with pytest.raises(SpecError, match="expected at most 1000000 values, those that aliases repeat among them"):
+        read_yaml(path)
+
+
+def test_aliases_and_merged_keys_are_read(tmp_path: Path) -> None:
+    """What YAML allows stays allowed: a value said once and used twice, and a key that a merge brings again."""
+    path = tmp_path / "m.yaml"
+    path.write_text("base: &base {a: 1, b: 2}\nsame: *base\nother: {<<: *base, b: 3}\n")
+    base = {"a": 1, "b": 2}
+    assert read_yaml(path) == {"base": base, "same": base, "other": {"a": 1, "b": 3}}
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A folder in a file's place is one sentence for both formats."""
+    for read in (read_yaml, read_json):
+        with pytest.raises(SpecError, match=r"got 'Is a directory', expected a (YAML|JSON) file that can be read"):
+            read(tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
