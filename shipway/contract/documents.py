@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shipway.contract.credentials import credential_in, names_secret
-from shipway.contract.errors import HIDDEN, SpecError
+from shipway.contract.errors import HIDDEN, TOGETHER, SpecError
 
 __all__ = [
     "Secret",
@@ -66,6 +66,9 @@ def parse(kind: type[T], data: object, path: Path | str) -> T:
         unknown = first["type"] == "extra_forbidden" and names_secret(key.rpartition(".")[2])
         if unknown or isinstance(first.get("ctx", {}).get("error"), Secret):
             got = HIDDEN
+        elif first["type"] == "value_error" and isinstance(got, dict) and got:
+            # A rule about several keys, which names them; the whole section would hide what it says.
+            got = TOGETHER
         raise SpecError(path, key, got, _expected(first, kind)) from None
     except (TypeError, ValueError) as error:
         raise SpecError(path, "", data, f"plain mappings, lists, text and finite numbers ({error})") from None

@@ -16,6 +16,7 @@ from shipway.contract.credentials import credential_in
 
 __all__ = [
     "HIDDEN",
+    "TOGETHER",
     "ArtifactError",
     "DeliveryError",
     "EntityError",
@@ -29,6 +30,9 @@ __all__ = [
 
 # What stands in a message where a credential would.
 HIDDEN = "a value that is not repeated here"
+# What stands in a message where a whole section would, of which some values contradict each other.
+TOGETHER = "values that do not go together"
+_MOST_CHARACTERS = 120
 
 
 class ShipwayError(Exception):
@@ -56,8 +60,10 @@ class SpecError(ShipwayError):
 
 
 def _shortened(value: object) -> str:
-    text = value if value is HIDDEN else repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    if value is HIDDEN or value is TOGETHER:
+        return str(value)
+    text = repr(value)
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 3]}..."
 
 
 class ArtifactError(ShipwayError):

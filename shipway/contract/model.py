@@ -308,11 +308,12 @@ class ModelSpec(Spec):
         parse_version(value)
         return value
 
-    @model_validator(mode="after")
-    def _named_well(self) -> Self:
-        if problem := check_model_name(self.name):
+    @field_validator("name")
+    @classmethod
+    def _named_well(cls, name: str) -> str:
+        if problem := check_model_name(name):
             raise ValueError(problem)
-        return self
+        return name
 
     @property
     def guarded_rollout(self) -> RolloutSpec:

@@ -3,12 +3,12 @@
 import contextlib
 import errno
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shipway.contract.documents import Spec, parse, read_json, read_yaml, write_atomic
 from shipway.contract.errors import SpecError
@@ -18,6 +18,19 @@ class Inner(Spec):
     """A nested document."""
 
     size_gib: int
+
+
+class Span(Spec):
+    """A section whose keys depend on each other."""
+
+    least: int
+    most: int
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.most < self.least:
+            raise ValueError(f"most ({self.most}) to be at least least ({self.least})")
+        return self
 
 
 class Outer(Spec):
@@ -58,6 +71,13 @@ def test_the_error_names_file_key_value_and_expectation(data: object, message: s
     with pytest.raises(SpecError) as caught:
         parse(Outer, data, "f.yaml")
     assert str(caught.value) == message
+
+
+def test_keys_that_contradict_each_other_are_said_without_their_section() -> None:
+    """The rule names the keys; everything else in the section would hide it."""
+    with pytest.raises(SpecError) as caught:
+        parse(Span, {"least": 3, "most": 2}, "f.yaml")
+    assert str(caught.value) == "f.yaml: got values that do not go together, expected most (2) to be at least least (3)"
 
 
 def test_a_long_value_is_shortened() -> None:
