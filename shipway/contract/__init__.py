@@ -18,6 +18,7 @@ __all__ = [
     "ledger",
     "load_evidence",
     "loadtest",
+    "lots",
     "machines",
     "metrics",
     "model",

@@ -149,6 +149,12 @@ class Detector:
                 self._keep(seen, history, judgement.history, now)
         return len(due)
 
+    def go_back(self, now: datetime) -> None:
+        """Forgets that windows after `now` were judged, or had nothing to say: event time has gone back to it."""
+        self._passed.clear()
+        with self._store.change():
+            self._store.forget_judged(hour_of(now))
+
     def extent(self, version: str, live: Mapping[str, datetime]) -> tuple[datetime, datetime] | None:
         """Returns from when to when windows of `version` are judged, None for never; without end while it is live."""
         hours = self._store.extent(version)

@@ -16,10 +16,11 @@ from shipway.drift.tally import COLUMNS, Group, Vector, Waiting, Watch, key_of, 
 from shipway.logs.sources import Source
 from shipway.logs.tail import Piece, Tail
 
-__all__ = ["NEWEST", "Intake", "Taken"]
+__all__ = ["NEWEST", "REPLAYED", "Intake", "Taken"]
 
-# The fact under which a store keeps the newest event time, in microseconds since the epoch.
-NEWEST = "newest"
+# The facts under which a store keeps the newest event time, and that of what was replayed, in microseconds since the
+# epoch.
+NEWEST, REPLAYED = "newest", "replayed"
 
 
 @dataclass
@@ -50,6 +51,11 @@ class Intake:
         self._places = store.places()
         self._tail = Tail(source, COLUMNS, dict(self._places))
 
+    @property
+    def missed(self) -> str:
+        """Why the last `take` could not look at all that there is; empty when it could."""
+        return self._tail.missed
+
     def take(self) -> Taken:
         """Counts all that is new, one piece of the log after the other, and returns how much it was."""
         taken = Taken()
@@ -74,19 +80,20 @@ class Intake:
             return
         with self._store.change():
             if piece.kind == "predictions":
-                self._predictions(table, taken)
+                self._predictions(table, taken, (NEWEST, REPLAYED) if piece.replayed else (NEWEST,))
             else:
                 self._labels(table, taken)
             self._store.move(place, piece.records)
         self._places[place] = piece.records
 
-    def _predictions(self, table: pa.Table, taken: Taken) -> None:
+    def _predictions(self, table: pa.Table, taken: Taken, clocks: Iterable[str]) -> None:
         versions = set(table.column("version").to_pylist())
         found = tally(table, {version: self._watch(version) for version in versions})
         self._store.add(found.counts)
         self._judge(self._store.wait(found.waiting))
-        newest = int(self._store.fact(NEWEST) or 0)
-        self._store.remember(NEWEST, str(max(newest, found.newest or 0)))
+        for clock in clocks:
+            newest = int(self._store.fact(clock) or 0)
+            self._store.remember(clock, str(max(newest, found.newest or 0)))
         taken.predictions += table.num_rows
         taken.unknown += sum(found.unknown.values())
 

@@ -23,6 +23,11 @@ __all__ = ["Keeper", "LocalKeeper", "LocalPlace", "Models", "Place"]
 class Place(Protocol):
     """What is judged; methods raise OSError or ShipwayError when what they are asked cannot be had now."""
 
+    @property
+    def missed(self) -> str:
+        """Why the models could not be listed when they were last, empty when they were."""
+        ...
+
     def models(self) -> Mapping[str, ModelSpec]:
         """Returns model -> spec, as of now."""
         ...
@@ -116,7 +121,7 @@ class LocalPlace:
     """
 
     def __init__(self, layout: LocalLayout, say: Callable[[str], None], now: Callable[[], float] = time.time) -> None:
-        self._layout, self._say, self._now = layout, say, now
+        self._layout, self._say, self._now, self.missed = layout, say, now, ""
         self._models = Models(layout.root, say)
 
     def models(self) -> Mapping[str, ModelSpec]:
@@ -152,7 +157,9 @@ class LocalKeeper:
         return self._folder / model / "counts.sqlite"
 
     def open(self, model: str) -> Store:
-        return Store.open(self.counts(model))
+        store = Store.open(self.counts(model))
+        store.number_after(self._file(model).last())
+        return store
 
     def keep(self, model: str, store: Store, *, last: bool = False) -> None:
         self._file(model).follow(store)

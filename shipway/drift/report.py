@@ -14,12 +14,12 @@ from shipway.contract.errors import ShipwayError
 from shipway.contract.model import ModelSpec
 from shipway.drift.against import LABEL_REST, Shape
 from shipway.drift.calibration import Calibration
-from shipway.drift.detector import Detector, Seen, decisive, moment_of
-from shipway.drift.intake import NEWEST, Intake
+from shipway.drift.detector import Detector, Seen, decisive
+from shipway.drift.intake import Intake
 from shipway.drift.places import Keeper, Place
 from shipway.drift.ranking import Ranked, effect, ranked
 from shipway.drift.result import DriftResult, Status
-from shipway.drift.rounds import event_clock, live_versions
+from shipway.drift.rounds import event_clock, live_versions, newest_event
 from shipway.drift.statistics import STATISTICS
 from shipway.drift.store import Store
 from shipway.drift.windows import Length, Span, span
@@ -144,9 +144,11 @@ class _Look:
 
     def newest(self) -> datetime | None:
         """Returns the newest event time, after counting what is new."""
-        Intake(self._source, self.store, self.watch).take()
-        known = self.store.fact(NEWEST)
-        return moment_of(int(known)) if known else None
+        intake = Intake(self._source, self.store, self.watch)
+        intake.take()
+        if intake.missed:
+            raise ShipwayError(intake.missed)
+        return newest_event(self.store)
 
 
 def examine(
@@ -173,7 +175,8 @@ def examine(
 
     Raises:
         OSError: when what was kept cannot be read.
-        ShipwayError: when nothing was ever predicted, or the segment is none of the version's.
+        ShipwayError: when nothing was ever predicted, the logs cannot be looked at now, or the segment is none of the
+            version's.
     """
     with _Look(place, keeper, spec, calibration) as look:
         now = event_clock(tier, look.newest(), wall)
@@ -191,6 +194,7 @@ def examine(
         if asked.segment != ALL_ROWS and asked.segment not in known:
             expected = ", ".join(known) or "none: model.yaml names no segments"
             raise ShipwayError(f"{spec.name} has no segment {asked.segment!r}; known: {expected}")
+        look.detector.go_back(now)
         look.detector.close(now, live)
         verdicts = [*keeper.verdicts(spec.name), *_new(look.store)]
         seen, closed = _window(look.detector, version, asked, now)

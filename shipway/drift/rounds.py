@@ -14,13 +14,13 @@ from shipway.contract.errors import ShipwayError
 from shipway.contract.model import ModelSpec
 from shipway.drift.calibration import Calibration
 from shipway.drift.detector import Detector, Seen, hour_of, moment_of, silent_since
-from shipway.drift.intake import NEWEST, Intake
+from shipway.drift.intake import NEWEST, REPLAYED, Intake
 from shipway.drift.measures import Reading, Score, State, shown
 from shipway.drift.places import Keeper, Place
 from shipway.drift.store import Store
 from shipway.drift.windows import Length, Span, span
 
-__all__ = ["Rounds", "event_clock", "live_versions"]
+__all__ = ["Rounds", "event_clock", "live_versions", "newest_event"]
 
 # What runs is looked at this often.
 LOOK_SECONDS = 60.0
@@ -41,9 +41,19 @@ def event_clock(tier: Tier, newest: datetime | None, wall: datetime) -> datetime
 
     In production it is the wall clock, so that a window ends also when nobody asks any more. On tier local requests may
     bring a time of their own, and a replay of the past would never end a window by the wall clock, or end them all at
-    once: there it is the newest event time seen.
+    once: there it is the newest event time seen, see `newest_event`.
     """
     return newest if tier is Tier.LOCAL else wall
+
+
+def newest_event(store: Store) -> datetime | None:
+    """Returns the newest event time of a store; None before the first event.
+
+    Once something was replayed it is the newest of what was: else one request without a time of its own, which is of
+    the present, would make all late that a replay of the past brings after it.
+    """
+    newest = store.fact(REPLAYED) or store.fact(NEWEST)
+    return moment_of(int(newest)) if newest else None
 
 
 def live_versions(store: Store, version: str, now: datetime | None) -> dict[str, datetime]:
@@ -57,7 +67,8 @@ def live_versions(store: Store, version: str, now: datetime | None) -> dict[str,
     if not version or now is None:
         return {}
     known: dict[str, str] = json.loads(store.fact(_LIVE) or "{}")
-    if version not in known:
+    # What was live in the present is live from the beginning of a replay of the past on.
+    if version not in known or datetime.fromisoformat(known[version]) > now:
         with store.change():
             store.remember(_LIVE, json.dumps({version: now.isoformat()}))
         return {version: now}
@@ -72,6 +83,7 @@ class _Watched:
     store: Store
     intake: Intake
     detector: Detector
+    at: datetime | None = None
     clock: deque[tuple[float, datetime]] = field(default_factory=deque[tuple[float, datetime]])
     looked_seconds: float = float("-inf")
     scores: list[Score] = field(default_factory=list[Score])
@@ -117,7 +129,7 @@ class Rounds:
             self._attempt(gone, functools.partial(self._let_go, gone))
         # Of each model, whatever becomes of the others.
         worked = [self._attempt(name, functools.partial(self._look_at, spec)) for name, spec in sorted(specs.items())]
-        if all(worked):
+        if all(worked) and not self._place.missed:
             self._worked_seconds = self._now()
         return Reading(
             worked_seconds=self._worked_seconds,
@@ -165,7 +177,14 @@ class Rounds:
         self._counted[spec.name, "predictions"] += taken.predictions
         self._counted[spec.name, "labels"] += taken.labels
         self._unknown[spec.name] += taken.unknown
+        if watched.intake.missed:
+            # No window closes while some of its rows may not be counted: it would be judged on the others alone.
+            raise ShipwayError(watched.intake.missed)
         now = self._clock(watched)
+        if now is not None and (watched.at is None or now < watched.at):
+            watched.detector.go_back(now)
+            watched.clock.clear()
+        watched.at = now
         live = live_versions(watched.store, self._place.live(spec.name), now)
         settled = self._settled(watched, now)
         closed = watched.detector.close(settled, live) if settled is not None else 0
@@ -187,9 +206,7 @@ class Rounds:
         )
 
     def _clock(self, watched: _Watched) -> datetime | None:
-        newest = watched.store.fact(NEWEST)
-        wall = datetime.fromtimestamp(self._now(), UTC)
-        return event_clock(self._tier, moment_of(int(newest)) if newest else None, wall)
+        return event_clock(self._tier, newest_event(watched.store), datetime.fromtimestamp(self._now(), UTC))
 
     def _settled(self, watched: _Watched, now: datetime | None) -> datetime | None:
         """Returns the event time of `settle_seconds` ago; None while that is not known."""
@@ -222,7 +239,7 @@ class Rounds:
                 watched.states += states
 
     def _silent(self, watched: _Watched, version: str, live_since: datetime, now: datetime, window: str) -> bool:
-        extent = watched.store.extent(version)
+        extent = watched.store.extent(version, hour_of(now))
         last = moment_of((extent[1] + 1) * 3_600_000_000) if extent else None
         return silent_since(last, live_since, now, span(Length(window), now))
 

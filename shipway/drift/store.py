@@ -25,6 +25,9 @@ HOURS_KEPT = 400 * 24
 # Of predictions without a label and labels without a prediction, the newest stay: 120 MiB and 12 MiB at most.
 WAITING_PREDICTIONS, EARLY_LABELS = 1_000_000, 200_000
 
+# Later than any hour.
+_NO_HOUR = 2**62
+
 # Fewer than SQLite's limit on the variables of one statement.
 _KEYS_AT_ONCE = 500
 
@@ -153,10 +156,10 @@ class Store:
         sql = "SELECT 1 FROM counts WHERE version = ? AND segment = ? AND hour >= ? AND hour < ? LIMIT 1"
         return self._connection.execute(sql, (version, segment, start, end)).fetchone() is not None
 
-    def extent(self, version: str) -> tuple[int, int] | None:
-        """Returns the first and the last hour in which `version` had rows; None for none."""
-        sql = "SELECT min(hour), max(hour) FROM counts WHERE version = ? AND segment = ''"
-        first, last = self._connection.execute(sql, (version,)).fetchone()
+    def extent(self, version: str, until: int = _NO_HOUR) -> tuple[int, int] | None:
+        """Returns the first and the last hour, `until` at most, in which `version` had rows; None for none."""
+        sql = "SELECT min(hour), max(hour) FROM counts WHERE version = ? AND segment = '' AND hour <= ?"
+        first, last = self._connection.execute(sql, (version, until)).fetchone()
         return None if first is None else (first, last)
 
     def versions(self) -> list[str]:
@@ -225,6 +228,10 @@ class Store:
         sql = "SELECT start, history FROM judged WHERE version = ? AND kind = ? AND window = ? AND segment = ?"
         row = self._connection.execute(sql, (version, kind, window, segment)).fetchone()
         return None if row is None else (int(row[0]), str(row[1]))
+
+    def forget_judged(self, after: int) -> None:
+        """Forgets that windows were judged which begin after the hour `after`."""
+        self._connection.execute("DELETE FROM judged WHERE start > ?", (after,))
 
     def judge(
         self, which: tuple[str, str, str, str], start: int, history: str, lines: Callable[[int], Sequence[str]]

@@ -91,6 +91,10 @@ class StoredPlace:
         self._logs, self._ledger, self._say = logs, ledger, say
         self._live: Mapping[str, str] | None = None
 
+    @property
+    def missed(self) -> str:
+        return self._logs.missed
+
     def models(self) -> Mapping[str, ModelSpec]:
         # Whoever asks for the models begins a round: what is live is read again in it, once.
         self._live = None

@@ -17,7 +17,7 @@ from shipway.labels.sample import Sample
 from shipway.logs.schemas import Kind, is_hashed
 from shipway.logs.tail import Piece
 
-__all__ = ["Batch", "add", "batch", "columns"]
+__all__ = ["Batch", "add", "after", "batch", "columns"]
 
 Batch = list[Prediction] | list[Label]
 
@@ -51,6 +51,12 @@ def batch(piece: Piece) -> Batch:
         for one, prediction, version, rollout, served_by in zip(*read, strict=True)
         if one is not None and rollout and served_by == _MODEL
     ]
+
+
+def after(piece: Piece, records: int) -> Piece:
+    """Returns what of a piece comes after so many records of its segment."""
+    begins = piece.records - piece.table.num_rows
+    return piece._replace(table=piece.table.slice(max(0, records - begins)))
 
 
 def add(into: Sample, model: str, piece: Piece, segments: Sequence[str]) -> None:

@@ -15,7 +15,7 @@ from shipway.labels.sample import Sample
 from shipway.labels.verdicts import Verdicts, document
 from shipway.labels.watched import Watched
 from shipway.logs.sources import Source
-from shipway.logs.tail import Tail
+from shipway.logs.tail import Piece, Place, Tail
 
 __all__ = ["ASSESS_SECONDS", "Logs", "Output", "Rounds"]
 
@@ -70,10 +70,10 @@ class _Judged:
     """One model: what is remembered of it, and what was said of it last."""
 
     model: Watched
-    source: Source
     tail: Tail
     sample: Sample
     verdicts: Verdicts
+    replays: bool = False
     changed: bool = True
     judged_at_seconds: float = -math.inf
     assessment: Assessment | None = None
@@ -101,6 +101,8 @@ class Rounds:
         self._logs, self._output, self._watched, self._say, self._now = logs, output, watched, say, now
         self._join = Join()
         self._judged: dict[str, _Judged] = {}
+        # model -> (kind, hour, segment) -> how many of its records the join has from a reader that is gone.
+        self._joined: dict[str, dict[Place, int]] = {}
         self._unknown: set[str] = set()
         self._skipped_files = 0
         self._worked_seconds: float | None = None
@@ -108,18 +110,16 @@ class Rounds:
     def round(self) -> Reading:
         """Returns what is known after reading what is new."""
         watched, models = self._watched(), sorted(self._logs.models())
-        for model in models:
-            # Without what model.yaml says nothing could be judged; the records wait until there is one.
-            if model in watched:
-                self._take(watched[model])
+        # Without what model.yaml says nothing could be judged; the records wait until there is one.
+        taken = [self._take(watched[model]) for model in models if model in watched]
         for gone in self._judged.keys() - watched.keys():
-            del self._judged[gone]
+            self._let_go(gone)
         unknown = set(models) - watched.keys()
         for model in sorted(unknown - self._unknown):
             self._say(f"{self._logs.where(model)}: no service has a model of this name, its labels are not counted")
         self._unknown = unknown
         # What could not be looked at may hold labels: only who has seen all of it has worked.
-        if not self._logs.missed and not any(one.source.missed for one in self._judged.values()):
+        if all(taken) and not self._logs.missed:
             self._worked_seconds = self._now()
         return Reading(
             worked_seconds=self._worked_seconds,
@@ -131,32 +131,36 @@ class Rounds:
             assessed={name: one.assessment for name, one in self._judged.items() if one.assessment},
         )
 
-    def _take(self, model: Watched) -> None:
+    def _take(self, model: Watched) -> bool:
+        """Takes what is new of a model; returns whether all of it could be looked at."""
         judged = self._judged.get(model.name)
-        if judged is None or judged.model.segments != model.segments:
+        if judged is None or _kept(judged.model) != _kept(model):
             try:
                 verdicts = self._output.verdicts(model.name)
             except OSError as error:
                 # Not known yet what was said before: the records wait.
                 self._say(f"{self._output.where(model.name)}: cannot read what the labels said ({error})")
-                return
-            # Segments are read from the requests, so that others mean reading them all again; the join knows
-            # the newest of them.
+                return False
+            if judged is not None:
+                self._let_go(model.name)
+            # What a sample keeps it takes as it is read, so that other segments or days mean reading it all again.
             source = self._logs.source(model.name, self._skip)
             tail, sample = Tail(source, records.columns(model.segments)), Sample(model.segments, model.days_kept)
-            judged = self._judged[model.name] = _Judged(model, source, tail, sample, verdicts)
+            judged = self._judged[model.name] = _Judged(model, tail, sample, verdicts)
         judged.changed |= judged.model != model
         judged.model = model
         for piece in judged.tail.poll():
             judged.changed = True
-            records.add(judged.sample, model.name, piece, model.segments)
-            batch = records.batch(piece)
+            if _is_of_its_time(judged, piece):
+                records.add(judged.sample, model.name, piece, model.segments)
+            batch = records.batch(self._not_joined(model.name, piece))
             if batch and isinstance(batch[0], Label):
                 self._join.add_labels(model.name, cast(list[Label], batch), model.wrong_beyond)
             else:
                 self._join.add_predictions(model.name, cast(list[Prediction], batch), model.wrong_beyond)
         if judged.changed and self._now() - judged.judged_at_seconds >= ASSESS_SECONDS:
             self._assess(judged)
+        return not judged.tail.missed
 
     def _assess(self, judged: _Judged) -> None:
         judged.changed, judged.judged_at_seconds = False, self._now()
@@ -171,11 +175,39 @@ class Rounds:
             self._say(f"{self._output.where(judged.model.name)}: cannot write what the labels say ({error})")
             if isinstance(error, FileExistsError):
                 # Theirs is what counts: this process begins again after it.
-                del self._judged[judged.model.name]
+                self._let_go(judged.model.name)
+
+    def _let_go(self, model: str) -> None:
+        """Forgets a model, but not how far its logs are joined: the join forgets the ids of what it has counted."""
+        self._joined[model] = {**self._joined.get(model, {}), **self._judged.pop(model).tail.places()}
+
+    def _not_joined(self, model: str, piece: Piece) -> Piece:
+        """Returns what of a piece the join has not taken from an earlier reader of the same logs."""
+        known, place = self._joined.get(model, {}), piece.place
+        joined = known.get(place, 0)
+        if piece.records >= joined:
+            known.pop(place, None)
+        return records.after(piece, joined)
 
     def _skip(self, sentence: str) -> None:
         self._skipped_files += 1
         self._say(sentence)
+
+
+def _is_of_its_time(judged: _Judged, piece: Piece) -> bool:
+    """Returns whether quality is measured on a piece: not on predictions of the present where the past is replayed.
+
+    A single one of them would else be the newest day, and all that is replayed too old to be kept.
+    """
+    if piece.kind == "predictions" and piece.replayed and not judged.replays:
+        judged.replays = True
+        judged.sample.begin_again()
+    return piece.kind == "labels" or piece.replayed or not judged.replays
+
+
+def _kept(model: Watched) -> tuple[tuple[str, ...], int]:
+    """Returns what the sample of a model keeps."""
+    return model.segments, model.days_kept
 
 
 def shown(model: Watched, assessment: Assessment, now: str) -> Mapping[str, object]:

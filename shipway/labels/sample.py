@@ -163,6 +163,11 @@ class Sample:
         for old in [day for day in self._days if day <= max(self._days) - self._days_kept]:
             del self._days[old]
 
+    def begin_again(self) -> None:
+        """Forgets all predictions; labels whose prediction was not known yet go on waiting for it."""
+        self._days.clear()
+        self.versions, self.values, self.newest_seconds = [], [[] for _ in self._fields], 0.0
+
     def add_labels(self, keys: Keys, labels: Floats) -> None:
         """Takes labels; of two for one prediction the first counts, and one whose prediction is not known yet waits."""
         found = np.zeros(len(keys), dtype=bool)

@@ -72,7 +72,8 @@ def watched(spec: ModelSpec, evaluations: Evaluations) -> Watched:
 class Models:
     """Every model of a project, read again when its model.yaml, or the records of its bundles, have changed.
 
-    A changed value holds for labels that come from then on, and for all of them after a restart.
+    A changed `wrong_beyond` holds for labels that come from then on, and for all of them after a restart; what quality
+    is measured by holds for all at once.
 
     Args:
         root: the project.

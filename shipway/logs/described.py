@@ -15,7 +15,8 @@ __all__ = ["DescribedLogs"]
 class DescribedLogs:
     """Every folder below `url` that is described is a model's.
 
-    `missed` says why the last `refresh` could not list them, and is empty when it did.
+    `missed` says why the last `refresh` could not list them, or not read what one is judged by of which nothing was
+    known before; it is empty when it could.
 
     Args:
         url: such as s3://bucket/logs.
@@ -71,6 +72,8 @@ class DescribedLogs:
                 self._tell(model, f"{where}: no such object, so nothing is counted of its logs")
             except (ShipwayError, OSError) as error:
                 self._tell(model, str(error))
+                if model not in self._described:
+                    self.missed = str(error)
         return dict(self._described)
 
     def _tell(self, model: str, sentence: str) -> None:

@@ -14,7 +14,7 @@ from shipway.logs.segments import batches as pieces
 from shipway.logs.segments import chosen
 from shipway.logs.sources import Source
 
-__all__ = ["batches", "records", "refusal"]
+__all__ = ["batches", "newest_hour", "records", "refusal"]
 
 _TIME = "event_time"
 
@@ -67,6 +67,23 @@ def records(
     """Returns the records with start <= event time < end as one table, which has to fit into memory; see `batches`."""
     schema = chosen(kind, columns)
     return pa.concat_tables([schema.empty_table(), *batches(source, kind, start, end, columns, refresh=refresh)])
+
+
+def newest_hour(source: Source) -> datetime | None:
+    """Returns the beginning of the newest hour in which something was predicted, so that all before it is in the log.
+
+    Once something was replayed it is the newest hour of what was: a request without a time of its own is of the
+    present, and what is replayed would be a matter of long ago. None where nothing was predicted.
+    """
+    source.refresh()
+    hours = sorted(source.hours("predictions"), reverse=True)
+    replayed = (
+        hour
+        for hour in hours
+        if any(source.is_replayed("predictions", hour, name) for name in source.segments("predictions", hour))
+    )
+    newest = next(replayed, hours[0] if hours else None)
+    return None if newest is None else datetime.strptime(newest, HOUR_FORMAT).replace(tzinfo=UTC)
 
 
 def refusal(where: str, kind: Kind, error: Exception) -> str:

@@ -9,16 +9,20 @@ import os
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 import pyarrow.parquet as pq
 
-from shipway.logs.schemas import Kind
+from shipway.logs.schemas import HOUR_FORMAT, Kind
 
 __all__ = ["LocalSource", "Source", "State", "Unreachable"]
 
 _LOGGER = logging.getLogger("shipway.logs")
+
+# An event that is this much older than its record was replayed: no client of the present sends so late.
+_REPLAYED_SECONDS = 7 * 86_400
 
 # A folder's time moves with the kernel's clock tick: one that changed a moment ago may change again unnoticed.
 _SETTLED_NANOSECONDS = 2_000_000_000
@@ -60,6 +64,10 @@ class Source(Protocol):
 
     def segments(self, kind: Kind, hour: str) -> Mapping[str, Hashable]:
         """Returns name -> identity of an hour's segments; what a writer has not finished yet is none."""
+        ...
+
+    def is_replayed(self, kind: Kind, hour: str, name: str) -> bool:
+        """Returns whether a segment's records were written long after their hour: requests brought its time."""
         ...
 
     def open(self, kind: Kind, hour: str, name: str) -> pq.ParquetFile:
@@ -127,6 +135,13 @@ class LocalSource:
                         stat = entry.stat()
                         found[entry.name] = (stat.st_ino, stat.st_mtime_ns, stat.st_size)
         return found
+
+    def is_replayed(self, kind: Kind, hour: str, name: str) -> bool:
+        # A segment of the present is written within its hour. Foreign folders have no hour, and nothing to say.
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            begins = datetime.strptime(hour, HOUR_FORMAT).replace(tzinfo=UTC).timestamp()
+            return (self.folder / kind / hour / name).stat().st_mtime - begins > _REPLAYED_SECONDS
+        return False
 
     def open(self, kind: Kind, hour: str, name: str) -> pq.ParquetFile:
         return pq.ParquetFile(self.folder / kind / hour / name)

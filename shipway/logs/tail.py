@@ -14,8 +14,10 @@ from shipway.logs.schemas import KINDS, Kind
 from shipway.logs.segments import batches, chosen
 from shipway.logs.sources import Source, Unreachable
 
-__all__ = ["Piece", "Tail"]
+__all__ = ["Piece", "Place", "Tail"]
 
+# A segment: which log, its hour and its name.
+Place = tuple[Kind, str, str]
 _Hour = tuple[Kind, str]
 
 
@@ -28,6 +30,7 @@ class Piece(NamedTuple):
         hour, name: the segment in which they lie.
         records: how many of the segment's records are read once these are: whoever keeps it beside what it made of
             them can go on there in another process.
+        replayed: whether the records were written long after their event time, as only a replay of the past does it.
     """
 
     kind: Kind
@@ -35,6 +38,12 @@ class Piece(NamedTuple):
     hour: str
     name: str
     records: int
+    replayed: bool = False
+
+    @property
+    def place(self) -> Place:
+        """The segment in which they lie."""
+        return self.kind, self.hour, self.name
 
 
 @dataclass
@@ -62,15 +71,26 @@ class Tail:
         self,
         source: Source,
         columns: Mapping[Kind, Sequence[str]],
-        known: Mapping[tuple[Kind, str, str], int] | None = None,
+        known: Mapping[Place, int] | None = None,
     ) -> None:
         self._source, self._known = source, known or {}
         self._schemas: dict[Kind, pa.Schema] = {kind: chosen(kind, columns[kind]) for kind in KINDS if kind in columns}
         self._seen: dict[_Hour, dict[str, _Seen]] = {}
         self._settled: dict[_Hour, Hashable] = {}
+        self._unreached = ""
+
+    @property
+    def missed(self) -> str:
+        """Why the last poll could not look at all that there is; empty when it could."""
+        return self._source.missed or self._unreached
+
+    def places(self) -> dict[Place, int]:
+        """Returns (kind, hour, segment) -> how many of its records are read, of what this one has looked at."""
+        return {(*hour, name): one.records for hour, seen in self._seen.items() for name, one in seen.items()}
 
     def poll(self) -> Iterator[Piece]:
         """Yields the records that were written since the last call, in pieces; whoever starts must read to the end."""
+        self._unreached = ""
         self._source.refresh()
         changed = self._changed()
         for hour in changed:
@@ -110,17 +130,18 @@ class Tail:
                 if file.metadata.num_rows < known.records:
                     # Not the segment it was; what was read of it before is known to who counts by id.
                     known.records = 0
-                read = known.records
+                read, replayed = known.records, self._source.is_replayed(*hour, name)
                 for table in batches(file, self._schemas[kind], known.records):
                     read += table.num_rows
-                    yield Piece(kind, table, stamp, name, read)
+                    yield Piece(kind, table, stamp, name, read, replayed)
                 known.records = file.metadata.num_rows
         except FileNotFoundError:
             return
         except Unreachable as error:
             # Not looked at yet: the next poll asks again.
             self._settled.pop(hour, None)
-            self._source.skipped(f"{self._source.where(*hour, name)}: {error.strerror}")
+            self._unreached = f"{self._source.where(*hour, name)}: {error.strerror}"
+            self._source.skipped(self._unreached)
             return
         except (OSError, pa.ArrowException) as error:
             self._source.skipped(refusal(self._source.where(*hour, name), kind, error))

@@ -13,7 +13,7 @@ from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
 from shipway.observability.command import add_place, misplaced
 from shipway.parity.process import EVERY_SECONDS, serve, serve_cluster
-from shipway.parity.running import Question
+from shipway.parity.running import UNANSWERED, Question, Unanswered
 
 __all__ = ["main"]
 
@@ -22,7 +22,7 @@ _NICE = 10
 
 
 def main(arguments: list[str]) -> int:
-    """Runs one verb; returns 1 for a refusal, with one line that says why."""
+    """Runs one verb; returns 1 for a refusal, with one line that says why, and 75 where it may be asked again."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
     if chosen.verb in ("serve", "look") and (refused := misplaced(chosen)):
@@ -46,6 +46,9 @@ def main(arguments: list[str]) -> int:
                 from shipway.parity.recording import record
 
                 print(record(question, chosen.out))
+    except Unanswered as error:
+        print(f"error: {error.strerror}", file=sys.stderr)
+        return UNANSWERED
     except (ShipwayError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -114,8 +114,8 @@ class _Comparison:
         return self._parity(read.name, compared, [CauseFound(**asdict(one)) for one in causes.diagnose(compared)])
 
     def _late(self, name: str, offline: Offline) -> Flags:
-        lag_seconds = self._question.spec.publication_lag_seconds
-        return was_right(self._logged.features[name].side, offline.history, self._logged.event_seconds, lag_seconds)
+        spec = self._question.spec
+        return was_right(self._logged.features[name].side, offline.history, self._logged.event_seconds, spec)
 
     def _parity(self, name: str, compared: Compared, found: list[CauseFound]) -> FeatureParity:
         counted = counts(compared.outcomes)

@@ -55,7 +55,10 @@ def ask(folder: Path, reads: Sequence[FeatureRead], logged: Logged) -> dict[str,
             raise FeatureError(
                 f"{logged.ids[number]}: its record has no key {missing[0]!r}, expected {', '.join(keys)}"
             )
-    entities = pd.DataFrame({key: [row.get(key) for row in logged.keys] for key in keys})
+    # A hash stands for a key of any type: what it is the hash of cannot be looked up.
+    entities = pd.DataFrame(
+        {key: [None if is_hashed(row.get(key)) else row.get(key) for row in logged.keys] for key in keys}, dtype=object
+    ).infer_objects()
     moments = _moments(logged)
     known = offline_known(
         folder, names, entities.assign(event_timestamp=pd.to_datetime(moments, unit="s", utc=True).round("us"))

@@ -158,24 +158,27 @@ def compare(
     return found
 
 
-def was_right(served: Side, history: History, event_seconds: Numbers, lag_seconds: float) -> Flags:
-    """Returns where the served side is what the offline store said at some moment of the last `lag_seconds`.
+def was_right(served: Side, history: History, event_seconds: Numbers, spec: ParitySpec) -> Flags:
+    """Returns where the served side is what the offline store said at some moment of the last publication lag.
 
     A value has to be the offline one of its own time, and to have been replaced only then. Where nothing was served,
-    nothing must have been known before.
+    nothing must have been known at some moment: no value at all, or a null.
     """
+    lag_seconds = spec.publication_lag_seconds
     found = np.zeros(len(event_seconds), dtype=bool)
     for row, event in enumerate(event_seconds.tolist()):
         low, high = history.starts[row], history.starts[row + 1]
         seconds = history.seconds[low:high]
         if np.isnan(served.values[row]):
-            found[row] = not (seconds <= event - lag_seconds).any()
+            first, last = known_by(seconds, event - lag_seconds) - 1, known_by(seconds, event)
+            found[row] = first < 0 or np.isnan(history.values[low + first : low + last]).any()
             continue
         place = known_by(seconds, float(served.seconds[row]) + CLOCK_SECONDS) - 1
         if place < 0 or seconds[place] < served.seconds[row] - CLOCK_SECONDS:
             continue
         replaced = seconds[place + 1] if place + 1 < len(seconds) else np.inf
-        found[row] = history.values[low + place] == served.values[row] and event - lag_seconds <= replaced <= event
+        own = bool(same(served.values[row : row + 1], history.values[low + place : low + place + 1], spec)[0])
+        found[row] = own and event - lag_seconds <= replaced <= event
     return found
 
 

@@ -22,10 +22,17 @@ from shipway.parity.report import Report
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Question", "asked_of", "compared", "question_of", "recorded_by"]
+__all__ = ["UNANSWERED", "Question", "Unanswered", "asked_of", "compared", "question_of", "recorded_by"]
+
+# What a child ends with where something did not answer: EX_TEMPFAIL of sysexits.h.
+UNANSWERED = 75
 
 # Feast and a service's code import in ten seconds on a slow machine; a store that hangs must not hold anybody up.
 TIMEOUT_SECONDS = 300.0
+
+
+class Unanswered(OSError):
+    """What a version is compared with cannot be had now: no fault of the version, and asked for again."""
 
 
 class Question(Spec):
@@ -100,6 +107,7 @@ def compared(question: Question, records: "pa.Table") -> Report:
 
     Raises:
         ShipwayError: when it cannot be made, with the child's own last words.
+        Unanswered: when what it is made with cannot be had now.
     """
     with tempfile.TemporaryDirectory(prefix="shipway-parity-") as scratch:
         out = Path(scratch) / "report.json"
@@ -135,5 +143,6 @@ def _run(verb: str, question: Question, records: "pa.Table", scratch: Path, out:
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(" ")]
         last = said[-1:] or [f"exit code {done.returncode}"]
-        raise ShipwayError(f"{about}: cannot be compared: {last[0].removeprefix('error: ')}")
+        words = f"{about}: cannot be compared: {last[0].removeprefix('error: ')}"
+        raise Unanswered(0, words) if done.returncode == UNANSWERED else ShipwayError(words)
     return done.stdout.strip()

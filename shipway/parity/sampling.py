@@ -3,37 +3,26 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownParameterType=false, reportUnknownArgumentType=false
 
-import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shipway.contract.errors import ShipwayError
+from shipway.contract.lots import lot
 from shipway.contract.release import short_digest
-from shipway.logs.reading import batches
-from shipway.logs.schemas import HOUR_FORMAT, PREDICTION_SCHEMA
+from shipway.logs.reading import batches, newest_hour
+from shipway.logs.schemas import PREDICTION_SCHEMA
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from shipway.logs.sources import Source
 
-__all__ = ["by_version", "chosen", "find_bundle", "lot", "sample", "stretch"]
+__all__ = ["by_version", "chosen", "find_bundle", "sample", "stretch"]
 
-_SPACE = 2**64
 # What is looked at when nobody says which time: the newest day that was logged.
 _NEWEST = timedelta(days=1)
-
-
-def lot(prediction_id: str) -> float:
-    """Returns the lot that a prediction draws, at least 0 and below 1, the same whenever it is asked.
-
-    >>> lot("6f1ed002ab5595859014ebf0951522d9") == lot("6f1ed002ab5595859014ebf0951522d9")
-    True
-    """
-    digest = hashlib.blake2b(prediction_id.encode(), digest_size=8).digest()
-    return int.from_bytes(digest) / _SPACE
 
 
 def chosen(records: "pa.Table", ratio: float) -> "pa.Table":
@@ -60,12 +49,10 @@ def stretch(source: "Source", since: datetime | None, until: datetime | None) ->
     Raises:
         ShipwayError: when nothing was logged.
     """
-    source.refresh()
-    hours = sorted(source.hours("predictions"))
-    if not hours:
+    newest = newest_hour(source)
+    if newest is None:
         raise ShipwayError("no prediction was logged, expected some; `shipway replay MODEL` makes some")
-    newest = datetime.strptime(hours[-1], HOUR_FORMAT).replace(tzinfo=UTC) + timedelta(hours=1)
-    end = until or newest
+    end = until or newest + timedelta(hours=1)
     return since or end - _NEWEST, end
 
 

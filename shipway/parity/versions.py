@@ -19,7 +19,7 @@ from shipway.contract.model import load_model
 from shipway.contract.serving import FeatureRead
 from shipway.objects.storage import ObjectStorage
 from shipway.parity.environment import fetched_repository
-from shipway.parity.running import Question
+from shipway.parity.running import Question, Unanswered
 from shipway.training.artifact import restore
 
 __all__ = ["Version", "environment_of", "load_version"]
@@ -63,7 +63,7 @@ class Version:
 
         Raises:
             FeatureError: when neither holds the values of every view.
-            OSError: when the object store does not answer.
+            Unanswered: when the object store does not answer.
         """
         plan = self.plan
         if hasattr(plan, "offline"):
@@ -71,7 +71,11 @@ class Version:
             return Path(plan.offline(cache))
         views = sorted({read.name.partition(":")[0] for read in self.reads})
         if isinstance(features, ObjectStorage):
-            return fetched_repository(features, self.objects(), views, cache / "environment")
+            try:
+                return fetched_repository(features, self.objects(), views, cache / "environment")
+            except OSError as error:
+                # The store's fault, and no try of the version.
+                raise Unanswered(0, str(error)) from None
         if all((features / "data" / f"{view}.parquet").exists() for view in views):
             return features
         raise FeatureError(

@@ -87,8 +87,8 @@ class Waiting:
             hours = set(self._source.hours(_PREDICTIONS))
             read = {segment: count for segment, count in read.items() if segment[1] in hours}
             self._save(replace(self._memory, records=records, read=read))
-        if self._source.missed:
-            raise ShipwayError(self._source.missed)
+        if self._tail.missed:
+            raise ShipwayError(self._tail.missed)
 
     def due(self, now_seconds: float, delay_seconds: float, most: int) -> pa.Table:
         """Returns at most `most` of those whose event is at least `delay_seconds` old, the oldest first."""

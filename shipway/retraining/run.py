@@ -18,10 +18,10 @@ from shipway.contract.retraining import ReleaseRule
 from shipway.contract.route import RolloutState
 from shipway.delivery.reach import reach
 from shipway.logs.places import log_of
+from shipway.logs.reading import newest_hour
 from shipway.retraining.applying import Applied, Release, apply
 from shipway.retraining.limits import Limits
 from shipway.retraining.outcome import RUN_FORMAT, Outcome, Status, one_line, outcome_path, save_outcome
-from shipway.retraining.traffic import newest_hour
 from shipway.retraining.trainer import Order, Result, order_training
 
 __all__ = ["Retraining", "lock_of", "retrain", "service_of"]

@@ -114,10 +114,15 @@ def with_verdicts(rule: RetrainingSpec, memory: Memory, verdicts: Sequence[Verdi
     Verdicts that come while a run is under way or cooling down are answered by one run after it, not by one each.
     """
     known = datetime.fromisoformat(memory.last_as_of) if memory.last_as_of else None
+    newest = datetime.fromisoformat(memory.pending_until) if memory.pending else None
     for verdict in verdicts:
         asked = rule.on_accuracy if verdict.accuracy else rule.on_drift
-        if asked and verdict.alarming and (known is None or verdict.until > known):
-            memory = memory.model_copy(update={"pending": verdict.reason, "pending_until": verdict.until.isoformat()})
+        # Labels come late: what they say of an older window comes after what drift says of a newer one.
+        if not asked or not verdict.alarming or (newest is not None and verdict.until < newest):
+            continue
+        if known is None or verdict.until > known:
+            newest = verdict.until
+            memory = memory.model_copy(update={"pending": verdict.reason, "pending_until": newest.isoformat()})
     return memory
 
 

@@ -20,7 +20,7 @@ from shipway.logs.reading import batches, records
 from shipway.logs.schemas import HOUR_FORMAT
 from shipway.logs.sources import Source
 
-__all__ = ["Labelled", "labelled_traffic", "newest_hour"]
+__all__ = ["Labelled", "labelled_traffic"]
 
 _PREDICTION_COLUMNS = ("prediction_id", "event_time", "unit_id", "fields", "features")
 _LABEL_COLUMNS = ("prediction_id", "label")
@@ -44,15 +44,6 @@ class Labelled:
     first: datetime | None
     last: datetime | None
     left_out: int
-
-
-def newest_hour(source: Source) -> datetime | None:
-    """Returns the beginning of the newest hour in which something was predicted: all before it is in the log.
-
-    None where nothing was. Only names of folders are read.
-    """
-    source.refresh()
-    return max((_time(hour) for hour in source.hours("predictions")), default=None)
 
 
 def labelled_traffic(

@@ -4,10 +4,11 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from itertools import accumulate
+from statistics import median
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from shipway.serving.requests import MAX_ROWS
 
-__all__ = ["BatchedCalls", "Deadlines", "ModelCalls", "SingleCalls"]
+__all__ = ["BatchedCalls", "Deadlines", "ModelCalls", "SingleCalls", "usual_seconds"]
 
 Rows = Sequence[Mapping[str, Any]]
 Predict = Callable[[Rows], object]
@@ -29,6 +30,13 @@ _LINGER_SECONDS = 0.001
 # A call that computes for less than this share of its time waits for something. It is far below what a call gets on a
 # busy machine or below a pod's limit: to compute that again would only add to the load.
 _IDLE_RATIO = 0.05
+# A call that has computed so many times what so many rows usually take has a row that does not belong with the others.
+# By the processor's time, which a busy machine does not lengthen.
+_RUNAWAY_TIMES = 10
+# What is usual follows from so many calls at most, and is not known before so many.
+_MOST_CALLS, _LEAST_CALLS = 32, 8
+# Of all that is computed, the part that may be computed twice because of such rows.
+_TWICE_RATIO = 0.1
 
 
 def _nobody() -> None:
@@ -49,9 +57,18 @@ class _Request:
 
 
 class _Effort:
-    """How much of a call's time is computing, by the clock of the thread in which it runs: a block of that thread."""
+    """How much of a call's time is computing, by the clock of the thread in which it runs: a block of that thread.
 
-    def __init__(self) -> None:
+    Args:
+        rows: of the call.
+    """
+
+    def __init__(self, rows: int = 1) -> None:
+        self.rows = rows
+        # Of a call that has ended.
+        self.computed_seconds = 0.0
+        # What looks at the call while it runs.
+        self.timer: asyncio.TimerHandle | None = None
         self._began: tuple[int, float, float] | None = None
 
     def __enter__(self) -> None:
@@ -59,15 +76,26 @@ class _Effort:
 
     def __exit__(self, *error: object) -> None:
         # Of a thread that is gone nobody may ask the clock.
-        self._began = None
+        began, self._began = self._began, None
+        if began:
+            self.computed_seconds = time.thread_time() - began[2]
 
     def is_idle(self) -> bool:
         """Returns whether a call that runs has only waited so far; not so before and after it runs."""
+        wall_seconds, computed_seconds = self._so_far()
+        return computed_seconds < _IDLE_RATIO * wall_seconds
+
+    def is_beyond(self, seconds: float) -> bool:
+        """Returns whether a call that runs has computed for longer; not so before and after it runs."""
+        return self._so_far()[1] > seconds
+
+    def _so_far(self) -> tuple[float, float]:
+        """Returns for how long it runs and how much of that it computes, nothing before and after."""
         if self._began is None:
-            return False
+            return 0.0, 0.0
         thread, wall_seconds, cpu_seconds = self._began
         computed_seconds = time.clock_gettime(time.pthread_getcpuclockid(thread)) - cpu_seconds
-        return computed_seconds < _IDLE_RATIO * (time.monotonic() - wall_seconds)
+        return time.monotonic() - wall_seconds, computed_seconds
 
 
 class ModelCalls(Protocol):
@@ -160,13 +188,15 @@ class BatchedCalls:
 
     A request shares only success: when the joint call raises or answers anything but a finite number a row, each of
     its requests is called alone, and so is each of one that hangs, beside it: one caller's row is never another's
-    error. A call that is long because it computes is let be, and with it those that share it.
+    error. A call that is long because it computes is let be, and with it those that share it, unless it has computed
+    far beyond what so many rows usually take: then one of them is to blame, and the others are called alone too. Which
+    one is not known, so that one is computed twice: of one call at a time, and of a tenth of all that is computed.
 
     Args:
         predict: the model.
         threads: so many requests at once; a second call begins only when the first is slow.
         max_rows: of one call.
-        hangs_seconds: a joint call that takes longer, and does not compute, hangs.
+        hangs_seconds: a joint call that takes longer is looked at, now and again: one that does not compute hangs.
     """
 
     def __init__(self, predict: Predict, threads: int, max_rows: int = MAX_ROWS, *, hangs_seconds: float) -> None:
@@ -175,6 +205,10 @@ class BatchedCalls:
         self._threads = ThreadPoolExecutor(2 * threads, thread_name_prefix="model")
         self._waiting: list[_Request] = []
         self._running, self._expected = 0, 1
+        # Rows and computing seconds of the newest calls.
+        self._calls = deque[tuple[int, float]](maxlen=_MOST_CALLS)
+        # Requests that are called a second time although the first computes, and what of that is not made up for yet.
+        self._again, self._owed_seconds = 0, 0.0
 
     def submit(self, rows: Rows, ended: Ended = _nobody) -> "asyncio.Future[Any]":
         """Returns what will be the model's answer for `rows`."""
@@ -209,19 +243,44 @@ class BatchedCalls:
         self._running += 1
         self._expected = taken
         loop = asyncio.get_running_loop()
-        effort = _Effort()
+        effort = _Effort(count)
         work = self._threads.submit(self._call, [one.rows for one in batch], effort)
-        parting = loop.call_later(self._hangs_seconds, self._part, loop, batch, effort) if taken > 1 else None
-        work.add_done_callback(partial(_on, loop, self._end, batch, parting))
+        if taken > 1:
+            effort.timer = loop.call_later(self._hangs_seconds, self._part, loop, batch, effort)
+        work.add_done_callback(partial(_on, loop, self._end, batch, effort))
         if self._waiting:
             loop.call_later(_PATIENCE_SECONDS, self._begin, self._waiting[0].future)
 
     def _part(self, loop: asyncio.AbstractEventLoop, batch: list[_Request], effort: _Effort) -> None:
-        """Calls each request of a joint call that hangs alone; whichever call of it ends first has its answer."""
-        late = [one for one in batch if not one.future.done()] if effort.is_idle() else []
-        for one in late:
-            alone = self._threads.submit(self._call, [one.rows], _Effort())
-            alone.add_done_callback(partial(_on, loop, _settle, [one]))
+        """Calls each request of a call that hangs or runs away alone; whichever call ends first has its answer."""
+        late = [one for one in batch if not one.future.done()]
+        if effort.is_idle():
+            for one in late:
+                alone = self._threads.submit(self._call, [one.rows], _Effort())
+                alone.add_done_callback(partial(_on, loop, _settle, [one]))
+        elif self._runs_away(effort):
+            self._again += len(late)
+            for one in late:
+                again = _Effort(len(one.rows))
+                alone = self._threads.submit(self._alone, one, again)
+                alone.add_done_callback(partial(_on, loop, self._end_alone, one, again))
+        elif late:
+            effort.timer = loop.call_later(self._hangs_seconds, self._part, loop, batch, effort)
+
+    def _runs_away(self, effort: _Effort) -> bool:
+        """Returns whether a call has computed far too long, and its requests may be computed again beside it."""
+        if self._again or self._owed_seconds or len(self._calls) < _LEAST_CALLS:
+            return False
+        return effort.is_beyond(_RUNAWAY_TIMES * usual_seconds(self._calls, effort.rows))
+
+    def _alone(self, one: _Request, effort: _Effort) -> list[object]:
+        # Its joint call may have ended while this one waited for a thread.
+        return [None] if one.future.done() else self._call([one.rows], effort)
+
+    def _end_alone(self, one: _Request, effort: _Effort, done: "Future[list[object]]") -> None:
+        self._again -= 1
+        self._owed_seconds += effort.computed_seconds
+        _settle([one], done)
 
     def _call(self, batch: list[Rows], effort: _Effort) -> list[object]:
         with effort:
@@ -237,18 +296,33 @@ class BatchedCalls:
         ends = list(accumulate(len(one) for one in batch))
         return [values[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
-    def _end(self, told: Sequence[_Request], parting: asyncio.TimerHandle | None, done: "Future[list[object]]") -> None:
+    def _end(self, told: Sequence[_Request], effort: _Effort, done: "Future[list[object]]") -> None:
         self._running -= 1
         # A timer keeps the rows until its time has come.
-        if parting:
-            parting.cancel()
+        if effort.timer:
+            effort.timer.cancel()
         _settle(told, done)
         if done.cancelled():
             return
+        self._calls.append((effort.rows, effort.computed_seconds))
+        if self._owed_seconds:
+            self._owed_seconds = max(0.0, self._owed_seconds - _TWICE_RATIO * effort.computed_seconds)
         if len(self._waiting) >= self._expected:
             self._begin()
         elif self._waiting:
             asyncio.get_running_loop().call_later(_LINGER_SECONDS, self._begin, self._waiting[0].future)
+
+
+def usual_seconds(calls: Iterable[tuple[int, float]], rows: int) -> float:
+    """Returns what a call of so many rows takes at most, by the median of what `calls` (rows, seconds) say.
+
+    A call takes some time of its own and some for each row: one of fewer rows takes no longer, and one of more rows no
+    longer for each of them.
+
+    >>> usual_seconds([(1, 0.25), (2, 0.25), (4, 90.0)], 4)
+    1.0
+    """
+    return median(seconds * max(1.0, rows / of) for of, seconds in calls)
 
 
 class _Raised:

@@ -1,7 +1,8 @@
 """Rounds over the logs of a project: what they write, show and say."""
 
+import os
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from shipway.drift.measures import Measures, Reading, Score, State
 from shipway.drift.places import LocalKeeper, LocalPlace, Models
 from shipway.drift.rounds import Rounds, event_clock
 from tests.shipway.drift.test_detector import CALIBRATION, spec_of
-from tests.shipway.drift.toy import NAME, START, Toy
+from tests.shipway.drift.toy import NAME, START, Toy, record
 
 DAY = timedelta(days=1)
 
@@ -82,6 +83,48 @@ def test_a_window_closes_once_its_last_rows_are_surely_written(toy: Toy, make: M
     clock.seconds += 1
     rounds.round()
     assert verdicts(toy) == ["06"] * 3
+
+
+def present(toy: Toy, before: timedelta, name: str) -> None:
+    """Writes one record as a slot writes it for a request without a time of its own, so long ago."""
+    at = datetime.now(UTC) - before
+    path = toy.write("predictions", at, [record(name, at, 0.0, "blue", 5.0, 0.5, toy.version)], name)
+    os.utime(path, (at.timestamp(), at.timestamp()))
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_request_of_the_present_makes_no_replay_late(toy: Toy, make: Make, restarted: bool) -> None:
+    """Neither before the past is replayed, also where days of the present were judged, nor in the midst of it."""
+    toy.go_live()
+    clock = Clock(START)
+    rounds = make(clock, settle_seconds=5.0)
+
+    def looked(seconds: float) -> Rounds:
+        clock.seconds += seconds
+        again = rounds
+        if restarted:
+            rounds.close()
+            again = make(clock, settle_seconds=5.0)
+            again.round()
+            clock.seconds += 6
+        again.round()
+        return again
+
+    for days in (4, 1):
+        present(toy, days * DAY, f"curl{days}")
+        rounds = looked(60)
+        rounds = looked(60)
+    judged = verdicts(toy)
+    assert judged
+    toy.day(0)
+    present(toy, 0 * DAY, "curl")
+    rounds = looked(60)
+    toy.day(1)
+    rounds = looked(60)
+    toy.day(2)
+    rounds = looked(60)
+    rounds = looked(60)
+    assert verdicts(toy) == [*judged, *["06"] * 3, *["07"] * 3]
 
 
 def test_verdicts_are_shown_as_they_were_given(toy: Toy, make: Make) -> None:
@@ -185,6 +228,20 @@ def test_another_process_says_the_same(toy: Toy, make: Make) -> None:
     assert (again.scores, again.states) == (reading.scores, reading.states)
     assert again.counted == {(NAME, "predictions"): 0, (NAME, "labels"): 0}
     assert verdicts(toy) == ["06"] * 3 + ["07"] * 3
+
+
+def test_verdicts_go_on_after_lost_counts(toy: Toy, make: Make) -> None:
+    """Their numbers follow those that are there: else the next ones would pass for written already."""
+    clock = Clock(START)
+    for number in range(3):
+        toy.day(number)
+    first = make(clock, settle_seconds=0.0)
+    first.round()
+    first.close()
+    LocalKeeper(toy.layout.drift).counts(NAME).unlink()
+    toy.day(3)
+    make(clock, settle_seconds=0.0).round()
+    assert verdicts(toy) == [day for days in (("06", "07"), ("06", "07", "08")) for day in days for _ in range(3)]
 
 
 def test_one_models_trouble_stops_the_heartbeat_and_not_the_others(toy: Toy, make: Make) -> None:

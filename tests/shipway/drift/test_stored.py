@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from shipway.contract.drift import DriftStatus, WindowName
+from shipway.contract.errors import ShipwayError
 from shipway.contract.workers import described_bundle
 from shipway.drift.process import stored
 from shipway.drift.report import Asked, examine
 from shipway.drift.stored import StoredReferences
 from shipway.drift.watches import Watches
 from shipway.logs.sources import Unreachable
-from shipway.objects.storage import ObjectStorage
+from shipway.objects.storage import Entry, ObjectStorage
 from tests.shipway.drift.clustered import COUNTS, SETTINGS, VERDICTS, Clustered
 from tests.shipway.drift.test_detector import CALIBRATION, spec_of
 from tests.shipway.drift.toy import NAME, START, Toy
@@ -121,6 +122,50 @@ def test_a_silent_store_stops_the_heartbeat_and_costs_nothing(clustered: Cluster
     reading = rounds.round()
     assert reading.worked_seconds == clustered.seconds
     assert reading.counted == {(NAME, "predictions"): 4 * 480 + 60, (NAME, "labels"): 4 * 480 + 60}
+
+
+@pytest.mark.parametrize("what", ["list", "segment"])
+def test_what_cannot_be_looked_at_closes_no_window(
+    clustered: Clustered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Though the rest of the store answers: a day whose rows were not read is neither silent nor judged on a part."""
+    rounds = clustered.rounds(tmp_path / "pod")
+    worked = rounds.round().worked_seconds
+    clustered.toy.day(4, shift=0.7)
+    clustered.ship()
+    clustered.seconds += DAY_SECONDS
+    entries = ObjectStorage.entries
+
+    def refused(self: ObjectStorage, below: str = "", after: str = "") -> list[Entry]:
+        if below == "predictions/":
+            raise OSError(0, "the object store answered SlowDown", below)
+        return entries(self, below, after)
+
+    with monkeypatch.context() as patch:
+        if what == "list":
+            patch.setattr(ObjectStorage, "entries", refused)
+        else:
+            clustered.store.refused.add(f"logs/{NAME}/predictions/2013-05-10T20/a.parquet")
+        assert rounds.round().worked_seconds == worked
+        asked = Asked(WindowName.DAY)
+        place, keeper = stored(SETTINGS, tmp_path / "none", clustered.said.append, lambda: clustered.seconds)
+        wall = datetime.fromtimestamp(clustered.seconds, UTC)
+        with pytest.raises(ShipwayError, match="SlowDown"):
+            examine(place, keeper, SETTINGS.tier, spec_of(clustered.toy), asked, wall, CALIBRATION)
+    clustered.store.refused.clear()
+    assert clustered.verdicts()[-1] == "09 drifted"
+    assert rounds.round().worked_seconds == clustered.seconds
+    assert clustered.verdicts()[-1] == "10 drifted"
+    rounds.close()
+
+
+def test_a_store_that_does_not_list_its_models_has_not_been_looked_at(clustered: Clustered, tmp_path: Path) -> None:
+    """Of a pod that begins: that it knows no model is not that there is none."""
+    clustered.store.answers = False
+    rounds = clustered.rounds(tmp_path / "pod")
+    assert rounds.round().worked_seconds is None
+    clustered.store.answers = True
+    assert rounds.round().worked_seconds == clustered.seconds
 
 
 def test_a_reference_that_cannot_be_read_now_is_waited_for(clustered: Clustered, tmp_path: Path) -> None:

@@ -3,17 +3,21 @@
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from shipway.contract.metrics import HEARTBEAT_TIMESTAMP_SECONDS, LABELLED_TOTAL
 from shipway.labels.__main__ import main
-from shipway.labels.join import Counts, Series
+from shipway.labels.join import Counts, Join, Series
 from shipway.labels.measures import Measures, Reading
 from shipway.labels.process import rounds_of
 from shipway.labels.rounds import Rounds
-from tests.shipway.labels.logs import Logs, new_id
+from shipway.logs.schemas import HOUR_FORMAT
+from tests.shipway.labels.logs import MODEL, Logs, new_id
+
+LATE = MODEL["labels"] | {"delay_seconds": 10 * 86_400}
 
 
 def rounds(logs: Logs, said: list[str] | None = None, now: Callable[[], float] = lambda: 5.0) -> Rounds:
@@ -50,6 +54,58 @@ def test_a_restart_counts_the_same(logs: Logs) -> None:
         reading = running.round()
     assert sum(counts.right + counts.wrong for counts in reading.counts.values()) == 105
     assert replace(rounds(logs).round(), worked_seconds=reading.worked_seconds) == reading
+
+
+@pytest.mark.parametrize("changed", ["segments", "labels", "gone"])
+def test_what_is_read_again_is_counted_once(logs: Logs, monkeypatch: pytest.MonkeyPatch, changed: str) -> None:
+    """Other segments, a longer delay, a model that comes back: the join has forgotten the ids, and counts none anew."""
+    monkeypatch.setattr("shipway.labels.rounds.Join", lambda: Join(4))
+    running, ids = rounds(logs), [new_id() for _ in range(40)]
+    for start in range(0, 40, 4):
+        logs.predict([(one, 0.9, "v", 3) for one in ids[start : start + 4]], name=f"p{start}", fields='{"o": "JFK"}')
+        logs.label([(one, 1.0) for one in ids[start : start + 4]], name=f"l{start}")
+        running.round()
+    counted = {Series("toy-labels", "v", 3): Counts(right=40)}
+    assert running.round().counts == counted
+    if changed == "gone":
+        (logs.service / "model.yaml").unlink()
+        running.round()
+    logs.describe(**{"segments": {"segments": ["o"]}, "labels": {"labels": LATE}}.get(changed, {}))
+    assert (running.round().counts, running.round().counts) == (counted, counted)
+    logs.predict([(one, 0.9, "v", 3) for one in (*ids[36:], "more")], name="p36")
+    logs.label([(one, 1.0) for one in (*ids[36:], "more")], name="l36")
+    assert running.round().counts == {Series("toy-labels", "v", 3): Counts(right=41)}
+
+
+def test_a_longer_delay_brings_the_days_back_that_it_needs(logs: Logs) -> None:
+    """Days that nobody waited for are read again when labels are said to take longer."""
+    running = rounds(logs, now=itertools.count(0.0, 100.0).__next__)
+    logs.predict([("old", 0.9, "v", 0)])
+    logs.predict([("new", 0.9, "w", 0)], name="b", event_time=datetime(2013, 5, 13, tzinfo=UTC))
+    assert list(running.round().assessed["toy-labels"].coverage) == []
+    logs.describe(labels=LATE)
+    assert list(running.round().assessed["toy-labels"].coverage) == ["v"]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_request_of_the_present_makes_no_replay_late(logs: Logs, first: bool) -> None:
+    """Quality is measured on what is replayed, whatever the log has of the present, before it or in the midst of it."""
+    running, ids = rounds(logs, now=itertools.count(0.0, 100.0).__next__), [new_id() for _ in range(600)]
+    now = datetime.now(UTC)
+    present = logs.folder / "predictions" / now.strftime(HOUR_FORMAT) / "a.parquet"
+    present.parent.mkdir(parents=True)
+    if first:
+        logs.predict([("curl", 0.9, "v", 0)], event_time=now).rename(present)
+        logs.label([(one, 1.0) for one in ids[:300]], name="early")
+        assert running.round().assessed["toy-labels"].newest_seconds == now.timestamp()
+    for part in (ids[:300], ids[300:]):
+        logs.predict([(one, 0.9, "v", 0) for one in part], name=part[0])
+        logs.label([(one, 1.0) for one in part], name=part[0])
+        running.round()
+        logs.predict([("curl", 0.9, "v", 0)], event_time=now).rename(present)
+    for found in (running.round(), rounds(logs).round()):
+        (week,) = {one.labelled for one in found.assessed["toy-labels"].quality if one.window.name == "week"}
+        assert week == 600
 
 
 def test_a_model_without_a_service_waits_for_one(logs: Logs) -> None:

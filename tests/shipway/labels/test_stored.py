@@ -13,7 +13,7 @@ from shipway.labels.__main__ import main
 from shipway.labels.join import Counts, Series
 from shipway.labels.process import stored_rounds
 from shipway.labels.rounds import Rounds
-from tests.shipway.labels.logs import MODEL, Logs, new_id
+from tests.shipway.labels.logs import HOUR, MODEL, Logs, new_id
 from tests.standins.object_store import ObjectStore
 
 SETTINGS = WorkerSettings(
@@ -135,6 +135,22 @@ def test_a_silent_store_stops_the_heartbeat(store: ObjectStore, logs: Logs, tmp_
         beats.append(running.round().worked_seconds)
         clock[0] += 15
     assert beats == [NOW, NOW, NOW + 30]
+
+
+@pytest.mark.parametrize("what", ["segment", "verdicts", "description"])
+def test_what_cannot_be_read_now_stops_the_heartbeat(store: ObjectStore, logs: Logs, tmp_path: Path, what: str) -> None:
+    """Though the store lists the logs: labels that are not counted are not labels that have not come."""
+    logs.predict([("p", 0.9, "v", 3)])
+    uploaded(store, logs)
+    store.objects[VERDICTS] = b""
+    described = "logs/toy-labels/described.json"
+    refused = {"segment": f"logs/toy-labels/predictions/{HOUR}/a.parquet", "verdicts": VERDICTS}.get(what, described)
+    store.refused.add(refused)
+    running = rounds(tmp_path / "out", said := [])
+    assert running.round().worked_seconds is None
+    assert "SlowDown" in said[0]
+    store.refused.clear()
+    assert running.round().worked_seconds == NOW
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import math
 import os
 import time
 from collections.abc import Hashable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pytest
 
 from shipway.labels import records
 from shipway.labels.join import Label, Prediction
-from shipway.logs.schemas import Kind
+from shipway.logs.schemas import HOUR_FORMAT, Kind
 from shipway.logs.sources import LocalSource
 from shipway.logs.tail import Tail
 from shipway.serving.predictions import LABEL_SCHEMA
@@ -162,3 +163,16 @@ def test_another_process_goes_on_where_one_stopped(logs: Logs) -> None:
     logs.predict(rows)
     (more,) = Tail(LocalSource(logs.folder), columns, known).poll()
     assert (more.table.column("prediction_id").to_pylist(), more.records) == (["p3", "p4"], 5)
+
+
+@pytest.mark.parametrize(("days", "replayed"), [(0, False), (6, False), (8, True)])
+def test_a_piece_says_whether_it_was_replayed(logs: Logs, days: int, replayed: bool) -> None:
+    """Its segment was written more than a week after its hour; a store's is never, and a foreign folder has no hour."""
+    path = logs.predict([("p", 0.5, "v", 1)])
+    written = datetime.strptime(HOUR, HOUR_FORMAT).replace(tzinfo=UTC).timestamp() + days * 86_400 + 1
+    os.utime(path, (written, written))
+    foreign = logs.folder / "predictions" / "notes"
+    foreign.mkdir()
+    (foreign / path.name).write_bytes(path.read_bytes())
+    pieces = Tail(LocalSource(logs.folder), {"predictions": ("prediction_id",)}).poll()
+    assert [(one.hour, one.replayed) for one in pieces] == [(HOUR, replayed), ("notes", False)]

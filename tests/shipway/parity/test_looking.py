@@ -14,6 +14,7 @@ from prometheus_client import generate_latest
 
 from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
+from shipway.contract.lots import lot
 from shipway.contract.metrics import (
     HEARTBEAT_TIMESTAMP_SECONDS,
     PARITY_COMPARED_TOTAL,
@@ -30,7 +31,7 @@ from shipway.parity.measures import Measures
 from shipway.parity.process import Rounds
 from shipway.parity.report import FeatureParity, Report, Worst
 from shipway.parity.running import Question
-from shipway.parity.sampling import chosen, lot, sample, stretch
+from shipway.parity.sampling import chosen, sample, stretch
 from shipway.parity.stacks import LocalStack
 from shipway.parity.waiting import MOST_WAITING
 from tests.shipway.labels.logs import MODEL, new_id

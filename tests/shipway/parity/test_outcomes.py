@@ -61,7 +61,8 @@ def test_a_value_was_right_until_it_was_replaced() -> None:
     at = np.array([250.0])
 
     def right(value: float, seconds: float, lag_seconds: float) -> bool:
-        return bool(was_right(Side(np.array([value]), np.array([seconds])), history, at, lag_seconds)[0])
+        spec = ParitySpec(publication_lag_seconds=lag_seconds)
+        return bool(was_right(Side(np.array([value]), np.array([seconds])), history, at, spec)[0])
 
     assert right(2.0, 100.0, 60)
     assert not right(2.0, 100.0, 40)
@@ -71,6 +72,23 @@ def test_a_value_was_right_until_it_was_replaced() -> None:
     assert not right(9.0, 100.0, 60)
     assert not right(NAN, NAN, 60)
     assert right(NAN, NAN, 300)
+    # An online store of single precision gives back a neighbour of what it was given.
+    assert right(2.0 * (1 + 1e-7), 100.0, 60)
+    assert not right(2.0 * (1 + 1e-5), 100.0, 60)
+
+
+def test_nothing_was_right_while_nothing_was_known() -> None:
+    """Of a key whose newest value was null until a moment ago, as an hour without a measurement leaves it."""
+    history = History(np.array([0, 3]), np.array([0.0, 100.0, 200.0]), np.array([1.0, NAN, 3.0]))
+
+    def right(at: float, lag_seconds: float) -> bool:
+        nothing = Side(np.array([NAN]), np.array([NAN]))
+        return bool(was_right(nothing, history, np.array([at]), ParitySpec(publication_lag_seconds=lag_seconds))[0])
+
+    assert right(250.0, 60)
+    assert not right(250.0, 40)
+    assert not right(90.0, 60)
+    assert right(30.0, 60)
 
 
 def test_a_value_is_mistimed_where_its_time_has_another_value() -> None:

@@ -61,6 +61,17 @@ def test_what_the_newest_version_knew_asks_for_nothing() -> None:
     assert with_verdicts(RULE, memory, [verdict(0.5)]).pending == "day 0.5"
 
 
+def test_a_verdict_about_an_older_window_does_not_answer_for_a_newer_one() -> None:
+    """Labels come late, so theirs is read after that of drift; a run that knew of the older one left the newer."""
+    for order in ([verdict(2), verdict(1, accuracy=True)], [verdict(1, accuracy=True), verdict(2)]):
+        memory = Memory()
+        for one in order:
+            memory = with_verdicts(RULE, memory, [one])
+        assert memory.pending == "day 2"
+        known = took(RULE, memory, outcome(Status.RELEASED, as_of=DAY + timedelta(days=1.5)), 0)
+        assert wanted(RULE, known, 1000) == "day 2"
+
+
 def test_only_what_alarms_and_was_asked_for_starts_a_run() -> None:
     """A stable window starts none, nor does drift where only accuracy shall, and the other way round."""
     assert with_verdicts(RULE, Memory(), [verdict(alarming=False)]).pending == ""

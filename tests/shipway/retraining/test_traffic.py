@@ -20,9 +20,10 @@ from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
 from shipway.contract.schema import FieldKind, FieldSpec, Schema
 from shipway.logs.places import log_of
+from shipway.logs.reading import newest_hour
 from shipway.logs.schemas import HOUR_FORMAT, LABEL_SCHEMA, PREDICTION_SCHEMA
 from shipway.logs.sources import LocalSource
-from shipway.retraining.traffic import Labelled, labelled_traffic, newest_hour
+from shipway.retraining.traffic import Labelled, labelled_traffic
 from tests.shipway.labels.logs import MODEL
 from tests.standins.object_store import ObjectStore
 
@@ -136,6 +137,16 @@ def test_the_newest_hour_is_known_by_its_folder(log: Log) -> None:
     """All before its beginning is in the log; without a log nothing is known."""
     assert newest_hour(log.source) is None
     log.predict("a", 5.5)
+    assert newest_hour(log.source) == START + timedelta(hours=5)
+
+
+def test_a_request_of_the_present_is_not_the_newest_of_what_is_replayed(log: Log) -> None:
+    """One without a time of its own would make all that is replayed a matter of long ago."""
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    log.predict("curl", (now - START) / timedelta(hours=1))
+    assert newest_hour(log.source) == now
+    log.predict("a", 5.5)
+    log.predict("b", 4.5)
     assert newest_hour(log.source) == START + timedelta(hours=5)
 
 

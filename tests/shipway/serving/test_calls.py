@@ -206,6 +206,73 @@ def test_a_call_that_computes_for_long_is_let_be() -> None:
     assert asked == [3]
 
 
+def _computes(asked: list[int]) -> Callable[[Rows], object]:
+    """Returns a model that computes for so many seconds a row as the row says."""
+
+    def predict(given: Rows) -> object:
+        asked.append(len(given))
+        ends = time.thread_time() + sum(row["n"] for row in given)
+        while time.thread_time() < ends:
+            pass
+        return np.array([row["n"] for row in given], dtype=float)
+
+    return predict
+
+
+async def _known(calls: BatchedCalls, seconds: float) -> None:
+    """Lets the model answer as often as what is usual needs."""
+    for _ in range(8):
+        await calls.submit(rows(seconds))
+
+
+def test_a_row_that_computes_without_end_keeps_nobody_else_waiting() -> None:
+    """Far beyond what its rows usually take a call has one to blame: the others are called alone, beside it."""
+
+    async def run() -> None:
+        calls = BatchedCalls(_computes(asked := []), 4, hangs_seconds=0.05)
+        await _known(calls, 0.001)
+        async with asyncio.timeout(20):
+            long, *others = [calls.submit(rows(seconds)) for seconds in (1.0, 0.001, 0.002)]
+            assert [list(one) for one in await asyncio.gather(*others)] == [[0.001], [0.002]]
+            assert not long.done()
+            assert list(await long) == [1.0]
+        assert asked == [*[1] * 8, 3, *[1] * 3]
+        calls.close()
+
+    asyncio.run(run())
+
+
+def test_what_is_usual_is_not_computed_twice() -> None:
+    """As many rows as that take so long, however busy the machine."""
+
+    async def run() -> None:
+        calls = BatchedCalls(_computes(asked := []), 4, hangs_seconds=0.1)
+        await _known(calls, 0.05)
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(calls.submit(rows(seconds)) for seconds in (0.05, 0.05, 0.3)))
+        assert asked == [*[1] * 8, 3]
+        calls.close()
+
+    asyncio.run(run())
+
+
+def test_a_tenth_at_most_is_computed_twice() -> None:
+    """Where long rows are many, and so part of the load, most calls that have one are let be."""
+
+    async def run() -> None:
+        calls = BatchedCalls(_computes(asked := []), 4, hangs_seconds=0.1)
+        await _known(calls, 0.001)
+        async with asyncio.timeout(20):
+            for _ in range(4):
+                await asyncio.gather(*(calls.submit(rows(seconds)) for seconds in (0.001, 0.3)))
+                while calls._again or calls._running:
+                    await asyncio.sleep(0.001)
+        assert asked == [*[1] * 8, 2, *[1] * 2, *[2] * 3]
+        calls.close()
+
+    asyncio.run(run())
+
+
 class Kept(list[Any]):
     """Rows of which can be said whether somebody still holds them."""
 
