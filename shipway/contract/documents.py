@@ -62,11 +62,11 @@ def parse(kind: type[T], data: object, path: Path | str) -> T:
         # A misspelt key is also a missing one; the one that was written says where to look.
         first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         key = ".".join(str(part) for part in first["loc"])
-        got = "nothing" if first["type"] == "missing" else first["input"]
+        got: object = "nothing" if first["type"] == "missing" else first["input"]
         unknown = first["type"] == "extra_forbidden" and names_secret(key.rpartition(".")[2])
         if unknown or isinstance(first.get("ctx", {}).get("error"), Secret):
             got = HIDDEN
-        elif first["type"] == "value_error" and isinstance(got, dict) and got:
+        elif first["type"] == "value_error" and isinstance(got, dict):
             # A rule about several keys, which names them; the whole section would hide what it says.
             got = TOGETHER
         raise SpecError(path, key, got, _expected(first, kind)) from None

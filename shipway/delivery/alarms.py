@@ -107,10 +107,13 @@ def _wrong(entry: ServedModel, problems: Mapping[str, str]) -> dict[AlertName, s
     state, progress, found = entry.state, entry.state.progress, dict[AlertName, str]()
     if state.phase in _GAVE_UP:
         ended = "was rolled back" if state.phase is Phase.ROLLED_BACK else "never became ready"
-        found[AlertName.ROLLED_BACK] = f"{_last_rejected(state)} {ended}{_reason(entry, str(state.phase))}"
+        # Such as a gateway that has not confirmed it: then callers may meet the version still.
+        beside = f" ({problems[entry.spec.model]})" if entry.spec.model in problems else ""
+        found[AlertName.ROLLED_BACK] = f"{_last_rejected(state)} {ended}{beside}{_reason(entry, str(state.phase))}"
     if progress is None:
         return found
-    if state.phase in _JUDGED and progress.silent_seconds > SILENT_SECONDS:
+    judged = state.phase in _JUDGED or (state.phase is Phase.PAUSED and state.judged_percent > 0)
+    if judged and progress.silent_seconds > SILENT_SECONDS:
         share = f"at {state.judged_percent} % of the traffic"
         said = [problems[subject] for subject in (entry.spec.model, "prometheus", "gateway") if subject in problems]
         missing = (

@@ -9,6 +9,9 @@ from shipway.delivery.decide import Refusal
 
 __all__ = ["Carried", "carried"]
 
+# Such a version stays in its slot, but nothing is under way with it.
+_GIVEN_UP = frozenset({Phase.ROLLED_BACK, Phase.FAILED})
+
 
 @dataclass(frozen=True)
 class Carried:
@@ -54,7 +57,10 @@ def _proved(release: Release, state: RolloutState, digest: str) -> Carried | Ref
         return Refusal(f"{short} is not live there, {short_digest(state.live_digest) or 'nothing'} is")
     if state.phase is Phase.GUARDING:
         return Refusal(f"{short} is not proved there yet: it is still guarded, and could go back; wait for its end")
-    if state.candidate is not None and not digest:
+    if state.phase is Phase.PAUSED and state.candidate is None:
+        said = "its guard is paused, because something was proved against it or it was not ready"
+        return Refusal(f"{short} is not proved there: {said}; wait for what a person makes of it")
+    if state.candidate is not None and state.phase not in _GIVEN_UP and not digest:
         coming = short_digest(state.candidate_digest)
         return Refusal(f"{coming} is on its way there, and {short} is live; wait for its end, or name one")
     if chosen not in (release.blue, release.green):

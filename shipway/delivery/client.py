@@ -3,7 +3,6 @@
 import http.client
 import json
 import time
-from pathlib import Path
 from typing import Any, cast
 
 from shipway.contract.documents import parse
@@ -22,6 +21,8 @@ from shipway.delivery.unix import UnixConnection
 __all__ = ["act", "looks"]
 
 _CONNECT_TIMEOUT_SECONDS = 1.0
+# A look is answered beside the loop, whatever that is at; a command waits for its turn.
+_LOOK_TIMEOUT_SECONDS = 3.0
 _START_SECONDS = 3.0
 _POLL_SECONDS = 0.05
 
@@ -33,7 +34,7 @@ def looks(layout: LocalLayout) -> dict[str, Look] | None:
         Retryable: when it holds its socket but does not answer.
     """
     try:
-        status, answer = _exchange(layout.delivery_socket, "GET", None)
+        status, answer = _exchange(layout, "GET", None)
     except (FileNotFoundError, ConnectionRefusedError):
         return None
     if status != http.client.OK:
@@ -53,7 +54,7 @@ def act(layout: LocalLayout, gateway_port: int, admin_port: int, command: Comman
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            return _ask(layout.delivery_socket, command)
+            return _ask(layout, command)
         except (FileNotFoundError, ConnectionRefusedError):
             pass
         try:
@@ -70,8 +71,8 @@ def act(layout: LocalLayout, gateway_port: int, admin_port: int, command: Comman
             time.sleep(_POLL_SECONDS)
 
 
-def _ask(path: Path, command: Command) -> dict[str, Any]:
-    status, answer = _exchange(path, "POST", command.model_dump_json())
+def _ask(layout: LocalLayout, command: Command) -> dict[str, Any]:
+    status, answer = _exchange(layout, "POST", command.model_dump_json())
     if status == http.client.OK:
         return answer
     if "after_seconds" in answer:
@@ -79,9 +80,11 @@ def _ask(path: Path, command: Command) -> dict[str, Any]:
     raise Refused(str(answer["error"]))
 
 
-def _exchange(path: Path, method: str, body: str | None) -> tuple[int, dict[str, Any]]:
+def _exchange(layout: LocalLayout, method: str, body: str | None) -> tuple[int, dict[str, Any]]:
     connection = UnixConnection(
-        path, connect_timeout_seconds=_CONNECT_TIMEOUT_SECONDS, timeout_seconds=2 * ANSWER_TIMEOUT_SECONDS + 1
+        layout.delivery_socket,
+        connect_timeout_seconds=_CONNECT_TIMEOUT_SECONDS,
+        timeout_seconds=_LOOK_TIMEOUT_SECONDS if body is None else 2 * ANSWER_TIMEOUT_SECONDS + 1,
     )
     try:
         connection.connect()
@@ -89,7 +92,11 @@ def _exchange(path: Path, method: str, body: str | None) -> tuple[int, dict[str,
         response = connection.getresponse()
         answer = cast(dict[str, Any], json.loads(response.read()))
     except TimeoutError:
-        raise Retryable(f"the delivery process holds {path} but does not answer", 1.0) from None
+        raise Retryable(
+            f"the delivery process holds {layout.delivery_socket} but does not answer; end it (its pid is in "
+            f"{layout.delivery / 'lease'}) and ask again: while it is away the command does its work",
+            1.0,
+        ) from None
     except (http.client.HTTPException, ConnectionResetError, BrokenPipeError, json.JSONDecodeError) as error:
         raise Retryable(f"the delivery process ended before it answered ({error}); ask again", 1.0) from None
     finally:

@@ -4,9 +4,10 @@ Its only memory is the route itself. Whoever holds the lease loads it and goes o
 clean stop; the process and the command line use the same code, on every target.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from shipway.contract.errors import Fatal, Retryable
 from shipway.contract.metrics import Slot
@@ -18,7 +19,7 @@ from shipway.delivery.declared import Declared
 from shipway.delivery.judge import Judged, under_way
 from shipway.delivery.readiness import NOT_ASKED
 from shipway.delivery.rollouts import Rollouts
-from shipway.delivery.served import Change, ServedModel
+from shipway.delivery.served import RETRIED, Change, ServedModel
 from shipway.delivery.target import Records, Rejected, Target
 from shipway.delivery.targets import scraped_often
 
@@ -83,6 +84,8 @@ class Controller:
             return
         declared = self.target.declared()
         self.problems = {**declared.broken, **({"gateway": wrong} if wrong else {})}
+        if declared.unlisted and self.served:
+            self.problems["routes"] = declared.unlisted
         for model in dict.fromkeys([*self.served, *declared.specs]):
             try:
                 self._follow(model, declared)
@@ -133,7 +136,8 @@ class Controller:
 
     def retry(self, model: str, digest: str, actor: str, reason: str) -> Step:
         """Lets a digest that was rolled back try again and returns what was done; raises as `rollback` does."""
-        return self._request(model, actor, reason, lambda spec, state, _: decide.retry(spec, state, digest))
+        named = {RETRIED: digest}
+        return self._request(model, actor, reason, lambda spec, state, _: decide.retry(spec, state, digest), named)
 
     def _request(
         self,
@@ -141,6 +145,7 @@ class Controller:
         actor: str,
         reason: str,
         decision: Callable[[RouteSpec, RolloutState, Readiness], Step | Refusal],
+        named: Mapping[str, str] = MappingProxyType({}),
     ) -> Step:
         self.served = self.target.refresh(self.served)
         declared = self.target.declared()
@@ -161,13 +166,16 @@ class Controller:
                 raise Retryable(outcome.sentence, AGAIN_SECONDS)
             raise Refused(outcome.sentence)
         if outcome.action is not Action.NONE:
-            self._serve(model, ServedModel(current.spec, outcome.state, self._change(outcome, actor, reason)))
+            change = self._change(outcome, actor, reason)
+            change = change.model_copy(update={"digests": {**change.digests, **named}})
+            self._serve(model, ServedModel(current.spec, outcome.state, change))
             self.problems |= self.records.record({model: self.served[model]})
         return outcome
 
     def _follow(self, model: str, declared: Declared) -> None:
         if model not in declared.specs:
-            if model in self.served and model not in declared.broken:
+            # Not to know what is declared is no reason to take anybody's route away.
+            if model in self.served and model not in declared.broken and not declared.unlisted:
                 self._serve(model, None)
             return
         spec, current = declared.specs[model], self.served.get(model)
@@ -201,10 +209,16 @@ class Controller:
             return RolloutState()
 
     def _watch_live(self, model: str) -> None:
-        """Reports a live slot whose digest was changed behind delivery's back; its traffic has nowhere better to go."""
+        """Reports a route that may be served otherwise than it says, also when nothing is judged on it any more.
+
+        The gateway has not confirmed it, or a live slot's digest was changed behind delivery's back; its traffic has
+        nowhere better to go.
+        """
         current = self.served.get(model)
         if current is None or current.state.live is None:
             return
+        if why := self.target.unconfirmed(model):
+            self.problems.setdefault(model, why)
         declared = current.spec.endpoint(current.state.live).digest
         if declared != current.state.live_digest:
             proved, held = short_digest(current.state.live_digest), short_digest(declared) or "nothing"
@@ -249,6 +263,8 @@ class Controller:
         for name, model in models.items():
             unconfirmed = self.target.unconfirmed(name)
             ready = self._confirmed(name, model.state, watched[name])
+            if unconfirmed:
+                self.rollouts.unsettle(name, model)
             judged = self.rollouts.judge(name, model, ready, seen.get(name))
             try:
                 self._carry_out(name, model, judged)

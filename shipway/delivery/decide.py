@@ -66,6 +66,7 @@ class Action(StrEnum):
     FAILED = "failed"
     SETTLED = "settled"
     RETRIED = "retried"
+    HOLDBACK_ENDED = "holdback_ended"
     RULES_CHANGED = "rules_changed"
     EVIDENCE_MISSING = "evidence_missing"
 
@@ -154,8 +155,10 @@ def _first(spec: RouteSpec, state: RolloutState, ready: Readiness) -> Step:
     # A stack built anew starts with the version that was live last, not with its successor: the ledger knows it, and
     # where there is no ledger the release file.
     last = [slot for slot in filled if spec.endpoint(slot).digest == state.live_digest]
+    # One that was rolled back goes first only where nothing else is there to serve.
+    sound = [slot for slot in filled if spec.endpoint(slot).digest not in state.rejected_digests] or filled
     hint = spec.live_hint
-    order = last or ([hint] if hint is not None and hint in filled else filled)
+    order = last or ([hint] if hint is not None and hint in sound else sound)
     for slot in order:
         if not ready.problem(slot):
             digest = spec.endpoint(slot).digest
@@ -212,12 +215,14 @@ def promote(
     paused = state.progress.paused if state.progress else None
     if paused in _HOPELESS and not fix_forward:
         return Refusal(f"{candidate} in {idle} is paused ({paused}); promote it all the same with --fix-forward")
-    return promoted(spec, state, Action.OVERRIDE, "before it was earned")
+    return promoted(spec, state, ready, Action.OVERRIDE, "before it was earned")
 
 
-def promoted(spec: RouteSpec, state: RolloutState, action: Action, why: str) -> Step:
+def promoted(spec: RouteSpec, state: RolloutState, ready: Readiness, action: Action, why: str) -> Step:
     """Returns the step that makes the candidate live and begins its guard; the slot before it stays warm."""
     assert state.live is not None
+    # A version that is down is no control: whoever is held back for it would get no answer.
+    held_back = 0 if ready.problem(state.live) else spec.rollout.holdback_percent
     idle, candidate = state.live.other, short_digest(state.candidate_digest)
     rejected = tuple(one for one in state.rejected_digests if one != state.candidate_digest)
     changes: dict[str, Any] = {
@@ -226,14 +231,13 @@ def promoted(spec: RouteSpec, state: RolloutState, action: Action, why: str) -> 
         "previous_digest": state.live_digest,
         "rejected_digests": rejected,
         "phase": Phase.GUARDING,
-        "weight_percent": spec.rollout.holdback_percent,
+        "weight_percent": held_back,
         "progress": guard.begin_guard(rules_of(spec), state.progress, overridden=action is Action.OVERRIDE),
     }
-    share = 100 - spec.rollout.holdback_percent
     return Step(
         following(state, **(_NO_CANDIDATE | changes)),
         action,
-        f"{candidate} in {idle} takes {share} % of the traffic: {why}",
+        f"{candidate} in {idle} takes {100 - held_back} % of the traffic: {why}",
     )
 
 

@@ -20,10 +20,12 @@ class Declared:
     Args:
         specs: model -> its route.
         broken: model -> what is wrong with its file, in one sentence.
+        unlisted: why it is not known what else is declared, empty when all of it is here.
     """
 
     specs: Mapping[str, RouteSpec]
     broken: Mapping[str, str]
+    unlisted: str = ""
 
 
 class DeclaredRoutes:
@@ -38,7 +40,11 @@ class DeclaredRoutes:
         specs: dict[str, RouteSpec] = {}
         broken: dict[str, str] = {}
         known: dict[str, tuple[_Mark, RouteSpec]] = {}
-        for path in sorted(self._folder.glob("[!.]*.json")):
+        try:
+            paths = sorted(path for path in self._folder.iterdir() if _declares(path))
+        except OSError as error:
+            return Declared({}, {}, f"{self._folder}: cannot be listed ({error.strerror})")
+        for path in paths:
             try:
                 mark = _mark(path)
                 before = self._known.get(path.stem)
@@ -57,6 +63,10 @@ class DeclaredRoutes:
 def read_declared(folder: Path) -> Declared:
     """Returns every declared route in `folder` and every file that is not one."""
     return DeclaredRoutes(folder).read()
+
+
+def _declares(path: Path) -> bool:
+    return path.suffix == ".json" and not path.name.startswith(".")
 
 
 def _mark(path: Path) -> _Mark:

@@ -17,7 +17,7 @@ __all__ = ["Event", "Story", "choose", "frame", "measured", "story", "tell"]
 
 # What the ledger calls each move of the controller.
 _ACTIONS: dict[Move, frozenset[str]] = {
-    Move.ADVANCE: frozenset({Action.STEPPING, Action.ADVANCED}),
+    Move.ADVANCE: frozenset({Action.STEPPING, Action.ADVANCED, Action.HOLDBACK_ENDED}),
     Move.PROMOTE: frozenset({Action.PROMOTED}),
     Move.PAUSE: frozenset({Action.PAUSED}),
     Move.ROLL_BACK: frozenset({Action.ROLLED_BACK}),

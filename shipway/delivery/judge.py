@@ -7,7 +7,7 @@ missing evidence. A candidate without evidence is held, and rolled back at its d
 
 from dataclasses import dataclass
 
-from shipway.contract.evidence import Pause, Progress, Sample, Verdict
+from shipway.contract.evidence import Judgement, Pause, Progress, Sample, Verdict
 from shipway.contract.release import short_digest
 from shipway.contract.rollout import Move
 from shipway.contract.route import Phase, RolloutState, RouteSpec
@@ -17,10 +17,13 @@ from shipway.delivery.evidence import gate, guard, steps
 from shipway.delivery.evidence.gate import NoEvidence
 from shipway.delivery.evidence.steps import Decision
 
-__all__ = ["UNREADY_SECONDS", "Judged", "judge", "under_way"]
+__all__ = ["SCRAPE_SECONDS", "UNREADY_SECONDS", "Judged", "judge", "under_way"]
 
 # For how long a slot that should serve may be unready before that is a verdict: one lost probe is none.
 UNREADY_SECONDS = 2.0
+# How long past its deadline a step may still wait for a scrape of both slots: more than lies between any two.
+SCRAPE_SECONDS = 60.0
+_NO_SCRAPE = NoEvidence(Judgement.INCONCLUSIVE, "no scrape of both slots has come since the last look")
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,16 @@ def _step(
         return _unready(state, progress, ready, problem, elapsed_seconds)
     progress = progress.changed(unready_seconds=0.0)
     if look is None:
-        return _wait(state, _passed(progress, elapsed_seconds))
+        progress = _waited(progress, elapsed_seconds, spec.rollout.max_step_seconds)
+        if progress.paused or progress.step_elapsed_seconds < spec.rollout.max_step_seconds + SCRAPE_SECONDS:
+            return _wait(state, progress)
+        look, elapsed_seconds = _NO_SCRAPE, 0.0
     decision = steps.advance(decide.rules_of(spec), progress, look, elapsed_seconds)
     used = isinstance(look, Sample)
+    if progress.paused is Pause.LIVE_BAD and decision.move is not Move.ROLL_BACK and not ready.problem(state.live):
+        # A deadline does not come again while the clock stands, and evidence may be weaker by now than when it proved.
+        said = f"{state.live} is ready again, and this version was to go back to it"
+        return Judged(decide.rolled_back(state, Action.ROLLED_BACK, said), Move.ROLL_BACK, decision.verdicts, used)
     match decision.move:
         case Move.ADVANCE:
             changes = {
@@ -143,7 +153,7 @@ def _step(
             step = Step(decide.following(state, **changes), Action.ADVANCED, said)
         case Move.PROMOTE:
             earned = state.model_copy(update={"progress": decision.progress})
-            step = decide.promoted(spec, earned, Action.PROMOTED, decision.sentence)
+            step = decide.promoted(spec, earned, ready, Action.PROMOTED, decision.sentence)
         case Move.ROLL_BACK:
             return _back(state, decision, ready, used=used)
         case Move.PAUSE:
@@ -194,8 +204,11 @@ def _guard(
 ) -> Judged:
     assert state.live is not None
     problem = ready.problem(state.live)
-    unready = _unready_seconds(progress, elapsed_seconds) if problem else 0.0
+    control_problem = ready.problem(state.live.other) if state.weight_percent else ""
+    unready = _unready_seconds(progress, elapsed_seconds) if problem or control_problem else 0.0
     progress = progress.changed(unready_seconds=unready)
+    if unready >= UNREADY_SECONDS and not problem:
+        return _end_holdback(state, _passed(progress, elapsed_seconds), control_problem)
     if unready >= UNREADY_SECONDS:
         said = f"{short_digest(state.live_digest)} in {state.live} is not ready: {problem}"
         left = _leave(spec, state, _passed(progress, elapsed_seconds), ready, said, (), used=False)
@@ -217,6 +230,15 @@ def _guard(
         settled = Step(decide.following(state, **changes), Action.SETTLED, decision.sentence)
         return Judged(settled, Move.SETTLE, decision.verdicts, used)
     return Judged(_none(state, decision.progress, decision.sentence), Move.HOLD, decision.verdicts, used)
+
+
+def _end_holdback(state: RolloutState, progress: Progress, problem: str) -> Judged:
+    """Takes the share that was held back from a version that is down; the guard goes on without a control."""
+    assert state.live is not None
+    control = short_digest(state.previous_digest)
+    said = f"{control} in {state.live.other} is not ready, so it keeps no share any more: {problem}"
+    changes = {"weight_percent": 0, "progress": progress.changed(unready_seconds=0.0)}
+    return Judged(Step(decide.following(state, **changes), Action.HOLDBACK_ENDED, said), Move.ADVANCE)
 
 
 def _leave(
@@ -251,6 +273,14 @@ def _passed(progress: Progress, elapsed_seconds: float) -> Progress:
     """Returns the progress after time that brought nothing; a person's thinking time is not the step's."""
     elapsed = 0.0 if progress.paused else elapsed_seconds
     return progress.changed(step_elapsed_seconds=progress.step_elapsed_seconds + elapsed)
+
+
+def _waited(progress: Progress, elapsed_seconds: float, deadline_seconds: float) -> Progress:
+    """Returns the progress after a look without a scrape: however late it comes, the next one is before the verdict."""
+    after = _passed(progress, elapsed_seconds)
+    if progress.step_elapsed_seconds >= deadline_seconds:
+        return after
+    return after.changed(step_elapsed_seconds=min(after.step_elapsed_seconds, deadline_seconds))
 
 
 def _hold(state: RolloutState, progress: Progress, said: str, *, used: bool = False) -> Judged:

@@ -7,7 +7,7 @@ because the services themselves export them.
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,9 @@ _JUDGED = (Outcome.OK, Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT)
 # Below this many requests a quantile of live's latency is chance.
 _MINIMUM_REQUESTS = 100
 _P95 = 0.95
+# A pod of live whose last scrape lies farther back than this share of the window, which holds two or more scrapes,
+# answers no more: nobody waits for it.
+_ANSWERS_RATIO = 0.6
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class Asked:
         slow_slo_edge_seconds, slow_live_edge_seconds: edges of the latency grid.
         control: whether the other slot takes traffic too, so that its series must be there.
         job: the scrape job whose series are read.
+        callers_stay: whether the gateway keeps a caller in one slot; where it draws each request anew, callers that
+            come back are seen in both, and how many each slot has seen says nothing about the split.
     """
 
     model: str
@@ -67,6 +72,7 @@ class Asked:
     slow_live_edge_seconds: float
     control: bool = True
     job: str = ROLLOUT_JOB
+    callers_stay: bool = True
 
     @property
     def reference(self) -> str:
@@ -185,34 +191,32 @@ def query_of(gate: Gate, model: str) -> str:
             return requests
 
 
-def aligned(asked: Asked, series: Iterable[Series], held: Sequence[Series]) -> tuple[list[Series], tuple[Series, ...]]:
-    """Returns the series of a look in which live's counts reach at least as far as the candidate's.
+def aligned(asked: Asked, series: Iterable[Series], window_seconds: float) -> list[Series]:
+    """Returns the series of a look in which all of live's counts reach at least as far as the candidate's.
 
-    The slots are not scraped at the same moment. What befalls both at once must not look like the candidate's own, so
-    a candidate's reading that is newer than live's waits, and the one before it is taken.
+    Slots and their pods are not scraped at the same moment. What befalls both slots at once must not look like the
+    candidate's own, so of the candidate that reading is taken which is older than the newest one of each pod of live.
 
     Args:
         asked: what was asked about the model.
         series: what Prometheus answered.
-        held: the candidate's series when they were read last.
-
-    Returns:
-        The series to look at, and the candidate's newest, to be held until the next time.
+        window_seconds: how old a sample in it may be.
     """
-    mine, others, live_at = list[Series](), list[Series](), 0.0
+    mine, others, live = list[Series](), list[Series](), dict[str, float]()
     for one in series:
         if one.labels.get("model") == asked.model and one.labels.get("slot") == asked.candidate:
             mine.append(one)
             continue
         others.append(one)
         if one.labels.get("model") == asked.model and one.labels.get("slot") == asked.live:
-            live_at = max(live_at, one.scraped_at_seconds)
-    waits = asked.control and _scraped_at(mine) > live_at >= _scraped_at(held) > 0
-    return [*others, *(held if waits else mine)], tuple(mine)
-
-
-def _scraped_at(series: Iterable[Series]) -> float:
-    return max((one.scraped_at_seconds for one in series), default=0.0)
+            instance = one.labels.get("instance", "")
+            live[instance] = max(live.get(instance, 0.0), one.scraped_at_seconds)
+    if not asked.control or not live:
+        return [*others, *mine]
+    gone = max(live.values()) - _ANSWERS_RATIO * window_seconds
+    reached = min((at for at in live.values() if at >= gone), default=math.inf)
+    # Where nothing is old enough yet, `see` waits.
+    return [*others, *([found for one in mine if (found := one.until(reached)) is not None] or mine)]
 
 
 def see(
@@ -250,7 +254,7 @@ def see(
     before, after = base.get(metrics.REQUESTS_TOTAL, Counters()), following[metrics.REQUESTS_TOTAL]
     if any(_newest(after, slot) <= _newest(before, slot) for slot in slots):
         return Seen(dict(counters), None)
-    # `aligned` has nothing to offer yet.
+    # `aligned` had nothing to offer yet.
     if asked.control and _newest(after, asked.live) < _newest(after, asked.candidate):
         return Seen(dict(counters), None)
     deltas = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Delta)}
@@ -333,7 +337,7 @@ def _counts(asked: Asked, deltas: Mapping[str, Delta], slot: Slot) -> dict[str, 
         "slow_live": timed - count(_BUCKET, repr(asked.slow_live_edge_seconds)),
         "fallbacks": sum(n for (where, _), n in fallbacks.counts.items() if where is slot) if fallbacks else 0,
         "missing_features": count(metrics.FEATURE_MISSING_REQUESTS_TOTAL, ""),
-        "units": count(metrics.UNITS_TOTAL, ""),
+        "units": count(metrics.UNITS_TOTAL, "") if asked.callers_stay else 0,
         "prediction_bins": tuple(
             count(metrics.UNIT_PREDICTION_BIN_TOTAL, str(number)) for number in range(PREDICTION_BINS)
         ),

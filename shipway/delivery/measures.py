@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from shipway.contract.metrics import (
     DELIVERY_JOB,
+    DELIVERY_PROBLEM,
     DISK_BYTES,
     HEARTBEAT_TIMESTAMP_SECONDS,
     LEDGER_JOB,
@@ -31,7 +32,7 @@ class Measures:
             HEARTBEAT_TIMESTAMP_SECONDS, "When the job last finished a round.", ["job"], registry=self.registry
         )
         self._problems = Gauge(
-            "shipway_delivery_problem",
+            DELIVERY_PROBLEM,
             "1 for each model or part that something stands in the way of.",
             ["subject"],
             registry=self.registry,

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from shipway.contract.ledger import Entry
 from shipway.contract.route import RolloutState
 from shipway.delivery.decide import Action
+from shipway.delivery.served import RETRIED
 
 __all__ = ["remembered"]
 
@@ -28,7 +29,9 @@ def remembered(entries: Iterable[Entry]) -> RolloutState:
         if "live" in entry.digests:
             live, previous = entry.digests["live"], entry.digests.get("previous", "")
         candidate = entry.digests.get("candidate", "")
-        forgiven = {live, candidate} if entry.action in _FORGIVEN else {live}
+        # A retry names its digest, which need not be the one that is in the slot.
+        named = entry.digests.get(RETRIED, candidate)
+        forgiven = {live, named} if entry.action in _FORGIVEN else {live}
         rejected = [digest for digest in rejected if digest not in forgiven]
         if entry.action in _FAILED and candidate:
             rejected = [*(digest for digest in rejected if digest != candidate), candidate]

@@ -3,6 +3,7 @@
 import http.client
 import json
 import urllib.parse
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -16,12 +17,25 @@ _RETRY_SECONDS = 1.0
 
 
 class Series(NamedTuple):
-    """The newest sample of one series and when it was scraped, in seconds since the epoch."""
+    """The newest sample of one series and when it was scraped, in seconds since the epoch.
+
+    Beside it, in `earlier`, those before it in the same answer, as Prometheus writes them: pairs of time and value.
+    """
 
     name: str
     labels: dict[str, str]
     value: float
     scraped_at_seconds: float
+    earlier: Sequence[tuple[float, str]] = ()
+
+    def until(self, at_seconds: float) -> "Series | None":
+        """Returns the series as it was scraped last at that time; None where that was too long ago to be known."""
+        if self.scraped_at_seconds <= at_seconds:
+            return self
+        for at, value in reversed(self.earlier):
+            if at <= at_seconds:
+                return Series(self.name, self.labels, float(value), float(at))
+        return None
 
 
 class Prometheus:
@@ -86,5 +100,5 @@ class Prometheus:
 
 def _series(one: Any) -> Series:
     labels = {str(name): str(value) for name, value in one["metric"].items()}
-    at, value = one["values"][-1]
-    return Series(labels.pop("__name__"), labels, float(value), float(at))
+    *earlier, (at, value) = one["values"]
+    return Series(labels.pop("__name__"), labels, float(value), float(at), earlier)

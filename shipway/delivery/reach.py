@@ -24,6 +24,7 @@ from shipway.delivery.survey import RUNNING, UP, Get
 __all__ = ["LocalReach", "Reach", "Running", "local_reach", "reach"]
 
 _NOBODY_JUDGES = "the delivery process does not run, so nothing is judged; this is what it wrote last"
+_SAYS_NOTHING = "the delivery process does not answer now; this is what it wrote last"
 
 
 @dataclass(frozen=True)
@@ -161,16 +162,16 @@ class LocalReach:
 
     def looks(self) -> Mapping[str, Look]:
         """Returns what is under way: from the delivery process, else from what is served."""
-        served = self.served()
+        served, why = self.served(), _NOBODY_JUDGES
         try:
             running = client.looks(self.layout)
         except Retryable:
             # It is busy, ends or starts: the next look asks again.
-            running = None
+            running, why = None, _SAYS_NOTHING
         if running is not None:
             # A look is kept after the end of its rollout; the route says whether one is under way.
             return {name: look for name, look in running.items() if name in served and served[name].state.progress}
-        shown = {name: look_at(entry, utc_now(), _NOBODY_JUDGES) for name, entry in served.items()}
+        shown = {name: look_at(entry, utc_now(), why) for name, entry in served.items()}
         return {name: look for name, look in shown.items() if look is not None}
 
     def history(self, model: str, rollout: int) -> Iterable[Look]:

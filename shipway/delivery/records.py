@@ -28,6 +28,8 @@ class FileRecords:
     def __init__(self, layout: LocalLayout) -> None:
         self._layout, self._ledger, self._history = layout, Ledger(layout.ledger), History(layout.history)
         self._recorded: dict[str, Change] = {}
+        # A route carries its last change alone: those that a ledger did not take in time wait here.
+        self._waiting: dict[tuple[str, str, int], Change] = {}
         self._check_at, self._found = 0.0, dict[str, str]()
 
     def remembered(self, model: str) -> RolloutState:
@@ -40,21 +42,25 @@ class FileRecords:
         With nothing to enter it looks now and then whether it could: that a ledger cannot be written is known before
         it is needed.
         """
-        missing = {
-            name: one.change
+        missing = [
+            (name, one.change)
             for name, one in served.items()
             if one.change is not None and self._recorded.get(name) != one.change
-        }
-        if not missing:
+        ]
+        for name, change in sorted(missing, key=lambda item: item[1].time):
+            self._waiting[name, change.time, change.generation] = change
+        if not self._waiting:
             return self._checked()
         try:
             # What this process entered before, it knows; what another one did before it died, the ledger tells.
-            unknown = any(name not in self._recorded for name in missing)
+            unknown = any(name not in self._recorded for name, _, _ in self._waiting)
             known = {(entry.model, entry.time, entry.generation) for entry in self._ledger.entries()} if unknown else ()
-            for name, change in sorted(missing.items(), key=lambda item: item[1].time):
-                if (name, change.time, change.generation) not in known:
-                    append(self._ledger, name, change)
-                self._recorded[name] = change
+            # In the order in which they came: a clock that was set back must not make an earlier one the last.
+            for key, change in list(self._waiting.items()):
+                if key not in known:
+                    append(self._ledger, key[0], change)
+                self._recorded[key[0]] = change
+                del self._waiting[key]
         except Fatal as error:
             return {LEDGER_JOB: str(error)}
         except OSError as error:

@@ -19,7 +19,7 @@ from shipway.delivery.drops import with_drops
 from shipway.delivery.evidence.gate import NoEvidence
 from shipway.delivery.judge import Judged, judge, under_way
 from shipway.delivery.looking import Asked, Seen, aligned, latency_edge, live_buckets, see, selector, slow_edge
-from shipway.delivery.prometheus import Prometheus, Series
+from shipway.delivery.prometheus import Prometheus
 from shipway.delivery.served import ServedModel
 from shipway.delivery.shown import look_of
 
@@ -41,6 +41,7 @@ class Scrapes:
         comparing_job, guarding_job: the scrape job that is read while two slots are compared, and in a guard.
         comparing_window_seconds, guarding_window_seconds: an older sample is no news.
         environment: whose series, where several environments share a Prometheus; empty for all.
+        callers_stay: whether the gateway keeps a caller in one slot, so that callers tell how the traffic is split.
     """
 
     comparing_job: str = ROLLOUT_JOB
@@ -48,6 +49,7 @@ class Scrapes:
     guarding_job: str = MODELS_JOB
     guarding_window_seconds: float = 5.0
     environment: str = ""
+    callers_stay: bool = True
 
     def window_seconds(self, job: str) -> float:
         """Returns how old a sample of `job` may be."""
@@ -56,14 +58,13 @@ class Scrapes:
 
 @dataclass
 class _Running:
-    """What is known of one rollout beyond its route: `progress` is newer than the route's, `held` the last reading."""
+    """What is known of one rollout beyond its route: `progress` is newer than the route's."""
 
     generation: int
     progress: Progress
     called_at_seconds: float
     saved_at_seconds: float
     look: Look | None = None
-    held: tuple[Series, ...] = ()
     silence_told: bool = False
 
 
@@ -135,14 +136,12 @@ class Rollouts:
             asked = {name: found for name, model in models.items() if (found := self._asked(name, model))}
             for job in sorted({one.job for one in asked.values()}):
                 mine = {name: one for name, one in asked.items() if one.job == job}
-                series = self.prometheus.newest(
-                    selector(mine.values(), self.scrapes.environment), self.scrapes.window_seconds(job)
-                )
+                window_seconds = self.scrapes.window_seconds(job)
+                series = self.prometheus.newest(selector(mine.values(), self.scrapes.environment), window_seconds)
                 for name, one in mine.items():
-                    running = self._running[name]
-                    mine_now, running.held = aligned(one, series, running.held)
-                    found = see(one, running.progress.counters, mine_now, failed(name))
-                    seen[name] = with_drops(one, found, mine_now)
+                    counted = aligned(one, series, window_seconds)
+                    found = see(one, self._running[name].progress.counters, counted, failed(name))
+                    seen[name] = with_drops(one, found, counted)
         except Retryable as error:
             # Asked once a round and no more: each question that nobody answers holds up every rollback.
             problems.setdefault("prometheus", str(error))
@@ -241,4 +240,5 @@ class Rollouts:
             slow_live_edge_seconds=progress.slow_live_edge_seconds,
             control=not guarding or state.weight_percent > 0,
             job=self.scrapes.guarding_job if guarding else self.scrapes.comparing_job,
+            callers_stay=self.scrapes.callers_stay,
         )

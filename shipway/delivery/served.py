@@ -14,7 +14,10 @@ from shipway.contract.evidence import Verdict
 from shipway.contract.layout import LocalLayout
 from shipway.contract.route import ROUTE_METADATA_KEY, RolloutState, RouteSpec, parse_state
 
-__all__ = ["Change", "ServedModel", "load_served", "metadata", "read_served"]
+__all__ = ["RETRIED", "Change", "ServedModel", "load_served", "metadata", "read_served"]
+
+# The role of the digest that a retry is about, among the digests of a change and of its entry.
+RETRIED = "retried"
 
 
 class Change(Spec):

@@ -15,6 +15,7 @@ from shipway.contract.alerts import AlertName, Severity
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import Outcome, Slot
 from shipway.contract.route import RouteSpec
+from shipway.contract.workers import WORKERS
 from shipway.delivery.unix import UnixConnection
 
 __all__ = [
@@ -42,7 +43,7 @@ RUNNING = "RUNNING"
 # A slot that loads its model is STARTING for its first seconds; one that keeps failing is in BACKOFF.
 UP = frozenset({RUNNING, "STARTING"})
 
-_PLATFORM = ("gateway", "prometheus", "alertmanager", "alert-receiver", "delivery", "labels", "registrar")
+_PLATFORM = ("gateway", "prometheus", "alertmanager", "alert-receiver", "delivery", *WORKERS, "registrar")
 _QUERY = f"sum by (model, outcome) (rate(shipway:requests_total[{RATE_WINDOW}]))"
 _BAD = frozenset({Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT})
 

@@ -37,7 +37,7 @@ AFTER: dict[str, frozenset[str]] = {
     "candidate_gone": frozenset({"candidate", "waiting", "first_live", "rolled_back", "settled"}),
     "retried": frozenset({"stepping", "failed", "rolled_back", "candidate", "paused", "override", "candidate_gone"}),
 }
-NOTES = frozenset({"released", "evidence_missing", "rules_changed"})
+NOTES = frozenset({"released", "evidence_missing", "rules_changed", "holdback_ended"})
 TERMINAL = frozenset({"settled", "rolled_back", "failed"})
 # What gives a digest traffic by evidence; a person may do more.
 STEPS = frozenset({"stepping", "advanced", "promoted"})

@@ -37,7 +37,8 @@ _SCRAPES = 2.5
 def scrapes(settings: DeliverySettings) -> Scrapes:
     """Returns which series hold the evidence: monitors scrape all slots alike, whether they are compared or not."""
     window_seconds = _SCRAPES * settings.scrape_interval_seconds
-    return Scrapes(MODELS_JOB, window_seconds, MODELS_JOB, window_seconds, settings.environment)
+    # An HTTPRoute's weights are drawn for each request.
+    return Scrapes(MODELS_JOB, window_seconds, MODELS_JOB, window_seconds, settings.environment, callers_stay=False)
 
 
 def serve_cluster(config: Path, metrics_port: int, kubeconfig: Path | None = None) -> None:

@@ -72,6 +72,7 @@ class ObjectRecords:
     _taken: set[_Key] = field(default_factory=set[_Key])
     _entered: set[_Key] = field(default_factory=set[_Key])
     _known: dict[int, _Key] = field(default_factory=dict[int, _Key])
+    _newest: int = 0
     _read_from: datetime = field(default_factory=lambda: datetime.max.replace(tzinfo=UTC))
     _asked: list[str] = field(default_factory=list[str])
     _memories: dict[str, RolloutState | Fatal] = field(default_factory=dict[str, RolloutState | Fatal])
@@ -188,11 +189,11 @@ class ObjectRecords:
             waiting = sorted(self._changes, key=lambda one: one[1].time)
         if not waiting:
             return
-        self._read_since(datetime.fromisoformat(waiting[0][1].time) - _SKEW)
+        self._read_since(min(_searched_from(change.time) for _, change in waiting))
         for model, change in waiting:
             key = _key(model, change)
             if key not in self._known.values():
-                append(self.ledger, model, change, checked=max(self._known, default=0))
+                append(self.ledger, model, change, checked=self._newest)
             with self._wake:
                 self._entered.add(key)
                 self._changes.remove((model, change))
@@ -201,8 +202,11 @@ class ObjectRecords:
         """Reads the entries since a time, or only those that came after what was read before."""
         found: dict[int, _Key] = {}
         for entry in self.ledger.newest_first():
+            # What is older than `start` is none of those that wait, so nobody has to read up to here again.
+            self._newest = max(self._newest, entry.number)
             known = entry.number in self._known and start >= self._read_from
-            if known or datetime.fromisoformat(entry.time) < start:
+            # One whose time is none stops nothing: those before it are read all the same.
+            if known or ((made := _moment(entry.time)) is not None and made < start):
                 break
             found[entry.number] = _key(entry.model, entry)
         # Whole or not at all: what is known has no gap.
@@ -226,11 +230,31 @@ class ObjectRecords:
             looks = list(self._looks)
         for (model, rollout), mine in _grouped(looks).items():
             name = f"{model}/{rollout:06d}/{mine[0].time.replace(':', '')}.jsonl"
-            # Already there: it was written, and the answer got lost.
-            self.history.create(name, "".join(f"{look.model_dump_json()}\n" for look in mine).encode())
+            lines = [f"{look.model_dump_json()}\n" for look in mine]
+            if not self.history.create(name, "".join(lines).encode()):
+                # It was written, and the answer got lost: what came since waits for an object of its own.
+                there = set(self.history.read(name).decode().splitlines(keepends=True))
+                mine = [look for look, line in zip(mine, lines, strict=True) if line in there] or mine[:1]
+            # By identity: after an outage thousands wait, and while they are compared nobody can hand over anything.
+            written = set(map(id, mine))
             with self._wake:
-                self._looks = [look for look in self._looks if look not in mine]
+                self._looks = [look for look in self._looks if id(look) not in written]
         self._flushed_at_seconds = self.clock()
+
+
+def _moment(time: str) -> datetime | None:
+    """Returns when that is, None for what is no time."""
+    try:
+        found = datetime.fromisoformat(time)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _searched_from(time: str) -> datetime:
+    """Returns from when on an entry of a change may have been made; of one without a time, any may be."""
+    found = _moment(time)
+    return datetime.min.replace(tzinfo=UTC) if found is None else found - _SKEW
 
 
 def _key(model: str, event: Change | Entry) -> _Key:

@@ -105,8 +105,10 @@ class ClusterTarget:
             model = routes.name_of(document)
             try:
                 found = routes.read_route(document)
-                self._routes[model] = self._fenced(document)
-            except (Rejected, SpecError) as error:
+                fenced = self._fenced(document)
+                found = found if fenced is document else routes.read_route(fenced)
+                self._routes[model] = fenced
+            except (Rejected, SpecError, Conflict) as error:
                 # Whoever wrote over it would throw away what a person may still mend.
                 broken[model] = f"{error}; the route is left as it is"
                 self._routes.pop(model, None)
@@ -117,6 +119,10 @@ class ClusterTarget:
         for model in specs.keys() - self._routes.keys():
             broken[model] = f"there is no HTTPRoute {model} in {self.namespace} yet"
             del specs[model]
+        for model in self._served.keys() - specs.keys() - broken.keys():
+            # Pulumi removes both; until the route is gone too, it leads callers somewhere, and is judged on.
+            gone = f"there is no ConfigMap {model}{_DECLARED_SUFFIX} in {self.namespace} any more"
+            broken[model] = f"{gone}; its route is served as it was declared last"
         self._declared = Declared(specs, broken)
         return dict(self._served)
 
@@ -136,7 +142,7 @@ class ClusterTarget:
     def serve(self, model: str, before: Mapping[str, ServedModel], after: Mapping[str, ServedModel]) -> None:
         """Patches weights and state of a route in one step, if nobody wrote it since it was read.
 
-        A model that is declared no more keeps its route for as long as Pulumi keeps it.
+        A model that is declared no more keeps its route for as long as Pulumi keeps it: it is never taken away here.
         """
         following = after.get(model)
         if following is None:
@@ -144,7 +150,8 @@ class ClusterTarget:
         document = self._routes.get(model)
         if document is None:
             raise Retryable(f"there is no HTTPRoute {model} in {self.namespace}", _AGAIN_SECONDS)
-        carried = before[model].changes if model in before else ()
+        # As the route was read or written last: `before` knows no more than the change that led to it.
+        carried = self._served[model].changes if model in self._served else ()
         if following.change is not None:
             waiting = [one for one in carried if one != following.change and not self.entered(model, one)]
             following = replace(following, earlier=tuple(waiting[1 - _CARRIED :]))
@@ -202,19 +209,26 @@ class ClusterTarget:
 
         Raises:
             NotHeld: when a later holder has written.
+            Conflict: when somebody else leaves no gap between two writes of it.
         """
         if self.fence is None:
             return document
-        mine, found = self.fence.token(), routes.token_of(document)
-        if found > mine:
-            self.fence.outbid(found)
-            said = (
-                f"a later holder of the Lease (tenure {found}) wrote {routes.name_of(document)}; this is tenure {mine}"
-            )
-            raise NotHeld(said)
-        if found == mine:
-            return document
-        return self.api.patch(HTTP_ROUTES, self.namespace, routes.name_of(document), routes.fence(document, mine))
+        name = routes.name_of(document)
+        for tries_left in reversed(range(_TRIES)):
+            mine, found = self.fence.token(), routes.token_of(document)
+            if found > mine:
+                self.fence.outbid(found)
+                raise NotHeld(f"a later holder of the Lease (tenure {found}) wrote {name}; this is tenure {mine}")
+            if found == mine:
+                return document
+            try:
+                return self.api.patch(HTTP_ROUTES, self.namespace, name, routes.fence(document, mine))
+            except Conflict:
+                anew = self.api.read(HTTP_ROUTES, self.namespace, name)
+                if not tries_left or anew is None:
+                    raise
+                document = anew
+        raise AssertionError("a route is fenced, or it raises")
 
     def _patch(self, model: str, made: Callable[[Document], routes.Patch]) -> None:
         """Writes what `made` makes of the route as it was read.

@@ -13,7 +13,8 @@ supermartingale that starts at 1, so it ever reaches 1 / alpha with a probabilit
   on its own totals, so neither a moving baseline nor a changing weight can fool it (Lindon & Malek, NeurIPS 2022,
   arXiv 2011.03567). For Bernoulli requests it stays a supermartingale at every base rate, because log(1 + x) <= x.
 - One slot against its objective: hits = bad requests, trials = requests, p = the objective.
-- Units against the weight: hits = candidate units, trials = units, p = the weight; rho on both sides of 1.
+- Units against the weight: hits = candidate units, trials = units, p = the weight; rho on both sides of 1. Each step
+  begins anew, at its share of alpha: a unit keeps its place as the weight grows, and no step draws it a second time.
 
 Requests are taken to be independent. Callers whose requests fail together break that: measured by the simulator with
 guardrail_alpha = 0.01, few very busy callers among 5,000 and a fifth of them failing 25 times as often as the rest, 4 %

@@ -83,8 +83,8 @@ class Rules:
 
     @cached_property
     def unit_log_limit(self) -> float:
-        """Log of the e-value at which the units are not split as the weights say."""
-        return -math.log(self.rollout.sample_ratio_alpha)
+        """Log of the e-value at which the units are not split as a step's weight says; the steps share the alpha."""
+        return math.log(max(1, len(self.rollout.steps_percent) - 1) / self.rollout.sample_ratio_alpha)
 
     def asks(self, gate: Gate) -> bool:
         """Returns whether `gate` is not off."""
@@ -138,9 +138,13 @@ def begin(rules: Rules) -> EvidenceState:
 
 
 def begin_step(evidence: EvidenceState) -> EvidenceState:
-    """Returns the evidence as the next step begins it: harm and units start at zero, the e-processes go on."""
+    """Returns the evidence as the next step begins it: harm and units start anew, the guardrails go on.
+
+    A unit keeps its place as the weight grows. That it is where it was is no second proof of how units are drawn, so
+    what one step said of the split is not carried into the next.
+    """
     return evidence.changed(
-        units=evidence.units.changed(candidate_units=0, live_units=0, forgotten=False),
+        units=UnitState(log_weights=START),
         step_candidate_requests=0,
         step_candidate_harm=0,
         step_live_requests=0,

@@ -84,14 +84,14 @@ def advance(rules: Rules, progress: Progress, look: Sample | NoEvidence, elapsed
     steps = rules.rollout.steps_percent
     weight = steps[progress.step_index]
     evidence = progress.evidence
-    settling = progress.settling
+    straddles = progress.settling
     if isinstance(look, Sample):
-        evidence = gate.add_sample(rules, evidence, look, weight, straddles=settling)
-        settling = False
+        evidence = gate.add_sample(rules, evidence, look, weight, straddles=straddles)
+    settling = straddles and not isinstance(look, Sample)
     progress = passed(progress, look, elapsed_seconds).changed(evidence=evidence, settling=settling)
     following = steps[min(progress.step_index + 1, len(steps) - 1)]
     judged = partial(step_verdicts, rules, evidence, look, weight, following)
-    move, pause, because = _decide(rules, progress, look, following)
+    move, pause, because = _decide(rules, progress, look, following, straddles=straddles)
     if move in (Move.ADVANCE, Move.PROMOTE):
         progress = progress.changed(
             step_index=progress.step_index + 1,
@@ -121,7 +121,7 @@ def _brought(look: Sample | NoEvidence) -> bool:
 
 
 def _decide(
-    rules: Rules, progress: Progress, look: Sample | NoEvidence, following: int
+    rules: Rules, progress: Progress, look: Sample | NoEvidence, following: int, *, straddles: bool
 ) -> tuple[Move, Pause | None, Because]:
     evidence = progress.evidence
     if (failed := gate.failed_gates(rules, evidence)) and (move := _failed(rules, progress, failed)):
@@ -137,7 +137,8 @@ def _decide(
         waits = Gate.EVIDENCE
     elif not gate.budget_kept(rules, evidence, following):
         waits = Gate.HARM_BUDGET
-    elif not _brought(look):
+    elif straddles or not _brought(look):
+        # Nothing is earned while the gateway may serve another weight, also not by what was counted before.
         waits = Gate.EVIDENCE
     return _earned(rules, progress, waits, following)
 

@@ -16,13 +16,14 @@ import pytest
 
 from shipway.contract.metrics import Slot
 from shipway.contract.route import RolloutState
+from shipway.contract.workers import WORKERS
 from shipway.delivery.ledger import Ledger
 from shipway.delivery.survey import Rates, loopback, process_states, rates, request_rates
 from tests.e2e.machine import free_port
 from tests.shipway.cli.project import run, serve
 from tests.shipway.delivery.stack import ENVIRONMENT, Stack
 
-PLATFORM = ("gateway", "prometheus", "alertmanager", "alert-receiver", "delivery", "labels", "registrar")
+PLATFORM = ("gateway", "prometheus", "alertmanager", "alert-receiver", "delivery", *WORKERS, "registrar")
 
 FIRST, SECOND = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 

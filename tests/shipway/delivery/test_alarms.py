@@ -4,6 +4,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -285,3 +286,20 @@ def test_whoever_shows_the_alarms_never_waits() -> None:
     for number in range(10_000):
         notifier.show(STUCK if number % 2 else SILENT)
     notifier.show([])
+
+
+def test_a_rollback_says_what_keeps_it_from_taking_effect() -> None:
+    """Where the gateway has not confirmed it, callers may meet the version still, however long the reason is."""
+    entry = served(Phase.ROLLED_BACK, ("rolled_back", "x" * 10_000))
+    (alarm,) = raised(entry, digits="the gateway has not confirmed it yet")
+    assert alarm.summary.startswith("digits: bbbbbbbbbbbb was rolled back (the gateway has not confirmed it yet): xxx")
+
+
+@pytest.mark.parametrize(("weight", "names"), [(5, {AlertName.EVIDENCE_MISSING, AlertName.ROLLOUT_PAUSED}), (0, None)])
+def test_a_pause_with_traffic_is_judged_on_and_so_its_silence_is_told(
+    weight: int, names: set[AlertName] | None
+) -> None:
+    """A person may take a night to answer, and guardrails that see nothing bring no version back meanwhile."""
+    entry = served(Phase.PAUSED, ("paused", "50 % waits"), paused=Pause.MANUAL, silent_seconds=10.1)
+    entry = replace(entry, state=entry.state.model_copy(update={"weight_percent": weight}))
+    assert {alarm.name for alarm in raised(entry)} == (names or {AlertName.ROLLOUT_PAUSED})

@@ -26,6 +26,8 @@ def test_what_is_live_and_settled_is_carried_with_its_image() -> None:
         (PROVED, OLD, "aaaaaaaaaaaa is not live there, bbbbbbbbbbbb is"),
         (PROVED, OTHER, "cccccccccccc is not released there, expected one of aaaaaaaaaaaa, bbbbbbbbbbbb"),
         (PROVED.model_copy(update={"phase": Phase.GUARDING}), "", "is not proved there yet: it is still guarded"),
+        (PROVED.model_copy(update={"phase": Phase.PAUSED}), "", "its guard is paused, because something was proved"),
+        (PROVED.model_copy(update={"phase": Phase.PAUSED}), NEW, "its guard is paused, because something was proved"),
         (RolloutState(), "", "no version has taken traffic there yet"),
         (RolloutState(live=Slot.BLUE, live_digest=OTHER), "", "but the release file does not say so"),
         (RolloutState(live=Slot.BLUE, live_digest=OLD, rejected_digests=(NEW,)), NEW, "was rolled back or failed"),
@@ -49,6 +51,20 @@ def test_a_named_live_version_is_carried_while_another_is_on_its_way() -> None:
     """It was proved before the other one came."""
     state = RolloutState(live=Slot.BLUE, live_digest=OLD, candidate=Slot.GREEN, candidate_digest=NEW)
     assert carried(BOTH, state.model_copy(update={"phase": Phase.STEPPING}), OLD) == Carried(OLD, "")
+
+
+@pytest.mark.parametrize("phase", [Phase.ROLLED_BACK, Phase.FAILED])
+def test_a_version_that_was_given_up_is_not_on_its_way(phase: Phase) -> None:
+    """It stays in its slot until the next release; nobody has to wait for it, nor to name what is live beside it."""
+    state = RolloutState(
+        live=Slot.BLUE,
+        live_digest=OLD,
+        candidate=Slot.GREEN,
+        candidate_digest=NEW,
+        rejected_digests=(NEW,),
+        phase=phase,
+    )
+    assert carried(BOTH, state) == Carried(OLD, "")
 
 
 def test_without_asking_the_file_says_which() -> None:

@@ -245,3 +245,24 @@ def test_a_damaged_ledger_never_stops_a_rollback(world: World) -> None:
     controller.tick()
     assert [entry.action for entry in Ledger(world.layout.ledger).entries()][-1] == "rolled_back"
     assert controller.problems == {}
+
+
+def test_a_folder_that_is_gone_removes_no_route(world: World) -> None:
+    """That nothing can be listed is not that nothing is declared: what is served stays, and the folder is named."""
+    controller = two_versions(world)
+    aside = world.layout.routes.with_name("aside")
+    world.layout.routes.rename(aside)
+    for found in (controller, world.controller()):
+        found.tick()
+        assert found.served["digits"].state.live is Slot.BLUE
+        assert found.problems["routes"] == f"{world.layout.routes}: cannot be listed (No such file or directory)"
+    aside.rename(world.layout.routes)
+    controller.tick()
+    assert "routes" not in controller.problems
+
+
+def test_without_a_model_no_folder_is_missed(world: World) -> None:
+    """Before the first deployment nobody has made it."""
+    controller = world.controller()
+    controller.tick()
+    assert controller.problems == {}

@@ -46,6 +46,19 @@ def test_a_rebuilt_stack_starts_with_the_version_promoted_last() -> None:
     assert observe(spec(A, "", hint=Slot.GREEN), RolloutState(), BOTH_READY).state.live is Slot.BLUE
 
 
+@pytest.mark.parametrize("hint", [None, Slot.GREEN])
+def test_a_rebuilt_stack_does_not_start_with_what_was_rolled_back(hint: Slot | None) -> None:
+    """The version live before is declared no more: another one goes first, although the failed one is ready earlier."""
+    known = RolloutState(live_digest=A, rejected_digests=(B,))
+    only_green = Readiness({Slot.BLUE: "it is not up"})
+    waiting = observe(spec(C, B, hint=hint), known, only_green)
+    assert (waiting.action, waiting.state.live, waiting.state.candidate_digest) == (Action.WAITING, None, C)
+    first = observe(spec(C, B, hint=hint), waiting.state, BOTH_READY).state
+    assert (first.live, first.rejected_digests) == (Slot.BLUE, (B,))
+    # Where nothing else is declared there is nothing else to serve.
+    assert observe(spec("", B, hint=hint), known, BOTH_READY).state.live is Slot.GREEN
+
+
 def test_a_new_digest_in_the_idle_slot_takes_no_traffic() -> None:
     """A candidate is noticed, gets nothing, and live is untouched, however ready it is."""
     step = observe(spec(A, B), live(), BOTH_READY)

@@ -1,5 +1,6 @@
 """From series to what both slots did: whole or not at all, and nothing that cannot be read counts as zero."""
 
+import dataclasses
 import math
 from collections.abc import Iterable
 
@@ -82,6 +83,18 @@ def test_a_look_counts_what_happened_in_both_slots() -> None:
     assert (candidate.units, candidate.prediction_bins[3], sum(candidate.prediction_bins)) == (3, 3, 3)
 
 
+def test_callers_that_do_not_stay_say_nothing_about_the_split() -> None:
+    """Where each request is drawn anew a caller is seen in both slots; requests and predictions count all the same."""
+    asked = dataclasses.replace(ASKED, callers_stay=False)
+    base = see(asked, {}, [*page(Slot.GREEN, 1.0), *page(Slot.BLUE, 1.0)], NONE_FAILED).counters
+    after = [*page(Slot.GREEN, 2.0, requests=10, units=8), *page(Slot.BLUE, 2.0, requests=90, units=9)]
+    look = see(asked, base, after, NONE_FAILED).look
+    assert isinstance(look, Sample)
+    assert (look.candidate.units, look.live.units) == (0, 0)
+    assert (look.candidate.requests, look.live.requests) == (10, 90)
+    assert (sum(look.candidate.prediction_bins), sum(look.live.prediction_bins)) == (8, 9)
+
+
 def test_lives_counts_reach_at_least_as_far() -> None:
     """A candidate scraped after live waits for live's next scrape: what befalls both at once is not its own alone."""
     ahead = seen([*page(Slot.BLUE, 2, requests=90), *page(Slot.GREEN, 2.2, requests=14, errors=4)])
@@ -96,12 +109,11 @@ def test_lives_counts_reach_at_least_as_far() -> None:
 @given(st.floats(0.001, 0.249), st.floats(0.02, 0.12), st.sampled_from(Slot))
 def test_looks_keep_coming_however_the_scrapes_lie(offset: float, every: float, first: Slot) -> None:
     """At each offset of the scrapes there is a look for nearly every one of live's, none with the candidate ahead."""
-    base, held, looks, now = based(), (), 0, 2.0
+    base, looks, now = based(), 0, 2.0
     while now < 6:
         times = {first: now // 0.25 * 0.25, first.other: (now - offset) // 0.25 * 0.25 + offset}
-        counts = {slot: round(at * 100) for slot, at in times.items()}
-        series = [one for slot, at in times.items() for one in page(slot, at, requests=counts[slot])]
-        taken, held = aligned(ASKED, series, held)
+        series = [one for slot, at in times.items() for one in scraped(slot, at)]
+        taken = aligned(ASKED, series, 2.0)
         found = see(ASKED, base, taken, NONE_FAILED)
         if found.look is not None:
             assert isinstance(found.look, Sample)
@@ -114,13 +126,69 @@ def test_looks_keep_coming_however_the_scrapes_lie(offset: float, every: float, 
     assert looks >= 13
 
 
-def test_a_candidate_that_is_not_scraped_is_missing_whatever_is_held() -> None:
-    """What was read before stands in for a newer reading only, never for none."""
-    held = page(Slot.GREEN, 1.9, requests=10)
-    taken, held_next = aligned(ASKED, page(Slot.BLUE, 2, requests=90), held)
+def test_a_candidate_that_is_not_scraped_is_missing() -> None:
+    """What it said before stands in for a newer reading only, never for none."""
+    taken = aligned(ASKED, page(Slot.BLUE, 2, requests=90), 2.0)
     look = see(ASKED, based(), taken, NONE_FAILED).look
     assert isinstance(look, NoEvidence)
-    assert (look.sentence, held_next) == ("shipway_requests_total: no series of digits in green", ())
+    assert look.sentence == "shipway_requests_total: no series of digits in green"
+
+
+def scraped(
+    slot: Slot, at: float, every: float = 0.25, pod: int = 0, bad: tuple[float, float] = (0, 0)
+) -> list[Series]:
+    """Returns all series of one pod that was scraped last at `at`, and its three scrapes before.
+
+    It takes a hundred requests a second, all of which fail while it is `bad`.
+    """
+
+    def paged(time: float) -> list[Series]:
+        errors = round(100 * max(0.0, min(time, bad[1]) - bad[0]))
+        found = page(slot, time, requests=max(round(100 * time), 0), errors=errors)
+        return [one._replace(labels=one.labels | {"instance": f"{slot}-{pod}"}) for one in found]
+
+    earlier = [paged(round(at - back * every, 6)) for back in (3, 2, 1)]
+    return [
+        one._replace(earlier=[(before[number].scraped_at_seconds, str(before[number].value)) for before in earlier])
+        for number, one in enumerate(paged(round(at, 6)))
+    ]
+
+
+@pytest.mark.parametrize("candidate_pods", [1, 3])
+@pytest.mark.parametrize("began", [124.0, 131.0])
+def test_what_befalls_all_pods_at_once_is_never_the_candidates_own(began: float, candidate_pods: int) -> None:
+    """Ten pods of live are scraped one after the other: the candidate's count waits for the last of them."""
+    base, looks, errors = dict[str, tuple[CounterRow, ...]](), 0, dict.fromkeys(Slot, 0)
+    for now in range(100, 200):
+        series = list[Series]()
+        for slot, pods, phase in ((Slot.GREEN, candidate_pods, 5.0), (Slot.BLUE, 10, 0.0)):
+            for pod in range(pods):
+                offset = phase + pod * 15 / pods
+                series += scraped(slot, (now - offset) // 15 * 15 + offset, 15, pod, (began, began + 30))
+        found = see(ASKED, base, aligned(ASKED, series, 37.5), NONE_FAILED)
+        base = found.counters
+        if isinstance(found.look, Sample):
+            looks += 1
+            errors[Slot.GREEN] += found.look.candidate.errors
+            errors[Slot.BLUE] += found.look.live.errors
+            # A tenth of the pods for each of the candidate's: as long as it is no worse, so is what was counted.
+            assert errors[Slot.GREEN] / candidate_pods <= errors[Slot.BLUE] / 10
+    assert looks >= 5
+    assert errors == {Slot.GREEN: 3000 * candidate_pods, Slot.BLUE: 30_000}
+
+
+def test_a_pod_of_live_that_is_gone_holds_up_no_look() -> None:
+    """Its last scrape stays in the answer for a while, and the candidate's newer ones count all the same."""
+    base, late = dict[str, tuple[CounterRow, ...]](), 0.0
+    for now in range(100, 200):
+        series = [*scraped(Slot.GREEN, (now - 5) // 15 * 15 + 5, 15), *scraped(Slot.BLUE, now // 15 * 15, 15)]
+        if now < 150:
+            series += scraped(Slot.BLUE, min((now - 7) // 15 * 15 + 7, 112.0), 15, pod=1)
+        found = see(ASKED, base, aligned(ASKED, series, 37.5), NONE_FAILED)
+        base = found.counters
+        if isinstance(found.look, Sample):
+            late = max(late, now - max(row[4] for row in base[metrics.REQUESTS_TOTAL] if row[0] == Slot.GREEN))
+    assert 0 < late < 37.5
 
 
 def test_a_slot_that_restarted_is_told() -> None:

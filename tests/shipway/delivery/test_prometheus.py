@@ -61,7 +61,11 @@ def test_the_newest_sample_of_each_series_with_the_time_of_its_scrape(fake: Fake
     fake.body = json.dumps({"data": {"result": result}}).encode()
     prometheus = Prometheus(fake.server_address[1])
     for _ in range(2):
-        assert prometheus.newest('up{job="rollout"}', 2.0) == [Series("up", {"job": "rollout"}, float("inf"), 1.25)]
+        (found,) = prometheus.newest('up{job="rollout"}', 2.0)
+        assert found[:4] == ("up", {"job": "rollout"}, float("inf"), 1.25)
+        assert found.until(1.25) is found
+        assert found.until(1.2) == Series("up", {"job": "rollout"}, 1.0, 1.0)
+        assert found.until(0.9) is None
     prometheus.close()
     assert fake.asked[0].endswith("%5B2000ms%5D")
     assert fake.connections == 1

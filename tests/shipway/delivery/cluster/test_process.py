@@ -35,6 +35,11 @@ def test_samples_are_news_until_a_third_scrape_is_due(tmp_path: Path) -> None:
     assert (found.window_seconds("models"), found.guarding_window_seconds) == (12.5, 12.5)
 
 
+def test_callers_of_an_httproute_do_not_stay(tmp_path: Path) -> None:
+    """A few callers who come back would look like a split that is not as the weight says."""
+    assert not scrapes(read_settings(written(tmp_path))).callers_stay
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

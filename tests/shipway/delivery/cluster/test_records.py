@@ -201,3 +201,76 @@ def test_a_folder_keeps_the_same_records(tmp_path: Path) -> None:
     append(ledger, "digits", change(1))
     assert ledger.verify() == []
     assert Ledger(tmp_path).entries() == ledger.entries()
+
+
+def test_a_store_that_comes_back_holds_up_nobody_either(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written after an outage is thousands of looks: none is compared with another while the loop waits."""
+    records = started(store)
+    for second in range(600):
+        records.look(look(second, Move.ADVANCE))
+
+    def compared(one: Look, other: object) -> bool:
+        raise AssertionError(f"{one.time} was compared")
+
+    with monkeypatch.context() as without:
+        without.setattr(Look, "__eq__", compared)
+        records._work(stopping=True)
+    assert records._looks == []
+    assert len(history(URL, "digits", 3)) == 600
+
+
+def test_a_first_change_after_a_quiet_time_reads_no_old_entry(store: ObjectStore) -> None:
+    """Each is a request to the store, and a ledger of years has many thousands."""
+    earlier = kept_ledger(URL)
+    for number in range(1, 30):
+        append(earlier, "digits", change(number))
+    records = started(store)
+    late = change(40).model_copy(update={"time": "2026-12-27T10:00:00.000+00:00"})
+    records.record(served(late))
+    read: list[str] = []
+    answer = ObjectStorage.read
+
+    def counted(storage: ObjectStorage, name: str) -> bytes:
+        read.append(name)
+        return answer(storage, name)
+
+    with pytest.MonkeyPatch.context() as counting:
+        counting.setattr(ObjectStorage, "read", counted)
+        records._work(stopping=False)
+    assert set(read) == {"00000029.json"}
+    assert records.entered("digits", late)
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2026-11-27T10:00:30"])
+def test_an_entry_whose_time_is_none_stops_no_other(store: ObjectStore, records: ObjectRecords, time: str) -> None:
+    """Whoever reads it goes on; what happened since is entered behind it."""
+    append(kept_ledger(URL), "digits", change(1).model_copy(update={"time": time}))
+    records.record(served(change(2)))
+    wait_until(lambda: records.entered("digits", change(2)), "the change is entered")
+    assert generations() == [1, 2]
+
+
+class Lossy(ObjectStorage):
+    """A store that keeps the first object and whose answer to it is lost."""
+
+    lost = False
+
+    def create(self, name: str, content: bytes) -> bool:
+        made = super().create(name, content)
+        if not self.lost:
+            self.lost = True
+            raise OSError(0, "the object store does not answer", name)
+        return made
+
+
+def test_looks_that_came_after_a_lost_answer_are_written_too(store: ObjectStore) -> None:
+    """The object is there already, with fewer looks than wait: those it lacks get one of their own."""
+    storage = ObjectStorage(f"{URL}/ledger")
+    records = ObjectRecords(Ledger(storage), Lossy(f"{URL}/history"), storage.check)
+    records.look(look(1, Move.ADVANCE))
+    assert "history" in records._work(stopping=False)
+    records.look(look(2, Move.PAUSE))
+    for _ in range(2):
+        assert records._work(stopping=False) == {}
+    assert [one.time for one in history(URL, "digits", 3)] == [look(1).time, look(2).time]
+    assert records._looks == []

@@ -20,6 +20,7 @@ from shipway.contract.evidence import (
 )
 from shipway.contract.model import RolloutSpec, SloSpec, load_model
 from shipway.delivery.evidence import gate, verdicts
+from shipway.delivery.evidence.eprocess import log_e_value
 from shipway.delivery.evidence.gate import NoEvidence, Rules
 
 RULES = Rules(RolloutSpec(), SloSpec())
@@ -210,6 +211,19 @@ def test_a_restart_ends_the_count_of_units_for_its_step() -> None:
     assert straddling.units.forgotten
 
 
+def test_callers_who_stay_where_they_are_prove_nothing_twice() -> None:
+    """A caller keeps its place as the weight grows, so a draw that was a little uneven is so again in every step."""
+    evidence = gate.begin(RULES)
+    for number, (percent, candidate) in enumerate(((1, 18), (5, 70), (25, 291), (50, 545))):
+        evidence = gate.begin_step(evidence) if number else evidence
+        counts = SlotCounts(units=candidate), SlotCounts(units=1000 - candidate)
+        evidence = gate.add_sample(RULES, evidence, Sample(candidate=counts[0], live=counts[1]), percent)
+        assert log_e_value(evidence.units.log_weights) < 1.1
+        assert not gate.mismatched(RULES, evidence.units)
+    # Four steps in which both serve share the alpha.
+    assert RULES.unit_log_limit == pytest.approx(math.log(4 / 0.001))
+
+
 def test_predictions_that_moved() -> None:
     """All predictions in other bins are a shift; the sentence tells the bound and what was observed."""
     low, high = (20,) + (0,) * 19, (0,) * 19 + (20,)
@@ -222,13 +236,13 @@ def test_predictions_that_moved() -> None:
 
 
 def test_the_next_step_counts_anew_what_it_must() -> None:
-    """Harm and units start at zero with each step; guardrails and predictions keep what they saw."""
+    """Harm and units start at nothing with each step; guardrails and predictions keep what they saw."""
     sample = Sample(candidate=SlotCounts(requests=9, errors=1, units=4), live=SlotCounts(requests=9, units=5))
     before = seen(sample)
     after = gate.begin_step(before)
     assert (after.step_candidate_requests, after.step_candidate_harm, after.step_live_requests) == (0, 0, 0)
     assert (after.units.candidate_units, after.units.live_units) == (0, 0)
-    assert after.units.log_weights == before.units.log_weights
+    assert after.units == gate.begin(RULES).units != before.units
     assert after.guardrails == before.guardrails
 
 
