@@ -27,6 +27,7 @@ class AlertName(StrEnum):
     GATEWAY_DOWN = "ShipwayGatewayDown"
     SILENT = "ShipwaySilent"
     WATCHDOG = "ShipwayWatchdog"
+    DELIVERY_HINDERED = "ShipwayDeliveryHindered"
     ROLLOUT_STUCK = "ShipwayRolloutStuck"
     ROLLOUT_PAUSED = "ShipwayRolloutPaused"
     EVIDENCE_MISSING = "ShipwayEvidenceMissing"
@@ -133,9 +134,10 @@ ALERTS: dict[AlertName, Alert] = {
     AlertName.FEATURES_STALE: Alert(
         Severity.TICKET,
         "Half of the values of a feature are older than its `freshness_slo_seconds`, or half of the requests of a "
-        "version got its default; its publisher is late.",
+        "version got its default for a row at least; its publisher is late.",
         "shipway status MODEL",
-        "See whether the publisher of the view runs; until it does, requests get the declared defaults.",
+        "See whether the publisher of the view runs; until it does, requests get the declared defaults. Where callers "
+        "send many rows at once, one entity in each request that the store does not know is enough.",
     ),
     AlertName.BREAKER_OPEN: Alert(
         Severity.TICKET,
@@ -174,6 +176,14 @@ ALERTS: dict[AlertName, Alert] = {
         "receiver, and by who listens at `alerts.watchdog_url`.",
         "shipway status",
         "Nothing: it is well while it fires.",
+    ),
+    AlertName.DELIVERY_HINDERED: Alert(
+        Severity.TICKET,
+        "For minutes something has stood in the way of what delivery is to do, be it only for one model: a declaration "
+        "that cannot be read, a gateway that does not confirm a route, a slot whose digest was changed by hand. What "
+        "is served stays as it is meanwhile, also what should have been rolled back.",
+        "shipway status",
+        "The line under the model, or under the table, says what it is.",
     ),
     AlertName.ROLLOUT_STUCK: Alert(
         Severity.TICKET,

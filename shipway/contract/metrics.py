@@ -6,6 +6,7 @@ __all__ = [
     "ALERTS_JOB",
     "DEAD_LETTERS_TOTAL",
     "DELIVERY_JOB",
+    "DELIVERY_PROBLEM",
     "DISK_BYTES",
     "DRIFT_JOB",
     "DRIFT_SCORE",
@@ -182,6 +183,8 @@ PARITY_COMPARED_TOTAL, PARITY_DIFFERENT_TOTAL = "shipway_parity_compared_total",
 # Of the disk that a local stack keeps its files on, `kind` is used or size.
 DISK_BYTES = "shipway_disk_bytes"
 ROLLOUT_WEIGHT_PERCENT, ROLLOUT_PHASE = "shipway_rollout_weight_percent", "shipway_rollout_phase"
+# 1 by `subject`, a model or a part of the platform, while something stands in the way of what delivery is to do there.
+DELIVERY_PROBLEM = "shipway_delivery_problem"
 # When each periodic thing last left something, by `part`; recorded, so that it is known after the thing has died. What
 # never worked counts from the moment at which Prometheus first looked for it.
 LAST_WORK = "shipway:last_work_timestamp_seconds"

@@ -148,6 +148,12 @@ def _answers(rule: Rule) -> list[Story]:
     return [*_two({up: _steady(0)}, {up: _steady(1)}), Story({}, True), Story({}, False, STEP_SECONDS)]
 
 
+def _hindered(_rule: Rule) -> list[Story]:
+    problem = f'{metrics.DELIVERY_PROBLEM}{{job="{metrics.DELIVERY_JOB}",subject="first-model"}}'
+    # One look that something stood in the way of is no alert.
+    return _two({problem: _steady(1)}, {problem: f"1 _x{_STORY_SECONDS // STEP_SECONDS}"})
+
+
 def _silent(rule: Rule) -> list[Story]:
     part = rule.labels["part"]
     if rule.model:
@@ -323,6 +329,7 @@ CASES: Mapping[str, Callable[[Rule], list[Story]]] = {
     AlertName.DEAD_LETTERS: _counter(metrics.DEAD_LETTERS_TOTAL),
     AlertName.PREDICTIONS_LOST: _counter(metrics.PREDICTION_LOG_DROPPED_TOTAL, log="predictions"),
     AlertName.GATEWAY_DOWN: _answers,
+    AlertName.DELIVERY_HINDERED: _hindered,
     AlertName.SILENT: _silent,
     AlertName.WATCHDOG: _watchdog,
     AlertName.DRIFT: _drift_status(1),

@@ -7,6 +7,8 @@ from pathlib import Path
 from shipway.contract.alerts import ALERTS, PLATFORM_OWNER, AlertName, runbook
 from shipway.contract.environment import EnvironmentSpec
 from shipway.contract.metrics import (
+    DELIVERY_JOB,
+    DELIVERY_PROBLEM,
     FEATURE_AGE_EDGES_SECONDS,
     FEATURE_AGE_SECONDS,
     GATEWAY_JOB,
@@ -55,6 +57,8 @@ _GPU_FULL_RATIO = 0.95
 _GPU_WINDOW_SECONDS, _GPU_SILENT_SECONDS = 300, 900
 
 _DOWN = {GATEWAY_JOB: AlertName.GATEWAY_DOWN}
+# A gateway that restarts, or a file that is written, stands in nobody's way for so long.
+_HINDERED_SECONDS = 300.0
 
 
 def model_rules(model: ModelSpec, environment: EnvironmentSpec, *, released: bool) -> str:
@@ -115,6 +119,8 @@ def platform_rules(
         disks: resource -> PromQL of its share in use; by default that of a local stack.
     """
     shares = local_disk() if disks is None else disks
+    periodic = tuple(periodic)
+    delivers = any(thing.job == DELIVERY_JOB for thing in periodic)
     slow_seconds = max(_PRESETS_SECONDS, environment.scrape_interval_seconds)
     patience_seconds = environment.scrape_interval_seconds * _LOST_SCRAPES
     down = [one for job in scraped for one in job_down(job, _DOWN[job], patience_seconds, _STARTING_SECONDS)]
@@ -122,9 +128,19 @@ def platform_rules(
         *([Group("platform", environment.scrape_interval_seconds, tuple(down))] if down else []),
         Group("silence", environment.scrape_interval_seconds, (watchdog(), *_silence(periodic, environment))),
         Group("utilisation", slow_seconds, tuple(utilisation(shares, PresetsSpec().utilisation_ratio, {}))),
+        *([Group("delivery", environment.scrape_interval_seconds, (_hindered(),))] if delivers else []),
     ]
     return render_template(
         _TEMPLATES, "groups.yml.j2", runbook=_runbooks(environment), owner=PLATFORM_OWNER, groups=groups
+    )
+
+
+def _hindered() -> AlertRule:
+    return AlertRule(
+        AlertName.DELIVERY_HINDERED,
+        f"max by (subject) ({DELIVERY_PROBLEM}) > 0",
+        "something stands in the way of what delivery is to do about {{ $labels.subject }}: see `shipway status`",
+        _HINDERED_SECONDS,
     )
 
 

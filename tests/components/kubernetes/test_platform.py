@@ -256,7 +256,7 @@ def test_only_what_is_scraped_can_be_missed(cluster: Cluster) -> None:
         groups = cluster.register().one("PrometheusRule", "monitoring-rules")["spec"]["groups"]
         return {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
 
-    everywhere = {"ShipwaySilent", "ShipwayUtilisationHigh", "ShipwayWatchdog"}
+    everywhere = {"ShipwayDeliveryHindered", "ShipwaySilent", "ShipwayUtilisationHigh", "ShipwayWatchdog"}
     assert alerts() == {"ShipwayGatewayDown", *everywhere}
     cluster.change(kubernetes__gateway__installed={"class_name": "cilium", "namespace": "cilium"})
     assert alerts() == everywhere

@@ -137,6 +137,7 @@ def test_a_target_alerts_on_what_it_runs() -> None:
         (AlertName.WATCHDOG, None),
         (AlertName.SILENT, "delivery"),
         (AlertName.UTILISATION_HIGH, None),
+        (AlertName.DELIVERY_HINDERED, None),
     }
 
 
@@ -199,6 +200,13 @@ def _asked(requests: int, *, default: int, version: str = "live", outcome: str =
         f'{metrics.REQUESTS_TOTAL}{{{who},model="first-model",outcome="{outcome}"}}': f"0+{requests}x120",
         **({f"{metrics.FEATURE_MISSING_TOTAL}{{{who},{OF_WIND}}}": f"0+{default}x120"} if default else {}),
     }
+
+
+def test_a_default_in_one_of_many_rows_is_called_one() -> None:
+    """A request counts once, however many of its rows got a default: the text says no more than was counted."""
+    alert = _alerts(model_rules(READING, ENVIRONMENT, released=True))[AlertName.FEATURES_STALE]
+    assert "got its default for a row at least in half of the requests" in alert["annotations"]["summary"]
+    assert "got its default for a row at least" in ALERTS[AlertName.FEATURES_STALE].meaning
 
 
 @pytest.mark.parametrize(
