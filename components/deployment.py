@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pulumi
 
-from components.headroom import with_headroom
+from components.headroom import interruption, with_headroom
 from components.model_service import ModelService
 from components.parts import HANDOVER, ModelOutputs
 from components.platform import Platform, attach_platform
@@ -43,6 +43,8 @@ def deploy(root: Path, stack: StackSpec) -> None:
         for service in services:
             if service.room is not None and service.spec.resources.gpus:
                 pulumi.log.info(f"{service.spec.name}: {service.room.way}, for {service.room.reason}")
+            if warning := interruption(service):
+                pulumi.log.warn(warning)
         models = {service.spec.name: ModelService(service, platform).outputs for service in services}
         pulumi.export("models", {name: _told(model) for name, model in models.items()})
     else:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from components.services import Headroom, Service, Way
 from shipway.contract.errors import SpecError
+from shipway.contract.metrics import Slot
 
-__all__ = ["with_headroom"]
+__all__ = ["interruption", "with_headroom"]
 
 
 def with_headroom(services: Sequence[Service], gpus: Mapping[str, int], pools: Path | str) -> tuple[Service, ...]:
@@ -17,7 +18,7 @@ def with_headroom(services: Sequence[Service], gpus: Mapping[str, int], pools: P
     their nodes come and go, nor is what an autoscaler adds beyond `min_replicas`.
 
     Args:
-        services: in the order in which what is left is given away.
+        services: in the order in which what is left is given away: for new versions first, then for pods that change.
         gpus: type -> what all pools of it can hold.
         pools: the document that declares them.
 
@@ -43,7 +44,33 @@ def with_headroom(services: Sequence[Service], gpus: Mapping[str, int], pools: P
         if service.spec.resources.gpu_type is not None:
             left[service.spec.resources.gpu_type] -= room.candidate_replicas * service.spec.resources.gpus
         found.append(replace(service, room=room))
-    return tuple(found)
+    return tuple(_with_beside(service, left) for service in found)
+
+
+def interruption(service: Service) -> str:
+    """Returns what a change of the pods of `service` means for its callers where one has to end first, else nothing."""
+    room, spec = service.room, service.spec
+    if room is None or room.beside or spec.resources.min_replicas > 1:
+        return ""
+    return (
+        f"{spec.name}: has one replica a slot and no {spec.resources.gpu_type} free beside it, so where its "
+        "pods change the old one ends first and nothing answers until the new one has loaded; empty the idle slot "
+        "before, or add a GPU"
+    )
+
+
+def _with_beside(service: Service, left: dict[str, int]) -> Service:
+    """Returns the service, told whether its slots' pods can be replaced beside themselves; takes that out of `left`."""
+    spec, room = service.spec.resources, service.room
+    if spec.gpu_type is None or room is None:
+        return service
+    filled = sum(bool(service.release.digest(slot)) for slot in Slot)
+    # While a slot is idle, what is kept for it is free.
+    kept = room.candidate_replicas * spec.gpus if filled < len(Slot) else 0
+    more = max(0, filled * spec.gpus - kept)
+    beside = more <= left[spec.gpu_type]
+    left[spec.gpu_type] -= more if beside else 0
+    return replace(service, room=replace(room, beside=beside))
 
 
 def _headroom(service: Service, left: Mapping[str, int], pools: Path | str) -> Headroom:

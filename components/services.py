@@ -31,11 +31,13 @@ class Headroom:
         way: how it comes in.
         candidate_replicas: how many it may begin with; none where it has to wait for the old one's place.
         reason: why, with the numbers.
+        beside: whether a pod of each slot that is filled fits beside all of these: one that changes while it serves.
     """
 
     way: Way
     candidate_replicas: int
     reason: str
+    beside: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
+from policies.containers import ARGO_KEYS, argo_pods, is_argo_template, is_container, patched_pod
 from policies.resource import Resource, at, rows
 from policies.rule import Context
 from policies.unknown import Undecidable
@@ -53,7 +54,12 @@ _SCALARS = frozenset({bool, float, int, str})
 # Inside a pod's spec there are no further pods, and what is known of an object holds none either.
 _NO_PODS = frozenset({"containers", "ephemeralContainers", "initContainers", "metadata", "status", "volumes"})
 # Where objects carry pods. Under such a key an unknown value may be one; an unknown address or number elsewhere is not.
-_MAY_HOLD_PODS = re.compile(r"(spec|template|job|task|worker|explainer|predictor|transformer)s?$", re.IGNORECASE)
+_MAY_HOLD_PODS = re.compile(
+    r"(spec|template|job|task|worker|explainer|predictor|transformer|container|script|sidecar|step)s?$|podSpecPatch$",
+    re.IGNORECASE,
+)
+# Below them Tekton says what all steps of a pod share.
+_SHARED = frozenset({"podTemplate"})
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,8 @@ class Pod:
         kind: its kind, without the `Patch` of a partial one.
         metadata: of the pods.
         spec: of the pods.
-        partial: what is left out is not absent: the object is a patch, or a runtime of KServe says the rest.
+        partial: what is left out is not absent: the object is a patch, or a runtime of KServe, or whatever runs the
+            steps of a custom resource, says the rest.
     """
 
     owner: Resource
@@ -156,12 +163,13 @@ def pods(resource: Resource) -> Iterator[Pod]:
             if isinstance(part, Mapping):
                 found = _of_runtime(cast(Mapping[str, Any], part))
                 yield from (Pod(resource, kind, resource.props.get("metadata") or _NONE, one, True) for one in found)
-    below = _Below(partial)
+    # Of KServe's kinds the parts are known, and looked up above.
+    below = _Below(partial, any_shape=":serving.kserve.io/" not in resource.type)
     # A PodTemplate carries its pods beside the spec, a list of objects in its items.
     for value in (spec, resource.props.get("template"), resource.props.get("items")):
         below.search(value, resource.props)
-    for holder, found in below.found:
-        yield Pod(resource, kind, holder.get("metadata") or _NONE, found, partial)
+    for holder, found, filled_in in below.found:
+        yield Pod(resource, kind, holder.get("metadata") or _NONE, found, partial or filled_in)
     if below.unknown:
         raise below.unknown[0]
 
@@ -184,12 +192,14 @@ class _Below:
 
     Args:
         partial: the values are of a patch, whose templates need no containers.
-        found: what holds a pod's metadata, and the pod's spec.
+        any_shape: whether containers count wherever they are, not only in a pod's list.
+        found: what holds a pod's metadata, the pod's spec, and whether somebody else says the rest of it.
         unknown: what is not known and may hold more pods.
     """
 
     partial: bool
-    found: list[tuple[Mapping[str, Any], Mapping[str, Any]]] = field(default_factory=list[Any])
+    any_shape: bool
+    found: list[tuple[Mapping[str, Any], Mapping[str, Any], bool]] = field(default_factory=list[Any])
     unknown: list[Undecidable] = field(default_factory=list[Undecidable])
 
     def search(self, value: Any, holder: Mapping[str, Any], above: str = "", last: str = "") -> None:
@@ -206,16 +216,30 @@ class _Below:
     def _search_mapping(self, value: Mapping[str, Any], holder: Mapping[str, Any], above: str, last: str) -> None:
         try:
             if _are_containers(value.get("containers")) or (self.partial and (above, last) == ("template", "spec")):
-                self.found.append((holder, value))
+                self.found.append((holder, value, False))
+            elif self.any_shape:
+                self._add_other(value, holder, last or above)
         except Undecidable as error:
             self.unknown.append(error)
         # In a mapping of specs, such as pytorchReplicaSpecs, the keys are names.
         named = last.endswith("Specs")
+        judged = _NO_PODS | ARGO_KEYS if (above, last) == ("templates", "") and is_argo_template(value) else _NO_PODS
         for key in value:
-            if key not in _NO_PODS:
+            if key not in judged:
                 child = self._known(value, key, last if named else key)
                 if child is not None and type(child) not in _SCALARS:
                     self.search(child, value if key == "spec" else holder, last, key)
+
+    def _add_other(self, value: Mapping[str, Any], holder: Mapping[str, Any], name: str) -> None:
+        """Adds what a custom resource makes of a mapping that is no pod's spec; one name or a list's leads to it."""
+        if "templates" in value:
+            self.found += [(by, found, False) for by, found in argo_pods(value)]
+        if "podSpecPatch" in value:
+            self.found.append((holder, patched_pod(value["podSpecPatch"]), True))
+        if name in _SHARED and "spec" not in value:
+            self.found.append((holder, value, True))
+        elif is_container(value, name):
+            self.found.append((holder, {"containers": [value]}, True))
 
     def _known(self, value: Any, key: Any, named: str) -> Any:
         """Returns what lies under a key; None when it is not known, which counts where its name is that of pods."""

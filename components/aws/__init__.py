@@ -15,6 +15,7 @@ __all__ = [
     "dns",
     "endpoints",
     "expiry",
+    "function",
     "gpu_pool",
     "gpu_types",
     "grant",
@@ -24,6 +25,7 @@ __all__ = [
     "karpenter",
     "keys",
     "load_balancer",
+    "machine_expiry",
     "network",
     "node_groups",
     "node_role",
@@ -38,5 +40,6 @@ __all__ = [
     "storage",
     "tags",
     "target",
+    "upstreams",
     "volumes",
 ]

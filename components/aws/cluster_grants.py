@@ -1,6 +1,7 @@
 """The rights of what runs a cluster: nodes' add-ons, what adds nodes, what makes the load balancer."""
 
 from components.aws.grant import Grant
+from components.aws.upstreams import UPSTREAMS
 
 __all__ = ["ENTRANCE", "KARPENTER", "NODES"]
 
@@ -40,6 +41,13 @@ _OWN_CLUSTER = {"StringEquals": {"aws:ResourceTag/kubernetes.io/cluster/{cluster
 _NEW_IN_CLUSTER = {"StringEquals": {"aws:RequestTag/kubernetes.io/cluster/{cluster}": "owned"}}
 
 NODES = (
+    # To import into a copy that is there, AmazonEC2ContainerRegistryPullOnly lets them; nobody makes one beforehand.
+    Grant(
+        "node",
+        ("ecr:CreateRepository",),
+        tuple(f"arn:aws:ecr:{{region}}:{{account}}:repository/{{cluster}}/{prefix}/*" for prefix in UPSTREAMS),
+        "the first pull of another's image makes the repository of its copies",
+    ),
     Grant(
         "vpc-cni",
         (

@@ -265,7 +265,7 @@ _SERVICES = (
     Grant(
         "online-store-password",
         ("logs:CreateLogStream", "logs:PutLogEvents"),
-        ("{password_log}:*",),
+        ("{function_log}:*",),
         "what went wrong is written down",
     ),
     Grant(
@@ -274,6 +274,24 @@ _SERVICES = (
         ("arn:aws:eks:{region}:{account}:nodegroup/{cluster}/*/*",),
         "the nodes of an environment go when its last day is over",
     ),
+    Grant("machine-expiry", ("ec2:DescribeInstances",), ("*",), "it finds what Karpenter made for the cluster"),
+    Grant(
+        "machine-expiry",
+        ("ec2:TerminateInstances",),
+        ("arn:aws:ec2:{region}:{account}:instance/*",),
+        "what Karpenter made for the cluster ends, and nothing else",
+        {
+            "StringEquals": {"aws:ResourceTag/kubernetes.io/cluster/{cluster}": "owned"},
+            "StringLike": {"aws:ResourceTag/karpenter.sh/nodepool": "*"},
+        },
+    ),
+    Grant(
+        "machine-expiry",
+        ("logs:CreateLogStream", "logs:PutLogEvents"),
+        ("{function_log}:*",),
+        "what has ended is written down",
+    ),
+    Grant("machine-expiry-call", ("lambda:InvokeFunction",), ("{function}",), "the function is called on its day"),
 )
 
 GRANTS: tuple[Grant, ...] = (*_CLOUD, *NODES, *KARPENTER, *ENTRANCE, *_PLATFORM, *_MODEL, *_RETRAINER, *_SERVICES)

@@ -3,7 +3,7 @@
 import pulumi
 from pulumi_aws import iam
 
-from components.aws.identity import service_role
+from components.aws.identity import granted, service_role
 from components.aws.tags import tags
 from shipway.contract.cluster import cluster_name
 from shipway.contract.environment import EnvironmentSpec
@@ -35,13 +35,14 @@ class NodeRole(pulumi.ComponentResource):
             )
             for policy in _POLICIES
         ]
+        rights = granted(name, "node", environment, role, {}, child)
         # Managed node groups make their own; Karpenter takes this one.
         profile = iam.InstanceProfile(
             f"{name}-profile",
             name=node_role_name(environment),
             role=role.name,
             tags=tags(environment),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=joined),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[*joined, rights]),
         )
         # Known when the role has its rights: without them a node would never join.
         self.arn = pulumi.Output.all(role.arn, profile.arn).apply(lambda arns: arns[0])

@@ -1,19 +1,17 @@
 """StorePassword: the online store's password, made and changed by a function, in Secrets Manager and nowhere else."""
 
-from importlib.resources import files
-
 import pulumi
-from pulumi_aws import cloudwatch, lambda_, secretsmanager
+from pulumi_aws import lambda_, secretsmanager
 
 from components.aws.account import Account
-from components.aws.identity import granted, service_role
+from components.aws.function import python_function
 from components.aws.tags import keeps_data, kept, tags
 from shipway.contract.cluster import online_store_user
 from shipway.contract.environment import EnvironmentSpec
 
 __all__ = ["StorePassword"]
 
-_RUNTIME, _TIMEOUT_SECONDS = "python3.13", 240
+_TIMEOUT_SECONDS = 240
 _FUNCTION = "online_store_password"
 
 
@@ -78,39 +76,15 @@ class StorePassword(pulumi.ComponentResource):
     def _function(
         self, secret_arn: pulumi.Input[str], user_arn: pulumi.Input[str], key_arn: pulumi.Input[str]
     ) -> tuple[lambda_.Function, pulumi.Resource]:
-        name = f"shipway-{self._environment.name}-online-store-password"
-        log = cloudwatch.LogGroup(
-            f"{self._name}-log",
-            name=f"/aws/lambda/{name}",
-            kms_key_id=key_arn,
-            retention_in_days=self._account.spec.log_retention_days,
-            tags=self._tags,
+        return python_function(
+            self._name,
+            "online-store-password",
+            self._environment,
+            source=_FUNCTION,
+            description="Changes the online store's password",
+            timeout_seconds=_TIMEOUT_SECONDS,
+            key_arn=key_arn,
+            values={"online_store_secret": secret_arn, "online_store_user": user_arn, "data_key": key_arn},
+            variables={"USER_ID": online_store_user(self._environment)},
             opts=self._child,
         )
-        role = service_role(self._name, "lambda", self._environment, self._child)
-        values = {
-            "online_store_secret": secret_arn,
-            "online_store_user": user_arn,
-            "data_key": key_arn,
-            "password_log": log.arn,
-        }
-        policy = granted(self._name, "online-store-password", self._environment, role, values, self._child)
-        source = files("components.aws.functions").joinpath(f"{_FUNCTION}.py").read_text(encoding="utf-8")
-        function = lambda_.Function(
-            f"{self._name}-function",
-            name=name,
-            description="Changes the online store's password",
-            runtime=_RUNTIME,
-            handler=f"{_FUNCTION}.handler",
-            code=pulumi.AssetArchive({f"{_FUNCTION}.py": pulumi.StringAsset(source)}),
-            role=role.arn,
-            timeout=_TIMEOUT_SECONDS,
-            environment=lambda_.FunctionEnvironmentArgs(
-                variables={"USER_ID": online_store_user(self._environment)},
-            ),
-            kms_key_arn=key_arn,
-            logging_config=lambda_.FunctionLoggingConfigArgs(log_format="JSON", log_group=log.name),
-            tags=self._tags,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
-        )
-        return function, policy

@@ -1,4 +1,4 @@
-"""ImageRegistry: ECR repositories whose tags never move, and copies of what the charts pull."""
+"""ImageRegistry: ECR repositories whose images' tags never move, and copies of what the charts pull."""
 
 import json
 
@@ -6,6 +6,7 @@ import pulumi
 from pulumi_aws import ecr
 
 from components.aws.tags import keeps_data, kept, tags
+from components.aws.upstreams import UPSTREAMS
 from shipway.contract.environment import EnvironmentSpec
 
 __all__ = ["ImageRegistry", "model_repository"]
@@ -15,9 +16,10 @@ _IMAGES = {
     **{image: f"platform/{image}" for image in ("delivery", "feast", "mlflow", "retraining")},
     "base": "models/shipway/base",
 }
-# Upstreams that take no credentials, by the prefix of their copies: nodes that lose the Internet still start pods.
-_UPSTREAMS = {"ecr-public": "public.ecr.aws", "kubernetes": "registry.k8s.io", "quay": "quay.io"}
 _UNTAGGED_DAYS = 14
+# What lies beside an image is found under a tag of the image's digest, and signing anew, with another key or one more,
+# writes that tag again. Every other tag stays where it is.
+_BESIDE_AN_IMAGE = "sha256-*"
 
 
 class ImageRegistry(pulumi.ComponentResource):
@@ -30,7 +32,7 @@ class ImageRegistry(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         for image, path in _IMAGES.items():
             _repository(f"{name}-{image}", path, environment, key_arn, child)
-        for prefix, upstream in _UPSTREAMS.items():
+        for prefix, upstream in UPSTREAMS.items():
             ecr.PullThroughCacheRule(
                 f"{name}-{prefix}",
                 ecr_repository_prefix=f"shipway-{environment.name}/{prefix}",
@@ -53,7 +55,10 @@ def _repository(
     repository = ecr.Repository(
         name,
         name=f"shipway-{environment.name}/{path}",
-        image_tag_mutability="IMMUTABLE",
+        image_tag_mutability="IMMUTABLE_WITH_EXCLUSION",
+        image_tag_mutability_exclusion_filters=[
+            ecr.RepositoryImageTagMutabilityExclusionFilterArgs(filter=_BESIDE_AN_IMAGE, filter_type="WILDCARD")
+        ],
         image_scanning_configuration=ecr.RepositoryImageScanningConfigurationArgs(scan_on_push=True),
         encryption_configurations=[
             ecr.RepositoryEncryptionConfigurationArgs(encryption_type="KMS", kms_key=key_arn),

@@ -28,6 +28,7 @@ from components.aws.identity import pod_identity
 from components.aws.karpenter import Karpenter
 from components.aws.keys import DataKey
 from components.aws.load_balancer import LoadBalancer
+from components.aws.machine_expiry import MachineExpiry
 from components.aws.network import Network, NetworkOutputs
 from components.aws.node_groups import Ground
 from components.aws.node_role import NodeRole, node_role_name
@@ -230,6 +231,8 @@ class _Platform:
             groups |= GpuNodes("gpu-nodes", environment, ground, before, cloud).groups
         if (last := expires_on(self._root, environment)) is not None:
             Expiry("expiry", environment, last=last, node_groups=groups, opts=cloud)
+            if self._spec.autoscaler == "karpenter":
+                MachineExpiry("machine-expiry", environment, last=last, key_arn=key_arn, opts=cloud)
         values = {"cluster_key": key_arn}
         waits = [cpu.ready, identities]
         return Addons("addons", environment, AFTER_NODES, values=values, waits=waits, opts=cloud).ready

@@ -5,12 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
-from pulumi_kubernetes.apps.v1 import (
-    Deployment,
-    DeploymentSpecArgs,
-    DeploymentStrategyArgs,
-    RollingUpdateDeploymentArgs,
-)
+from pulumi_kubernetes.apps.v1 import Deployment, DeploymentSpecArgs
 from pulumi_kubernetes.core.v1 import (
     ConfigMap,
     ContainerArgs,
@@ -44,7 +39,7 @@ from components.kubernetes.places import (
 )
 from components.kubernetes.pods import Mount, config_files, pod_template, resources, scratch
 from components.kubernetes.retraining import build_retraining
-from components.kubernetes.scaling import scaler
+from components.kubernetes.scaling import scaler, strategy
 from components.kubernetes.scraping import MOST_SAMPLES, own_heartbeats, without_own
 from components.parts import ModelOutputs, PlatformOutputs, SlotOutputs
 from components.services import Service as ModelFolder
@@ -201,9 +196,7 @@ class _Model:
             spec=DeploymentSpecArgs(
                 replicas=least if scales else resource.min_replicas,
                 selector=LabelSelectorArgs(match_labels=selector),
-                strategy=DeploymentStrategyArgs(
-                    type="RollingUpdate", rolling_update=RollingUpdateDeploymentArgs(max_surge=1, max_unavailable=0)
-                ),
+                strategy=strategy(resource, self.service.room),
                 progress_deadline_seconds=math.ceil(spec.rollout.prepare_seconds),
                 template=_pod(self.service, slot, self.environment, self.cluster, labels, selector, self.gpu_table),
             ),

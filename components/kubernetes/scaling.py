@@ -1,10 +1,11 @@
-"""What adds and removes a slot's pods: the cluster's own autoscaler on CPU, or KEDA on requests."""
+"""What adds and removes a slot's pods: the cluster's own autoscaler on CPU, or KEDA on requests; how they change."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
+from pulumi_kubernetes.apps.v1 import DeploymentStrategyArgs, RollingUpdateDeploymentArgs
 from pulumi_kubernetes.autoscaling.v2 import (
     CrossVersionObjectReferenceArgs,
     HorizontalPodAutoscaler,
@@ -15,14 +16,14 @@ from pulumi_kubernetes.autoscaling.v2 import (
 )
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components.services import Service
+from components.services import Headroom, Service
 from shipway.contract.environment import EnvironmentSpec, environment_path
 from shipway.contract.errors import SpecError
 from shipway.contract.kubeconfig import cluster_of
 from shipway.contract.metrics import MODELS_JOB, REQUESTS_TOTAL, Slot
-from shipway.contract.model import ModelSpec
+from shipway.contract.model import ModelSpec, ResourceSpec
 
-__all__ = ["refuse_missing_scaler", "scaler"]
+__all__ = ["refuse_missing_scaler", "replacing", "scaler", "strategy"]
 
 # Above it a replica is added. CPU also moves with a GPU model's requests, and no cluster needs an adapter for it.
 _CPU_PERCENT = 70
@@ -41,6 +42,33 @@ def refuse_missing_scaler(root: Path, environment: EnvironmentSpec, services: Se
             where = service.folder / "model.yaml"
             expected = f"nothing, or kubernetes.keda_installed in {path}: only KEDA scales on requests"
             raise SpecError(where, "resources.requests_per_second", asked, expected)
+
+
+def replacing(resources: ResourceSpec, room: Headroom | None) -> tuple[int, int | str]:
+    """Returns how many pods of a slot may be too many, and too few, while they change: `maxSurge`, `maxUnavailable`.
+
+    Nodes for pods without a GPU come with them, so the old pod stays until the new one answers. A pool of GPUs may be
+    full, and a new pod that waits for the GPU of the old one, which waits for the new one, waits for ever:
+
+    - of several replicas one may go first, as its disruption budget lets a node take one; the others answer. That does
+      not depend on what is counted as free, of which autoscalers may have taken some.
+    - a single one goes first only where there is no room beside it: else it would leave nobody to answer for nothing.
+      Where it scales, half of them may go: none of one, and one of two that have taken the room.
+    """
+    if resources.gpu_type is None or room is None:
+        return 1, 0
+    if resources.min_replicas > 1:
+        return 1, 1
+    if not room.beside:
+        return 0, 1
+    return 1, "50%" if resources.max_replicas > 1 else 0
+
+
+def strategy(resources: ResourceSpec, room: Headroom | None) -> DeploymentStrategyArgs:
+    """Returns how a slot's pods change, by `replacing`."""
+    surge, unavailable = replacing(resources, room)
+    update = RollingUpdateDeploymentArgs(max_surge=surge, max_unavailable=unavailable)
+    return DeploymentStrategyArgs(type="RollingUpdate", rolling_update=update)
 
 
 def scaler(

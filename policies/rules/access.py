@@ -38,6 +38,9 @@ _ESCALATIONS = (
 )
 # Every action of a service, or every one that ends alike: the name begins with a wildcard.
 _MANY_ACTIONS = re.compile(r"[*?].*|[^:]*[*?].*:.*|[^:]*:[*?].*")
+# A node's pull makes the repository of another's images, below a prefix that is named: no image of our own lies there.
+_COPIES = re.compile(r"arn:aws[\w-]*:ecr:[^:*?]+:[^:*?]+:repository/[^*?]+/\*")
+_COPYING = frozenset({"ecr:batchimportupstreamimage", "ecr:createrepository"})
 _ADMIN = re.compile(
     r"(AdministratorAccess.*|PowerUserAccess|SecretsManagerReadWrite|\w*(FullAccess(V2)?|Administrator))"
 )
@@ -67,8 +70,8 @@ def _node(policy: str) -> tuple[Resource, ...]:
     severity=Severity.CRITICAL,
     types=(_ROLE,),
     scope=Scope.STACK,
-    fix="Give the node's role the policies of `node_policies` in policies/settings.yaml only; give pods theirs by Pod "
-    "Identity.",
+    fix="Give the node's role the policies of `node_policies` in policies/settings.yaml only, and at most the right "
+    "to create the repositories of a pull-through cache; give pods theirs by Pod Identity.",
     passing=_node("AmazonEKSWorkerNodePolicy"),
     failing=_node("AmazonS3FullAccess"),
 )
@@ -83,10 +86,24 @@ def node_role_minimal(resource: Resource, context: Context) -> Iterator[str]:
     for arn in attached:
         if arn.removeprefix("arn:aws:iam::aws:policy/") not in context.settings.node_policies:
             yield f"policy {arn!r} is attached, expected one of {', '.join(context.settings.node_policies)}"
-    inline = [*rows(resource.props.get("inlinePolicies"))]
-    inline += [one.name for one in context.stack.related(resource, _ROLE_POLICY, "role", "name", "id", "arn")]
-    if inline:
-        yield f"{len(inline)} inline policies, expected none"
+    inline = [one.get("policy") for one in rows(resource.props.get("inlinePolicies"))]
+    inline += [
+        one.props.get("policy") for one in context.stack.related(resource, _ROLE_POLICY, "role", "name", "id", "arn")
+    ]
+    if more := sum(not _only_copies(document) for document in inline):
+        yield f"{more} inline policies, expected none but for repositories of copies, below a named prefix"
+
+
+def _only_copies(document: Any) -> bool:
+    """Returns whether a policy document gives what a pull through ECR's cache needs, and no more."""
+    found = statements(document)
+    return bool(found) and all(map(_copies, found))
+
+
+def _copies(statement: Mapping[str, Any]) -> bool:
+    actions, resources = list(texts(statement.get("Action"))), list(texts(statement.get("Resource")))
+    named = bool(actions and resources) and not {"NotAction", "NotResource"} & set(statement)
+    return named and {one.lower() for one in actions} <= _COPYING and all(map(_COPIES.fullmatch, resources))
 
 
 def _policy(action: str, resource: str) -> Mapping[str, Any]:

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from policies.addresses import is_open
 from policies.kubernetes import annotations, kind_of, labels, model_pods, namespace, object_name
-from policies.resource import Resource, at, number, rows
+from policies.resource import Resource, at, number, rows, texts
 from policies.rule import KUBERNETES, Context, Scope, Severity, rule
 from policies.unknown import Undecidable
 
@@ -13,7 +14,6 @@ __all__ = ["default_deny", "gateway_only"]
 
 _NONE: Mapping[str, Any] = {}
 _POLICY = "kubernetes:networking.k8s.io:NetworkPolicy"
-_ANYWHERE = frozenset({"0.0.0.0/0", "::/0"})
 # What the label or tag of the one thing that may be exposed says.
 _COMPONENT, _GATEWAY = "app.kubernetes.io/component", "gateway"
 _CERTIFICATE = "service.beta.kubernetes.io/aws-load-balancer-ssl-cert"
@@ -75,16 +75,22 @@ def _denied(name: str, context: Context) -> bool:
 
 def _open_edges(spec: Mapping[str, Any]) -> Iterator[str]:
     for key, end in (("ingress", "from"), ("egress", "to")):
+        ranges: list[str] = []
         for index, edge in enumerate(rows(spec.get(key))):
             peers = rows(edge.get(end))
             if not peers:
                 yield f"{key}.{index} allows everybody, expected `{end}`"
             for peer in peers:
-                if at(peer, "ipBlock", "cidr") in _ANYWHERE:
-                    yield f"{key}.{index} allows {at(peer, 'ipBlock', 'cidr')}, expected named addresses"
+                if is_open([cidr := at(peer, "ipBlock", "cidr")]):
+                    yield f"{key}.{index} allows {cidr}, expected named addresses"
+                else:
+                    ranges += texts(cidr)
                 selectors = [peer[name] for name in ("namespaceSelector", "podSelector") if peer.get(name) is not None]
                 if "namespaceSelector" in peer and all(_selects_all(one) for one in selectors):
                     yield f"{key}.{index} allows every namespace, expected a named one"
+        # Cut into pieces it is the Internet still.
+        if is_open(ranges):
+            yield f"{key} allows {len(ranges)} ranges that are too much together, expected named addresses"
 
 
 def _selects_all(selector: Any) -> bool:
@@ -179,14 +185,15 @@ def _security_group(resource: Resource) -> Iterator[str]:
     props = resource.props
     if props.get("type") == "egress":
         return
-    edges = rows(props.get("ingress")) if "ingress" in props else (props,)
-    for edge in edges:
-        open_to = [*rows(edge.get("cidrBlocks")), *rows(edge.get("ipv6CidrBlocks"))]
-        open_to += [edge.get("cidrIpv4"), edge.get("cidrIpv6")]
-        anywhere = [cidr for cidr in open_to if cidr in _ANYWHERE]
+    open_to: list[Any] = []
+    for edge in rows(props.get("ingress")) if "ingress" in props else (props,):
         only_tls = number(edge.get("fromPort")) == number(edge.get("toPort")) == 443
-        if anywhere and not (only_tls and _tagged(resource)):
-            yield f"ingress is open to {anywhere[0]}, expected only port 443 of the gateway"
+        if not (only_tls and _tagged(resource)):
+            open_to += [*rows(edge.get("cidrBlocks")), *rows(edge.get("ipv6CidrBlocks"))]
+            open_to += [edge.get("cidrIpv4"), edge.get("cidrIpv6")]
+    if is_open(open_to):
+        shown = next((cidr for cidr in open_to if is_open([cidr])), "ranges that are too much together")
+        yield f"ingress is open to {shown}, expected only port 443 of the gateway"
 
 
 def _tagged(resource: Resource) -> bool:

@@ -19,5 +19,6 @@ __all__ = [
     "registry",
     "regression",
     "settings",
+    "splitting",
     "tables",
 ]

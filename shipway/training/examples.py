@@ -15,7 +15,7 @@ from shipway.training.csv_table import Table, read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Examples", "moment", "number", "read_examples", "whole_number"]
+__all__ = ["Examples", "examples_of", "moment", "number", "read_examples", "whole_number"]
 
 # A number as programs write it; a comma for thousands, a unit or a percent sign make a text of it.
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -92,9 +92,19 @@ def read_examples(
         SpecError: for a file that is no CSV, a column that is not there, a cell that is not what the schema or the
             classes say.
     """
+    return examples_of(read_table(path), schema, renamed, target, classes)
+
+
+def examples_of(
+    table: Table, schema: Schema, renamed: Mapping[str, str], target: str, classes: Mapping[str, int] | None = None
+) -> Examples:
+    """Returns the examples in a table that was read, as `read_examples` does.
+
+    Raises:
+        SpecError: for a column that is not there, a cell that is not what the schema or the classes say.
+    """
     import pandas as pd
 
-    table = read_table(path)
     digits = len(str(len(table)))
     index = pd.Index([f"row-{place:0{digits}}" for place in range(1, len(table) + 1)], name="unit_id")
     columns = {field.name: _typed(table, renamed.get(field.name, field.name), field) for field in schema.fields}

@@ -6,16 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.headroom import with_headroom
+from components.headroom import interruption, with_headroom
 from components.services import Headroom, Service, Way
 from shipway.contract.errors import SpecError
+from shipway.contract.metrics import Slot
 from shipway.contract.model import ModelSpec
 from shipway.contract.release import Release
 
 POOLS = "Pulumi.onprem.yaml"
 
 
-def _service(name: str, *, gpus: int = 1, replicas: int = 1, allowed: bool = False) -> Service:
+def _service(name: str, *, gpus: int = 1, replicas: int = 1, allowed: bool = False, filled: int = 0) -> Service:
     document = {
         "name": name,
         "description": "a model",
@@ -25,7 +26,8 @@ def _service(name: str, *, gpus: int = 1, replicas: int = 1, allowed: bool = Fal
         "rollout": {"drain_and_swap": "allowed" if allowed else "refused"},
         "evaluation": {"gates": [{"metric": "auc", "minimum": 0.5}]},
     }
-    return Service(Path(name), ModelSpec.model_validate(document, strict=False), Release())
+    digests = {str(slot): f"sha256:{place}" + "0" * 63 for place, slot in enumerate(Slot) if place < filled}
+    return Service(Path(name), ModelSpec.model_validate(document, strict=False), Release(**digests))
 
 
 def _room(free: int, *services: Service) -> list[Headroom | None]:
@@ -73,6 +75,30 @@ def test_a_model_without_gpus_always_has_room() -> None:
     assert room.way is Way.CANARY
 
 
+@pytest.mark.parametrize(("free", "filled", "beside"), [(2, 1, True), (2, 2, False), (3, 2, False), (4, 2, True)])
+def test_a_pod_that_changes_has_room_beside_it(free: int, filled: int, beside: bool) -> None:
+    """What is kept for a slot is free while it is idle; with both filled each may want one pod more."""
+    (room,) = _room(free, _service("first", filled=filled))
+    assert room is not None
+    assert (room.way, room.beside) == (Way.CANARY, beside)
+
+
+def test_new_versions_go_before_pods_that_change() -> None:
+    """The last two GPUs are the first model's, which comes first."""
+    first, second = _room(6, _service("first", filled=2), _service("second", filled=2))
+    assert (first and first.beside, second and second.beside) == (True, False)
+
+
+def test_who_deploys_is_told_when_a_change_would_silence_a_model() -> None:
+    """Of one replica without room; others answer where there are more."""
+    one, more = with_headroom([_service("one", filled=2), _service("more", filled=2, replicas=2)], {"l4": 6}, POOLS)
+    assert interruption(one).startswith(
+        "one: has one replica a slot and no l4 free beside it, so where its pods change"
+    )
+    assert interruption(more) == ""
+    assert interruption(_service("cpu", gpus=0)) == ""
+
+
 @given(
     free=st.integers(0, 20),
     wanted=st.lists(st.tuples(st.integers(1, 3), st.integers(1, 3)), min_size=1, max_size=4),
@@ -91,3 +117,20 @@ def test_all_that_is_promised_fits(free: int, wanted: list[tuple[int, int]]) -> 
     for (gpus, replicas), room in zip(wanted, rooms, strict=True):
         assert (room.way is Way.CANARY) == (room.candidate_replicas == replicas)
         assert room.candidate_replicas == replicas or free - taken < gpus
+
+
+@given(
+    free=st.integers(0, 30), wanted=st.lists(st.tuples(st.integers(1, 3), st.integers(1, 2)), min_size=1, max_size=4)
+)
+def test_pods_that_change_fit_beside_all_that_is_promised(free: int, wanted: list[tuple[int, int]]) -> None:
+    """One of each filled slot at once, with both slots of every model full."""
+    services = [
+        _service(f"m{number}", gpus=g, replicas=r, allowed=True, filled=2) for number, (g, r) in enumerate(wanted)
+    ]
+    if sum(gpus * replicas for gpus, replicas in wanted) > free:
+        return
+    rooms = [room for room in _room(free, *services) if room is not None]
+    promised = sum(
+        g * (r + room.candidate_replicas + 2 * room.beside) for (g, r), room in zip(wanted, rooms, strict=True)
+    )
+    assert promised <= free or not any(room.beside for room in rooms)

@@ -17,8 +17,8 @@ SHARED = {
         *("names", "namespaces", "places", "pods", "postgres", "retraining", "scaling", "scraping", "told"),
     },
     "aws": {
-        *("account", "cluster_grants", "entrance", "gpu_types", "grant", "grants"),
-        *("identity", "instance_types", "node_groups", "price_list", "tags"),
+        *("account", "cluster_grants", "entrance", "function", "gpu_types", "grant", "grants"),
+        *("identity", "instance_types", "node_groups", "price_list", "tags", "upstreams"),
     },
     "local": {"programs", "rendering"},
 }

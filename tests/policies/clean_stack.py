@@ -372,7 +372,8 @@ def _stores(draw: random.Random, tags: Mapping[str, str]) -> list[Resource]:
     encryption = f"{s3}ServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
     repository = {
         "name": "models",
-        "imageTagMutability": "IMMUTABLE",
+        "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+        "imageTagMutabilityExclusionFilters": [{"filter": "sha256-*", "filterType": "WILDCARD"}],
         "imageScanningConfiguration": {"scanOnPush": True},
         "encryptionConfigurations": [{"encryptionType": "KMS"}],
         **own,

@@ -13,6 +13,7 @@ from tests.policies.mutations import (
     in_containers,
     lacks,
     op,
+    plus,
     statement,
 )
 
@@ -102,7 +103,15 @@ CLOUD: dict[str, list[Operator]] = {
         ),
     ],
     "ML023": [
-        op("*:Repository|*", "imageTagMutability", "MUTABLE", DROP, "IMMUTABLE_WITH_EXCLUSION"),
+        op("*:Repository|*", "imageTagMutability", "MUTABLE", DROP, "MUTABLE_WITH_EXCLUSION"),
+        op(
+            "*:Repository|*",
+            "imageTagMutabilityExclusionFilters",
+            DROP,
+            [],
+            *([{"filter": wider, "filterType": "WILDCARD"}] for wider in ("*", "sha*", "*sha256-*", "bundle-*")),
+            plus({"filter": "latest", "filterType": "WILDCARD"}),
+        ),
         op("*:Repository|*", "imageScanningConfiguration", DROP, {"scanOnPush": False}),
         op("*:Repository|*", "encryptionConfigurations", DROP, [], [{"encryptionType": "AES256"}]),
         op("*:LifecyclePolicy|*", ""),

@@ -24,6 +24,7 @@ from tests.policies.mutations import (
 
 KEY = "AKIA" + "A" * 16
 OPEN = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+HALVES = [{"ipBlock": {"cidr": "0.0.0.0/1"}}, {"ipBlock": {"cidr": "128.0.0.0/1"}}]
 EVERY: list[Any] = [{"namespaceSelector": {}}]
 
 POD_SECURITY: dict[str, list[Operator]] = {
@@ -119,8 +120,8 @@ CLUSTER: dict[str, list[Operator]] = {
         op("*:NetworkPolicy|deny", "spec>podSelector", {"matchLabels": {"a": "b"}}),
         op("*:NetworkPolicy|deny", "spec>ingress", [{}]),
         op("*:NetworkPolicy|deny", "metadata>namespace", "other", DROP),
-        op("*:NetworkPolicy|edges", "spec>ingress>*>from", DROP, [], OPEN, EVERY),
-        op("*:NetworkPolicy|edges", "spec>egress>*>to", DROP, [], OPEN, EVERY),
+        op("*:NetworkPolicy|edges", "spec>ingress>*>from", DROP, [], OPEN, HALVES, EVERY),
+        op("*:NetworkPolicy|edges", "spec>egress>*>to", DROP, [], OPEN, HALVES, EVERY),
         op(SERVING, "metadata>namespace", DROP),
     ],
     "ML009": [

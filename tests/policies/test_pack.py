@@ -1,7 +1,7 @@
 """Each rule against its own examples, the rules against real model files, and the pack as Pulumi sees it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from policies.resource import Resource
 from policies.rule import MODEL_SERVICE, PLATFORM, Context, Rule
 from policies.rules.availability import replicated
 from policies.rules.ownership import owner_named
+from policies.rules.registry import images_immutable
 from policies.rules.resources import resources_declared
 from policies.rules.rollout import guardrails_declared
 from policies.settings import Settings
@@ -125,6 +126,34 @@ def test_the_services_of_this_repository_pass(folder: Path, tier: Tier) -> None:
     assert [one.message for one in found if one.outcome is not Outcome.UNDECIDED] == []
     undecided = {one.rule for one in found}
     assert undecided <= {"ML028", "ML030", "ML034", "ML035"}
+
+
+@pytest.mark.parametrize(
+    ("mutability", "filters", "expected"),
+    [
+        ("IMMUTABLE", [], []),
+        ("IMMUTABLE_WITH_EXCLUSION", ["sha256-*"], []),
+        ("IMMUTABLE_WITH_EXCLUSION", [], ["imageTagMutabilityExclusionFilters are [], expected 'sha256-*' alone"]),
+        (
+            "IMMUTABLE_WITH_EXCLUSION",
+            ["sha256-*", "bundle-*"],
+            ["imageTagMutabilityExclusionFilters are ['sha256-*', 'bundle-*'], expected 'sha256-*' alone"],
+        ),
+        (
+            "MUTABLE_WITH_EXCLUSION",
+            ["sha256-*"],
+            ["imageTagMutability is 'MUTABLE_WITH_EXCLUSION', expected 'IMMUTABLE'"],
+        ),
+    ],
+)
+def test_signatures_alone_may_be_written_again(mutability: str, filters: list[str], expected: list[str]) -> None:
+    """A key is changed by signing anew, under the same tag; no tag of an image ever moves."""
+    repository, lifecycle = images_immutable.passing
+    excluded = [{"filter": one, "filterType": "WILDCARD"} for one in filters]
+    changed = {"imageTagMutability": mutability, "imageTagMutabilityExclusionFilters": excluded}
+    stack = [replace(repository, props={**repository.props, **changed}), lifecycle]
+    found = _messages(images_immutable, stack)
+    assert [message.removesuffix(f". {images_immutable.fix}") for message in found] == expected
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -190,6 +191,41 @@ def test_policies_of_whole_services_are_not_attached(kind: str, key: str, name: 
     resource = Resource(f"aws:iam/{kind}", "x", {key: arn if key == "policyArn" else [arn]})
     (found,) = judge([resource], Tier.PROD, (), date(2026, 11, 27), rules=[no_star])
     assert found.message.startswith(f"policy {arn!r} is attached")
+
+
+COPIES = "arn:aws:ecr:eu-west-1:111111111111:repository/shipway-prod/quay/*"
+
+
+@pytest.mark.parametrize(
+    ("changed", "passes"),
+    [
+        ({}, True),
+        ({"Action": ["ecr:CreateRepository", "ecr:BatchImportUpstreamImage"]}, True),
+        ({"Action": ["ecr:CreateRepository", "ecr:PutImage"]}, False),
+        ({"Action": "ecr:Create*"}, False),
+        ({"Action": None, "NotAction": "iam:*"}, False),
+        ({"Resource": "*"}, False),
+        ({"Resource": [COPIES, "arn:aws:ecr:eu-west-1:111111111111:repository/*"]}, False),
+        ({"Resource": COPIES.replace("quay", "*")}, False),
+        ({"Resource": COPIES.replace("111111111111", "*")}, False),
+        ({"Resource": None, "NotResource": COPIES}, False),
+    ],
+)
+@pytest.mark.parametrize("apart", [True, False])
+def test_a_node_makes_repositories_of_copies_and_nothing_else(
+    changed: dict[str, Any], passes: bool, apart: bool
+) -> None:
+    """Below a prefix that is named; by a policy in the role or beside it."""
+    statement = {"Effect": "Allow", "Action": "ecr:CreateRepository", "Resource": COPIES, **changed}
+    document = json.dumps({"Statement": [{key: value for key, value in statement.items() if value is not None}]})
+    role, attachment = node_role_minimal.passing
+    if apart:
+        own = Resource("aws:iam/rolePolicy:RolePolicy", "copies", {"role": "example", "policy": document})
+        stack = [role, attachment, own]
+    else:
+        stack = [replace(role, props={**role.props, "inlinePolicies": [{"policy": document}]}), attachment]
+    found = judge(stack, Tier.PROD, (), date(2026, 11, 27), rules=[node_role_minimal])
+    assert [one.message.partition(",")[0] for one in found] == ([] if passes else ["1 inline policies"])
 
 
 @pytest.mark.parametrize("name", ["AmazonEKSWorkerNodePolicy", "AmazonEKSWorkerNodeMinimalPolicy"])

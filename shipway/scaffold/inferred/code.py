@@ -40,11 +40,13 @@ class Place:
         name: the model's.
         data: the CSV, relative to the service's folder.
         given: the day on which it was given.
+        split: which draw decides what validates, where no time does.
     """
 
     name: str
     data: str
     given: date
+    split: int = 0
 
 
 def service_files(inference: Inference, place: Place) -> dict[str, str]:
@@ -119,7 +121,6 @@ def _tuple(names: tuple[str, ...]) -> str:
 
 def _training(inference: Inference, place: Place) -> dict[str, object]:
     target = inference.target
-    renamed = {one.field.name: one.column for one in inference.fields if one.field.name != one.column}
     trained = int(inference.rows * (1 - VALIDATION_RATIO))
     return {
         "estimator": _ESTIMATORS[target.task],
@@ -128,7 +129,8 @@ def _training(inference: Inference, place: Place) -> dict[str, object]:
         "labels": mapping("_CLASSES", target.labels) if target.labels else [],
         "max_leaves": _SMALL_LEAVES if trained < _SMALL_ROWS else _LEAVES,
         "min_leaf_rows": max(_LEAST_LEAF_ROWS, min(_MOST_LEAF_ROWS, trained // _LEAVES_A_TABLE)),
-        "renamed": mapping("_RENAMED: dict[str, str]", renamed),
+        "renamed": mapping("_RENAMED: dict[str, str]", inference.renamed),
+        "split": place.split,
         "target": literal(target.column),
         "validation_ratio": VALIDATION_RATIO,
         "time": literal(inference.time) if inference.time else "",

@@ -115,6 +115,11 @@ class Inference:
         """The fields as a schema."""
         return Schema(fields=tuple(one.field for one in self.fields))
 
+    @property
+    def renamed(self) -> dict[str, str]:
+        """Field -> the CSV's name of its column, where it is another one."""
+        return {one.field.name: one.column for one in self.fields if one.field.name != one.column}
+
 
 def infer(table: Table, options: Options) -> Inference:
     """Returns what follows from `table`.
@@ -352,5 +357,5 @@ def _notes(target: Target, fields: Sequence[Decided], profiles: Sequence[Profile
     if time:
         notes.append(f"{time} says when a row was: the newest quarter validates, and `shipway retrain` has a window")
     elif times:
-        notes.append(f"rows are split at random; `--time {times[0]}` validates on the newest instead")
+        notes.append(f"rows are split by what they hold; `--time {times[0]}` validates on the newest instead")
     return notes

@@ -13,7 +13,7 @@ from shipway.contract.naming import suggest_model_name
 from shipway.contract.schema import FieldSpec
 from shipway.scaffold.card import load_card
 from shipway.scaffold.inferred.code import Place, service_files
-from shipway.scaffold.inferred.decisions import Inference, Options, infer
+from shipway.scaffold.inferred.decisions import VALIDATION_RATIO, Inference, Options, infer
 from shipway.scaffold.inferred.gates import METRICS, Measured, gate, too_good
 from shipway.scaffold.inferred.measuring import measure
 from shipway.scaffold.inferred.names import field_name
@@ -21,7 +21,9 @@ from shipway.scaffold.inferred.papers import filled_card, filled_readme, filled_
 from shipway.scaffold.inferred.target import KINDS
 from shipway.scaffold.rendering import render
 from shipway.training.csv_table import Table, read_table
+from shipway.training.examples import examples_of
 from shipway.training.plan import Task
+from shipway.training.splitting import first_draw
 
 __all__ = ["MOST_COPIED_BYTES", "Made", "Renderer", "make_service", "model_sections"]
 
@@ -96,7 +98,7 @@ def make_service(
 
     def fill(folder: Path) -> None:
         data = _place_data(None if elsewhere else root, table, folder)
-        place = Place(folder.name.replace("_", "-"), data, today)
+        place = Place(folder.name.replace("_", "-"), data, today, _draw(table, inference))
         for name, text in service_files(inference, place).items():
             (folder / name).write_text(text, encoding="utf-8")
         progress("training a baseline")
@@ -114,6 +116,19 @@ def make_service(
     folder = elsewhere(answers, kind, fill) if elsewhere else render(root, answers, kind=kind, fill=fill)
     measured, bars = found[0]
     return Made(folder, inference, measured, bars, tuple(_warnings(inference, measured)))
+
+
+def _draw(table: Table, inference: Inference) -> int:
+    """Returns which draw decides what validates; where a time does, there is none to choose.
+
+    Raises:
+        ShipwayError: when every draw leaves a side with too little.
+    """
+    if inference.time:
+        return 0
+    target = inference.target
+    found = examples_of(table, inference.schema, inference.renamed, target.column, target.labels or None)
+    return first_draw(found.rows, VALIDATION_RATIO, found.labels if target.labels else None)
 
 
 def _shown(field: FieldSpec) -> str:

@@ -68,7 +68,11 @@ def filled_card(text: str, table: Table, inference: Inference, measured: Measure
         *([f"Labels: {labels}."] if labels else []),
         *([f"Left out: {columns}."] if columns else []),
         f"{measured.train_rows:,} rows train, {measured.validation_rows:,} validate: "
-        + ("the newest ones." if inference.time else "drawn at random."),
+        + (
+            "the newest ones."
+            if inference.time
+            else "drawn by what they hold, so that a row stays on its side as the file grows."
+        ),
     ]
     body = _section(body, "Data", data)
     body = _section(body, "Limits", ["Not looked into yet. It knows what the rows of the file were like, and no more."])

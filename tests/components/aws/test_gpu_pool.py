@@ -44,6 +44,8 @@ ALLOWED = {
 NEEDED = {
     "ec2:DescribeInstances": "nodeadm and Bottlerocket ask for the instance's own name",
     "ecr:BatchGetImage": "the kubelet pulls",
+    "ecr:BatchImportUpstreamImage": "the kubelet pulls another's image through the cache",
+    "ecr:CreateRepository": "the first such pull makes the copies' repository",
     "ecr:GetAuthorizationToken": "the kubelet signs in to the registry",
     "ecr:GetDownloadUrlForLayer": "the kubelet pulls",
     "eks-auth:AssumeRoleForPodIdentity": "the agent gives pods their identity",
@@ -103,15 +105,19 @@ def test_a_node_may_join_and_pull_images_and_no_more() -> None:
 
 
 def test_a_node_may_do_what_it_does_before_it_joins() -> None:
-    """By AWS's own policies alone: a right that is missing there is a node that never joins."""
+    """A right that is missing is a node that never joins, or a pod whose image never comes; it makes copies' alone."""
 
     def build(opts: Any) -> dict[str, Any]:
         NodeRole("node", environment(), opts)
         return {}
 
-    attached = [one.inputs["policyArn"] for one in register(build).all("RolePolicyAttachment").values()]
+    part = register(build)
+    attached = [one.inputs["policyArn"] for one in part.all("RolePolicyAttachment").values()]
     held = {action for arn in attached for action in ALLOWED[arn.removeprefix("arn:aws:iam::aws:policy/")]}
-    assert sorted(NEEDED.keys() - held) == []
+    [statement] = json.loads(part.one("node-grants").inputs["policy"])["Statement"]
+    assert sorted(NEEDED.keys() - held - {*statement["Action"]}) == []
+    below = "arn:aws:ecr:eu-central-1:111122223333:repository/shipway-prod"
+    assert statement["Resource"] == [f"{below}/{prefix}/*" for prefix in ("ecr-public", "kubernetes", "quay")]
 
 
 def _karpenter(**changes: Any) -> Part:

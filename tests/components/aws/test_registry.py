@@ -26,6 +26,13 @@ def test_repositories_pass_every_rule_and_bear_the_names_that_are_looked_up() ->
     assert part.findings(Tier.PROD) == []
 
 
+def test_a_signature_may_be_written_again_and_no_image_s_tag_may() -> None:
+    """cosign signs under `sha256-<digest>.sig`: with an immutable one a key could not be changed."""
+    for found in register(_registry).all("Repository").values():
+        assert found.inputs["imageTagMutability"] == "IMMUTABLE_WITH_EXCLUSION"
+        assert found.inputs["imageTagMutabilityExclusionFilters"] == [{"filter": "sha256-*", "filterType": "WILDCARD"}]
+
+
 def test_an_image_that_has_a_tag_stays() -> None:
     """The tag names the bundle: a rollback to an old one must find its image."""
     part = register(_registry)

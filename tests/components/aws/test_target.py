@@ -115,7 +115,7 @@ def test_every_part_with_rights_is_there(recorded: Any, stack: str) -> None:
     names = {one.inputs["name"] for each in (stack, f"{stack}-models") for one in _of(recorded(each), "RolePolicy")}
     unused = {grant.part for grant in GRANTS} - names
     # Of the two ways of adding nodes one is there; the rest only where a file asks for it.
-    assert unused <= {"karpenter", "expiry", "policy-controller", "retrainer"}
+    assert unused <= {"karpenter", "expiry", "machine-expiry", "machine-expiry-call", "policy-controller", "retrainer"}
     assert names <= {grant.part for grant in GRANTS}
 
 

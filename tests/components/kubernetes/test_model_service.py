@@ -148,6 +148,30 @@ def test_a_new_version_begins_with_what_fits(cluster: Cluster) -> None:
     assert said["reason"].startswith("1 l4 are free beside flight-delay, 3 replicas need 3: ")
 
 
+@pytest.mark.parametrize(
+    ("replicas", "nodes", "surge", "unavailable"),
+    [
+        pytest.param((2, 2), 4, 1, 1, id="two-of-a-full-pool"),
+        pytest.param((1, 1), 2, 0, 1, id="one-of-a-full-pool"),
+        pytest.param((1, 1), 4, 1, 0, id="one-with-room"),
+        pytest.param((1, 3), 4, 1, "50%", id="one-that-scales"),
+    ],
+)
+def test_pods_change_also_in_a_full_pool(
+    cluster: Cluster, replicas: tuple[int, int], nodes: int, surge: int, unavailable: int | str
+) -> None:
+    """A new pod that waits for the GPU of the old one waits for ever; a single one stays while there is room."""
+    cluster.change(gpu_pools=[{"name": "inference", "gpu_type": "l4", "min_nodes": nodes, "max_nodes": nodes}])
+    least, most = replicas
+    cluster.resources("flight_delay", gpu_type="l4", gpus=1, min_replicas=least, max_replicas=most)
+    registered = cluster.register()
+    for slot in Slot:
+        found = registered.one("Deployment", f"flight-delay-{slot}")["spec"]["strategy"]
+        assert found["rollingUpdate"] == {"maxSurge": surge, "maxUnavailable": unavailable}
+    found = registered.one("Deployment", "digits-blue")["spec"]["strategy"]
+    assert found == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+
+
 def test_a_budget_lets_one_replica_go_at_a_time(cluster: Cluster) -> None:
     """Of this slot alone, by labels that no release changes."""
     spec = cluster.register().one("PodDisruptionBudget", "flight-delay-blue-budget")["spec"]

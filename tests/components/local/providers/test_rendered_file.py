@@ -96,6 +96,17 @@ def test_who_listens_is_told_of_each_change(tmp_path: Path, server: Any) -> None
     assert server.posts == 3
 
 
+def test_a_proxy_is_not_asked_the_way_to_this_machine(
+    tmp_path: Path, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a proxy that a shell names for everything, who listens here is still told."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    PROVIDER.create(_props(tmp_path / "file", reload_url=f"http://127.0.0.1:{server.server_port}/-/reload"))
+    assert server.posts == 1
+
+
 def test_a_refused_reload_is_told_and_stops_nothing(
     tmp_path: Path, server: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from shipway.bundle.source import import_from
 from shipway.scaffold.inferred.code import Place, service_files
 from shipway.scaffold.inferred.decisions import Inference, Options, infer
-from tests.shipway.scaffold.inferred.tables import ROWS, columns, table
+from tests.shipway.scaffold.inferred.tables import ROWS, columns, table, written
 
 DAYS = [f"2013-{1 + number // 28:02}-{1 + number % 28:02}T08:30" for number in range(ROWS)]
 TARGETS = {
@@ -67,6 +67,31 @@ def test_the_schema_is_what_was_decided(services: dict[str, Inference]) -> None:
         assert schema.check([inference.request]) == []
         request: Any = ast.literal_eval((path / "tests" / "request.json").read_text().replace("null", "None"))
         assert request["rows"] == [inference.request]
+
+
+@pytest.mark.parametrize("task", TARGETS)
+def test_no_row_that_trained_validates_once_the_file_has_grown(
+    services: dict[str, Inference], tmp_path: Path, task: str
+) -> None:
+    """Else the version before knows rows that the next one is compared with it on; doubled rows lie on one side."""
+    folder = Path(next(one for one in services if one.endswith(f"z{task}_00")))
+    train = import_from(folder.parent, folder.name, "train")
+    data = columns(sold=TARGETS[task])
+    (folder / "data").mkdir()
+    written(folder / "data", data)
+    before = sides(train, tmp_path)
+    more = {name: list(values[:17]) for name, values in data.items()} | {"Size (m2)": [90 + n / 8 for n in range(17)]}
+    written(folder / "data", {name: [*more[name], *values, *values] for name, values in data.items()})
+    after = sides(train, tmp_path)
+    assert not before[0] & after[1]
+    assert not before[1] & after[0]
+    assert not after[0] & after[1]
+
+
+def sides(train: Any, cache: Path) -> tuple[set[Any], ...]:
+    """Returns what the rows hold that train, and that validate."""
+    found = train.load(train.SETTINGS(), cache)
+    return tuple(set(rows.itertuples(index=False, name=None)) for rows in (found.train, found.validation))
 
 
 def test_the_matrix_has_a_column_for_each_field_and_two_for_a_time(services: dict[str, Inference]) -> None:

@@ -167,7 +167,7 @@ def test_the_only_complete_time_says_when_a_row_was(tmp_path: Path) -> None:
     ids=["newest first", "one late", "in no order", "two snapshots"],
 )
 def test_what_says_when_a_row_was_has_the_order_of_the_rows(tmp_path: Path, days: list[str], time: str) -> None:
-    """Else rows are split at random, and it is said how to have it otherwise."""
+    """Else rows are split by what they hold, and it is said how to have it otherwise."""
     found = infer(table(tmp_path, columns(day=list(days))), Options(target="sold"))
     assert found.time == time
     assert ("`--time day` validates on the newest instead" in found.notes[-1]) == (time == "")
