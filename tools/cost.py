@@ -1,5 +1,6 @@
 """What a stack's resources cost a month, by AWS's list prices; what has no price is said, and is never nothing."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -89,6 +90,15 @@ _MACHINES: Mapping[str, float] = {
 }
 
 
+# Instance type -> what a node of it counts against the limits of a pool of Karpenter's.
+_HOLDS: Mapping[str, Mapping[str, float]] = {
+    **{name: {"cpu": kind.cpus} for name, kind in CPU_TYPES.items()},
+    **{row.instance_type: {row.resource_name: row.gpus_per_node} for row in AWS_GPU_TABLE.rows.values()},
+}
+
+_NODE_CLASS, _NODE_POOL = "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass", "kubernetes:karpenter.sh/v1:NodePool"
+
+
 @dataclass(frozen=True)
 class _Table:
     prices: PriceList
@@ -153,6 +163,9 @@ def _node_group(step: Step, table: _Table) -> Iterator[Line]:
     if not isinstance(least, int) or not isinstance(most, int):
         yield Line(step.name, what, None, None, "its number of nodes is not known")
         return
+    if any(one.type == _NODE_POOL for one in table.steps):
+        # Nothing moves a managed group where Karpenter makes what pods wait for; what it may make has its own limits.
+        most = least
     # Of several types AWS takes what it has: the dearest is what it may cost.
     known = [_MACHINES.get(each) for each in types]
     machines = table.hourly(step, what, None if None in known else max(cast(list[float], known)), least, most)
@@ -162,6 +175,56 @@ def _node_group(step: Step, table: _Table) -> Iterator[Line]:
     size_gib, kind = _disk(step, table)
     one = table.volumes(step, "node volumes", table.prices.volume_gib_month.get(kind), size_gib, 1)
     yield one if one.most_usd is None else Line(step.name, one.what, least * one.most_usd, most * one.most_usd)
+
+
+def _node_pool(step: Step, table: _Table) -> Iterator[Line]:
+    """Nodes that Karpenter makes for pods that wait: none at least, and at most what the pool's limits hold."""
+    template = at(step.inputs, "spec", "template", "spec")
+    types = _required(at(template, "requirements"), "node.kubernetes.io/instance-type")
+    what = f"nodes of Karpenter, {' or '.join(types) or 'of any type'}"
+    limits = at(step.inputs, "spec", "limits")
+    # Node by node of the type that makes most of the limits: the dearest is what it may cost.
+    counts = [_nodes_within(limits, one) for one in types]
+    if not types or None in counts:
+        yield Line(step.name, what, None, None, "its limits say of no known type how many nodes they hold")
+        return
+    most = max(cast(float, count) * _MACHINES[one] for one, count in zip(types, counts, strict=True))
+    if not most:
+        return  # the managed nodes are all that may be
+    yield table.hourly(step, what, most, 0, 1)
+    size_gib = _pool_disk_gib(str(at(template, "nodeClassRef", "name") or ""), table)
+    nodes = max(cast(list[float], counts))
+    one = table.volumes(step, "volumes of Karpenter's nodes", table.prices.volume_gib_month.get("gp3"), size_gib, 1)
+    yield one if one.most_usd is None else Line(step.name, one.what, 0.0, nodes * one.most_usd)
+
+
+def _required(requirements: Any, key: str) -> list[str]:
+    """Returns the values that a node pool's requirement of a label allows."""
+    found = [one for one in cast(list[Any], requirements or []) if (at(one, "key"), at(one, "operator")) == (key, "In")]
+    return [str(value) for one in found for value in cast(list[Any], at(one, "values") or [])]
+
+
+def _nodes_within(limits: Any, instance_type: str) -> float | None:
+    """Returns how many nodes of a type the limits of a pool hold, None where they or the type are not known."""
+    if not isinstance(limits, Mapping) or instance_type not in _MACHINES:
+        return None
+    found = [
+        amount / _HOLDS[instance_type][name]
+        for name, amount in cast(Mapping[str, Any], limits).items()
+        if isinstance(amount, int | float) and _HOLDS[instance_type].get(name)
+    ]
+    return min(found, default=None)
+
+
+def _pool_disk_gib(node_class: str, table: _Table) -> float | None:
+    """Returns the size of the volumes of a node of this class together."""
+    classes = [one for one in table.steps if one.type == _NODE_CLASS]
+    found = [one for one in classes if at(one.inputs, "metadata", "name") == node_class]
+    mappings = at(found[0].inputs, "spec", "blockDeviceMappings") if found else None
+    sizes = [str(at(one, "ebs", "volumeSize")) for one in cast(list[Any], mappings or [])]
+    if not sizes or not all(re.fullmatch(r"\d+Gi", size) for size in sizes):
+        return None
+    return sum(float(size.removesuffix("Gi")) for size in sizes)
 
 
 def _disk(step: Step, table: _Table) -> tuple[Any, str]:
@@ -208,6 +271,7 @@ _PRICED: Mapping[str, Pricing] = {
     "aws:kms/key:Key": _monthly("KMS key", lambda prices: prices.key_month),
     "aws:lb/loadBalancer:LoadBalancer": _fixed("load balancer", lambda prices: prices.balancer_hour),
     "aws:rds/instance:Instance": _database,
+    _NODE_POOL: _node_pool,
     "aws:secretsmanager/secret:Secret": _monthly("secret", lambda prices: prices.secret_month),
     # What stands before it is made by a controller in the cluster, and paid for all the same.
     "kubernetes:gateway.networking.k8s.io/v1:Gateway": _fixed("load balancer", lambda prices: prices.balancer_hour),

@@ -17,6 +17,18 @@ __all__ = ["env_file", "load", "own_backend", "render"]
 OWN_BACKEND = "/.shipway/pulumi/state"
 
 
+# What runs on this machine is asked straight, also where a proxy is named for everything: gRPC, by which Pulumi talks
+# to its own program, would go there too. `*` alone means no proxy at all.
+_DIRECT = (
+    '_shipway_direct="${no_proxy:-${NO_PROXY:-}}"',
+    'case ",$_shipway_direct," in *,127.0.0.1,* | ",*,") ;;',
+    '  *) _shipway_direct="127.0.0.1,localhost${_shipway_direct:+,$_shipway_direct}" ;;',
+    "esac",
+    'export no_proxy="$_shipway_direct" NO_PROXY="$_shipway_direct"',
+    "unset _shipway_direct",
+)
+
+
 def env_file(root: Path) -> Path:
     """Returns the file to source."""
     return root / ".shipway" / "env"
@@ -63,6 +75,7 @@ def render(root: Path, environ: Mapping[str, str], *, own_pulumi: bool) -> str:
         # An output of type string in an f-string is a mistake: an error, not a warning inside the text.
         export("PULUMI_ERROR_OUTPUT_STRING", "true"),
     ]
+    lines += _DIRECT
     if own_pulumi:
         lines.append(export("PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION", "true"))
     if not person_has_a_backend(root, environ):

@@ -1,6 +1,7 @@
 """What a person sees on standard error while things are made: each step, what it does and how long it took."""
 
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -144,7 +145,19 @@ def fail_clearly(main: Callable[[], int]) -> NoReturn:
         print("interrupted; run the same command again to go on", file=sys.stderr)
         sys.exit(130)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if (sentence := _of_the_system(error)) is None:
             raise
-        print(f"error: the disk is full ({error.filename}); make room and run the same command again", file=sys.stderr)
+        print(f"error: {sentence}", file=sys.stderr)
         sys.exit(1)
+
+
+def _of_the_system(error: OSError) -> str | None:
+    """Returns what a person is told of a disk or a file that refuses; None for what would be a mistake of ours."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return f"the disk is full ({error.filename}); make room and run the same command again"
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            who = f"user {os.getuid()} may not write there"
+            return f"{error.filename}: {error.strerror}; {who}: was it made by another user, or is the disk read-only?"
+        case _:
+            return None

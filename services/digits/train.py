@@ -1,4 +1,4 @@
-"""How the model is trained: on 30 people's digits, validated on 13 others'; names as in shipway.training.plan."""
+"""How the model is trained: on nine of fourteen written forms, validated on the others; see shipway.training.plan."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -21,6 +21,10 @@ __all__ = ["SETTINGS", "TASK", "TRUSTED_TYPES", "Settings", "fit", "load", "pred
 TASK = Task.MULTICLASS
 TRUSTED_TYPES = ()
 
+# The pictures come form by form, each written by one of 13 people. Here the tenth begins: a cut within a form would
+# have the same hand in training and in validation.
+_TENTH_FORM = 1157
+
 # When the data was given to the UCI repository; nothing in it has a time of its own.
 _DONATED = datetime(1998, 7, 1, tzinfo=UTC)
 
@@ -28,7 +32,7 @@ _DONATED = datetime(1998, 7, 1, tzinfo=UTC)
 class Settings(TrainingSettings):
     """What `--set` may change."""
 
-    train_rows: Annotated[int, Field(ge=200, le=1700)] = 1200
+    train_rows: Annotated[int, Field(ge=200, le=1700)] = _TENTH_FORM
     penalty: Annotated[float, Field(gt=0)] = 10.0
     gamma: Annotated[float, Field(gt=0)] = 0.001
 
@@ -37,7 +41,7 @@ SETTINGS = Settings
 
 
 def load(settings: Settings, cache: Path) -> TrainingData:
-    """Returns the pictures in the order they were taken, so that the last ones are by people the model has not met."""
+    """Returns the pictures in the order of the forms, so that the last ones are from forms the model has not seen."""
     pictures, digits = load_digits(return_X_y=True)
     index = pd.Index([f"digit-{number:04}" for number in range(len(digits))], name="unit_id")
     rows = pd.DataFrame({name: list(pictures.tolist()) for name in SCHEMA.names}, index=index)

@@ -2,7 +2,6 @@
 # scikit-learn and skops ship no types.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,17 +43,22 @@ def open_estimator(path: Path, names: Sequence[str], width: int, trusted_types: 
         trusted_types: types outside skops' own list that it may hold.
 
     Raises:
-        ArtifactError: when it is no such file, holds another type, or was fitted with other columns.
+        ArtifactError: when it is no such file, holds another type, was fitted with other columns, or does not answer.
     """
     import skops.io
 
     try:
         held = skops.io.get_untrusted_types(file=path)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise refused(path, f"no skops file ({type(error).__name__}: {error})", "what skops.io.dump writes") from None
+    except Exception as error:  # noqa: BLE001 - its errors have no common type
+        raise refused(path, f"no skops file ({_said(error)})", "what skops.io.dump writes") from None
     if unknown := sorted(set(held) - set(trusted_types)):
         raise refused(path, f"the types {', '.join(unknown)}", "only skops' own and TRUSTED_TYPES of train.py")
-    return check_estimator(path, skops.io.load(path, trusted=list(trusted_types)), names, width)
+    try:
+        estimator: Any = skops.io.load(path, trusted=list(trusted_types))
+    except Exception as error:  # noqa: BLE001 - as above
+        expected = "one that the packages of requirements.lock can load"
+        raise refused(path, f"an estimator that cannot be loaded ({_said(error)})", expected) from None
+    return check_estimator(path, estimator, names, width)
 
 
 def check_estimator(path: Path, estimator: Any, names: Sequence[str], width: int) -> Estimator:
@@ -72,5 +76,14 @@ def check_estimator(path: Path, estimator: Any, names: Sequence[str], width: int
     if not hasattr(estimator, "predict"):
         raise refused(path, f"a {type(estimator).__name__}", "an estimator with predict")
     found = Estimator(path, estimator)
-    probe(path, found.predict(np.zeros((2, width))), 2)
+    try:
+        answers = found.predict(np.zeros((2, width)))
+    except Exception as error:  # noqa: BLE001 - whatever an estimator raises
+        expected = "one that answers an array of numbers: fitted on numbers, not on a data frame's names or on text"
+        raise refused(path, f"an estimator that fails on rows of zeros ({_said(error)})", expected) from None
+    probe(path, answers, 2)
     return found
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:200]}"

@@ -152,7 +152,9 @@ def _is_allowed(path: Path, head: bytes) -> bool:
     check = _FORMATS.get(path.suffix.lower())
     try:
         return check is not None and check(path, head)
-    except zipfile.BadZipFile:
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001 - a file that was made to break its reader is of no format either
         return False
 
 

@@ -115,7 +115,7 @@ class ArtifactStore:
             beside: name -> folder to keep next to it uncovered (`bento`).
 
         Raises:
-            ArtifactError: when `files` is not what the manifest says, or holds a refused format.
+            ArtifactError: when `files` is not what the manifest says, holds a refused format, or cannot be copied.
         """
         digest = manifest.digest
         target = self.path(digest)
@@ -130,9 +130,9 @@ class ArtifactStore:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self._root, prefix=".put-") as staging:
             made = Path(staging) / "bundle"
-            shutil.copytree(files, made / "files", symlinks=True)
+            _copy(files, made / "files")
             for name, folder in (beside or {}).items():
-                shutil.copytree(folder, made / name, symlinks=True)
+                _copy(folder, made / name)
             (made / "manifest.json").write_bytes(manifest.canonical_bytes())
             verify_bundle(made, digest)
             try:
@@ -148,12 +148,22 @@ class ArtifactStore:
             if (target / name).is_dir():
                 continue
             with tempfile.TemporaryDirectory(dir=self._root, prefix=".put-") as staging:
-                shutil.copytree(folder, Path(staging) / name, symlinks=True)
+                _copy(folder, Path(staging) / name)
                 try:
                     (Path(staging) / name).rename(target / name)
                 except OSError:
                     if not (target / name).is_dir():
                         raise
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies a folder; what a disk refuses is one sentence, and not a list of every file that it refused."""
+    try:
+        shutil.copytree(source, target, symlinks=True)
+    except shutil.Error as error:
+        refused: list[tuple[str, str, str]] = error.args[0]
+        path, _, why = refused[0]
+        raise ArtifactError(f"{path}: cannot be copied into the artifact store: {why}; nothing of it is kept") from None
 
 
 def _is_digest(text: str) -> bool:

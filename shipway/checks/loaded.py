@@ -56,6 +56,12 @@ def check_latency(spec: ModelSpec, digest: str, results: Sequence[LoadTestResult
         said = f"{result.requests} requests, expected at least {LEAST_LATENCY_REQUESTS}; {command} sends more"
         yield _latency(str(spec.application), Status.UNDECIDED, said)
         return
+    if result.failures > result.objective_error_ratio * result.requests:
+        # Who answers only what is quick would be within any budget.
+        failed = f"{result.failures} of {result.requests} requests of {result.profile} failed"
+        said = f"{failed}, at most {result.objective_error_ratio:.2%} may: the others' percentiles are no evidence"
+        yield _latency(str(spec.application), Status.FAILED, said)
+        return
     for name, value, bound in (
         ("p95", result.latency.p95, budget.p95_seconds),
         ("p99", result.latency.p99, budget.p99_seconds),

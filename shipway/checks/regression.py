@@ -22,11 +22,12 @@ def check_regression(facts: Facts) -> Iterator[Finding]:
         SpecError: when a gate names a metric that the task does not have.
     """
     name = facts.spec.name
-    bars = [
-        GateSpec(metric=gate.metric, minimum=gate.minimum, maximum=gate.maximum)
-        for gate in facts.spec.evaluation.gates
+    # Gate's number in model.yaml -> its absolute bar.
+    bars = {
+        number: GateSpec(metric=gate.metric, minimum=gate.minimum, maximum=gate.maximum)
+        for number, gate in enumerate(facts.spec.evaluation.gates)
         if gate.minimum is not None or gate.maximum is not None
-    ]
+    }
     if facts.frozen is None:
         said = f"nothing is frozen; `shipway retrain {name} --freeze-regression-set` keeps recent labelled rows"
         yield _finding("frozen set", Status.MISSING, said)
@@ -39,7 +40,7 @@ def check_regression(facts: Facts) -> Iterator[Finding]:
         yield _finding("frozen set", Status.SKIPPED, "no gate of evaluation.gates has a minimum or a maximum")
         return
     measured = facts.measure(labels, facts.ask(records(facts.frozen.rows)))
-    for number, bar in enumerate(bars):
+    for number, bar in bars.items():
         if bar.metric not in measured:
             raise SpecError(
                 facts.path, f"evaluation.gates.{number}.metric", bar.metric, f"one of {', '.join(measured)}"

@@ -97,9 +97,11 @@ def results_of(layout: LocalLayout, model: str, digest: str) -> list[LoadTestRes
 
 
 def price_of(environment: EnvironmentSpec, spec: ModelSpec) -> ReplicaPrice:
-    """Returns what a replica of the model costs an hour in `environment`; on AWS in the dearest of its pools."""
+    """Returns what a replica of the model costs an hour in `environment`; on AWS on its pools' dearest machine."""
     pools = environment.aws.cpu_pools if environment.aws is not None else ()
-    return replica_price(spec.resources, environment.prices, [pool.instance_types[0] for pool in pools])
+    # Of several types of a pool AWS takes what it has.
+    machines = [machine for pool in pools for machine in pool.instance_types]
+    return replica_price(spec.resources, environment.prices, machines)
 
 
 def _of_bundle(job: Job, asked: tuple[CheckName, ...]) -> dict[CheckName, list[Finding]]:

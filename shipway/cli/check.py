@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shipway.cli.context import emit, progress, project, service, table
+from shipway.cli.context import emit, in_order, progress, project, service, table
 from shipway.contract.check import CheckName
 from shipway.contract.documents import write_atomic
 from shipway.contract.environment import Target, load_environment
@@ -57,10 +57,9 @@ def check(
     from shipway.checks.running import Job, run
 
     chosen = tuple(only or CheckName)
-    findings = run(Job(layout, environment, folder, spec, version, chosen, progress, tuple(without or ())))
+    with in_order():
+        findings = run(Job(layout, environment, folder, spec, version, chosen, progress, tuple(without or ())))
     must = needed(spec)
-    if markdown is not None:
-        write_atomic(markdown, telling.markdown(model, version, findings, must))
     stops = failing(findings, must)
     result = {
         "model": model,
@@ -73,6 +72,9 @@ def check(
     head = ("CHECK", "SUBJECT", "STATUS", "VALUE", "BOUND", "WHAT WAS FOUND")
     text = table(head, [telling.cells(finding) for finding in findings])
     emit(result, f"{text}\n\n{model} {version}\n{telling.summary(findings, must)}", as_json=as_json)
+    # After the findings are told: a file that cannot be written takes no minutes of checking with it.
+    if markdown is not None:
+        write_atomic(markdown, telling.markdown(model, version, findings, must))
     if stops:
         raise typer.Exit(1)
 

@@ -40,7 +40,8 @@ LEFT: Mapping[str, str] = {
     "parity": _WRITES,
     "plan": _READS,
     "promote": _ROUTE,
-    "release": _GIT,
+    # Git does not have a laptop's own release file.
+    "release": "the service's release file shows whether it was released; nothing was started or stopped",
     "replay": "what was sent stays in the logs",
     "retrain": "a version is registered whole or not at all; `git status` shows whether it was proposed or released",
     "rollback": _ROUTE,

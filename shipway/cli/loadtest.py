@@ -1,18 +1,15 @@
 """`shipway loadtest`: what one version stands, measured on it alone and kept under its digest."""
 
 import json
-import signal
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shipway.cli.context import emit, progress, project, service, table
+from shipway.cli.context import emit, in_order, own_code, progress, project, service, table
 from shipway.cli.gate import bucket_results
 from shipway.contract.environment import EnvironmentSpec, Target, load_environment
 from shipway.contract.errors import ShipwayError, SpecError
@@ -113,12 +110,8 @@ def _tested(root: Path, environment: EnvironmentSpec, layout: LocalLayout, order
 
     what = f"{order.profile} of {order.spec.name} {short_digest(order.digest)}"
     progress(f"load test {what} for {order.rate:g} requests/s")
-    # A build server that gives up says SIGTERM: what was started must end with it.
-    before = signal.signal(signal.SIGTERM, _leave)
-    try:
+    with in_order(), own_code():
         result = run(order, progress, lambda: datetime.now(UTC))
-    finally:
-        signal.signal(signal.SIGTERM, before)
     _keep(root, environment, layout, result) if result.whole else progress(_not_whole(order))
     return result
 
@@ -127,10 +120,6 @@ def _address(url: str | None, environment: EnvironmentSpec) -> tuple[str, str] |
     from shipway.loadtest.address import checked_address
 
     return None if url is None else checked_address(url, environment)
-
-
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)
 
 
 def _profiles(name: str | None, spec: ModelSpec, *, required: bool) -> tuple[Profile, ...]:

@@ -11,7 +11,7 @@ import typer
 from shipway.cli.context import actor, emit, progress, project, service
 from shipway.cli.gate import require_load_tests
 from shipway.contract.environment import EnvironmentSpec, Target, load_environment
-from shipway.contract.errors import ArtifactError, DeliveryError, Retryable, SpecError
+from shipway.contract.errors import ArtifactError, Retryable, SpecError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.loadtest import LoadTestResult
 from shipway.contract.metrics import Slot
@@ -154,14 +154,15 @@ def _act(
     root = project()
     way = reach(root, env)
     path = release_path(service(root, model)[0], env)
-    written = load_release(path)
     if verb == "promote":
-        _refuse_unapplied(way.declared().get(model), written, env)
+        _refuse_unapplied(way.declared().get(model), load_release(path), env)
     why = reason.strip() or NO_REASON
     command = Command(verb=verb, model=model, actor=actor(), reason=why, retry=retry, fix_forward=fix_forward)
     done = _patiently(lambda: way.act(command), wait_seconds)
     live = Slot(done["state"]["live"])
-    # Where no route state exists, as after a move to another machine, this line says which slot to start with.
+    # Where no route state exists, as after a move to another machine, this line says which slot to start with. Read
+    # anew: while a candidate was waited for, somebody may have released the next version.
+    written = load_release(path)
     if written.live is not live:
         save_release(path, written.model_copy(update={"live": live}))
     changed = done["action"] != Action.NONE
@@ -274,7 +275,7 @@ def _write(path: Path, before: Release, after: Release, ledger: Ledger, model: s
             digests={"released": digest},
             reason=after.reason,
         )
-    except (OSError, DeliveryError):
+    except BaseException:  # Ctrl-C too
         if existed:
             save_release(path, before)
         else:

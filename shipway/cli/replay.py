@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from shipway.cli.context import emit, progress, project, service
+from shipway.cli.context import emit, own_code, progress, project, service
 from shipway.contract.environment import load_environment
-from shipway.contract.errors import SpecError
+from shipway.contract.errors import ShipwayError, SpecError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
 
@@ -42,7 +42,10 @@ def replay(
     env: Annotated[str, typer.Option(help="the environment")] = "local",
     as_json: Annotated[bool, typer.Option("--json", help="print the counts as one line of JSON")] = False,
 ) -> None:
-    """Send real requests in time order through the gateway, publish features as they become known, return labels."""
+    """Send real requests in time order through the gateway, publish features as they become known, return labels.
+
+    Exit code 1 when none was answered; what failed of the others is counted.
+    """
     root = project()
     folder, spec = service(root, model)
     ports = load_environment(root, env).ports
@@ -52,11 +55,17 @@ def replay(
     from shipway.traffic.replay import Pace
 
     progress(f"reading the traffic of {model}")
-    events = _events(root, folder, first)
     address = f"http://127.0.0.1:{ports.gateway}/{model}/"
-    summary = asyncio.run(_run(LocalLayout(root, env), spec, events, requests, Pace(rate, speed), address))
+    with own_code():
+        events = _events(root, folder, first)
+        summary = asyncio.run(_run(LocalLayout(root, env), spec, events, requests, Pace(rate, speed), address))
     result = summary.to_json()
     emit(result, "\n".join(f"{key}: {value}" for key, value in result.items()), as_json=as_json)
+    if not summary.sent:
+        raise ShipwayError(f"there is no traffic of {model} from {first.isoformat() if first else 'its start'} on")
+    if not summary.ok:
+        told = f"`shipway status {model} --env {env}` says what is down"
+        raise ShipwayError(f"none of {summary.sent} requests was answered; {told}")
 
 
 async def _run(

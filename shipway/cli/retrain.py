@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from shipway.cli.context import emit, progress, project
+from shipway.cli.context import emit, own_code, progress, project
 from shipway.contract.errors import SpecError
 from shipway.contract.retraining import ReleaseRule
 
@@ -64,7 +64,8 @@ def retrain(
         overrides=parse_overrides(settings or []),
         rehearse=dry_run,
     )
-    outcome = run(job, progress, lambda: datetime.now(UTC))
+    with own_code():
+        outcome = run(job, progress, lambda: datetime.now(UTC))
     following = f"\nnext: {outcome.next}" if outcome.next else ""
     text = f"{outcome.status}: {outcome.sentence}{following}"
     emit(outcome.model_dump(mode="json"), text, as_json=as_json)
@@ -77,7 +78,8 @@ def _freeze(root: Path, model: str, env: str, as_of: datetime | None, *, as_json
     from shipway.retraining.freezing import freeze_recent
 
     progress("reading the recent labelled traffic")
-    path, rows = freeze_recent(root, env, model, as_of or datetime.now(UTC), progress)
+    with own_code():
+        path, rows = freeze_recent(root, env, model, as_of or datetime.now(UTC), progress)
     result = {"model": model, "environment": env, "path": str(path.relative_to(root)), "rows": rows}
     emit(result, f"{path.relative_to(root)}: {rows} rows that no version is trained on from now on", as_json=as_json)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shipway.cli.context import emit, progress, project, service
+from shipway.cli.context import emit, own_code, progress, project, service
 from shipway.contract.environment import load_environment
 from shipway.contract.layout import LocalLayout
 from shipway.contract.model import ModelSpec
@@ -70,4 +70,5 @@ def _train(
     from shipway.training.settings import parse_overrides
 
     overrides = parse_overrides(assignments)
-    return run(Training(layout, folder, spec, overrides, with_champion, progress))
+    with own_code():
+        return run(Training(layout, folder, spec, overrides, with_champion, progress))

@@ -110,13 +110,17 @@ def _join(examples: pd.DataFrame, view: Any, features: list[str], repo_path: Any
     values = values.rename(columns={feature: f"{name}__{feature}" for feature in features})
     # Beside the one that pandas joins by and keeps of the left side.
     values[time_column(name)] = values["_value_time"]
+    keys = [str(column.name) for column in view.entity_columns]
+    # Pandas joins keys of one type alone, and a file without rows, or a question that lacks a key, has another one.
+    other = [key for key in keys if examples[key].dtype != values[key].dtype]
+    examples, values = examples.astype(dict.fromkeys(other, object)), values.astype(dict.fromkeys(other, object))
     ttl: timedelta | None = view.ttl
     joined = pd.merge_asof(
         examples,
         values,
         left_on=_EVENT_TIME,
         right_on="_value_time",
-        by=[str(column.name) for column in view.entity_columns],
+        by=keys,
         direction="backward",
         tolerance=pd.Timedelta(ttl) if ttl else None,
     )

@@ -78,8 +78,14 @@ def apply(service: Path, folder: Path) -> list[str]:
 
 
 def apply_objects(objects: Sequence[Any], folder: Path) -> list[str]:
-    """Registers Feast objects in the repository in `folder` and returns the names of the feature views, sorted."""
+    """Registers Feast objects in the repository in `folder` and returns the names of the feature views, sorted.
+
+    Raises:
+        FeatureError: when Feast refuses an object, or the online store is no database.
+    """
     with exclusive(folder):
+        # Asked first, because Feast would say it in the words of its database.
+        _tables(folder / "online.db")
         views = put_objects(open_store(folder), objects, folder)
         # Readers must not wait for the writer: with a write-ahead log they see the state before it.
         with closing(sqlite3.connect(folder / "online.db")) as connection:
@@ -117,7 +123,10 @@ def check(service: Path, folder: Path) -> list[str]:
         problems.append(f"{service / 'features.py'}: changed since it was applied")
     if not (folder / "registry.db").exists():
         problems.append(f"{folder / 'registry.db'}: missing")
-    tables = _tables(folder / "online.db")
+    try:
+        tables = _tables(folder / "online.db")
+    except FeatureError as error:
+        return [*problems, str(error)]
     for view in cast(list[str], receipt.get("views", [])):
         if f"{PROJECT}_{view}" not in tables:
             problems.append(f"{folder / 'online.db'}: no table of view {view}")
@@ -125,7 +134,11 @@ def check(service: Path, folder: Path) -> list[str]:
 
 
 def has_values(folder: Path, views: Iterable[str]) -> bool:
-    """Returns whether every one of `views` has a value online; it reads the file only, without Feast."""
+    """Returns whether every one of `views` has a value online; it reads the file only, without Feast.
+
+    Raises:
+        FeatureError: when the file is no database.
+    """
     path = folder / "online.db"
     tables = {f"{PROJECT}_{view}" for view in views}
     if not tables <= _tables(path):
@@ -140,8 +153,16 @@ def has_values(folder: Path, views: Iterable[str]) -> bool:
 def _tables(path: Path) -> set[str]:
     if not path.exists():
         return set()
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        return {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    try:
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            return {str(row[0]) for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.OperationalError as error:
+        raise FeatureError(f"{path}: the online store cannot be read now: {error}") from None
+    except sqlite3.DatabaseError as error:
+        raise FeatureError(
+            f"{path}: found no database that can be read ({error}), expected the online store; move it away and "
+            "`pulumi up` makes it anew, without the values that were in it"
+        ) from None
 
 
 def _source_hash(service: Path) -> str:

@@ -34,6 +34,9 @@ class ObjectStorage:
         url: such as s3://bucket/folder.
         client: of boto3; by default one whose credentials come from where pods and people have them.
         endpoint_url: of a store that is not AWS's; by default what the environment's variables say.
+
+    Raises:
+        SpecError: for another address, or when the machine's own settings, such as AWS_PROFILE, name what is not there.
     """
 
     def __init__(self, url: str, client: Any = None, endpoint_url: str | None = None) -> None:
@@ -41,7 +44,7 @@ class ObjectStorage:
         if parts.scheme != "s3" or not parts.netloc:
             raise SpecError("the object store", "url", url, "s3://BUCKET/FOLDER")
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
-        self._client = client if client is not None else _client(endpoint_url)
+        self._client = client if client is not None else _client(url, endpoint_url)
 
     def names(self) -> list[str]:
         """Returns the names of all objects."""
@@ -167,10 +170,11 @@ class ObjectStorage:
             raise OSError(0, f"the object store does not answer ({error})", self.where(name or "")) from None
 
 
-def _client(endpoint_url: str | None) -> Any:
+def _client(url: str, endpoint_url: str | None) -> Any:
     # Only a cluster needs it, and only there it is installed.
     import boto3  # pyright: ignore[reportMissingTypeStubs]
     from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]
+    from botocore.exceptions import BotoCoreError  # pyright: ignore[reportMissingTypeStubs]
 
     config = Config(
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -180,4 +184,9 @@ def _client(endpoint_url: str | None) -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return cast(Any, boto3).client("s3", config=config, endpoint_url=endpoint_url)
+    try:
+        return cast(Any, boto3).client("s3", config=config, endpoint_url=endpoint_url)
+    except (BotoCoreError, ValueError) as error:
+        # A profile, a region or an address that variables or ~/.aws name.
+        expected = "settings of AWS by which it can be reached: look at AWS_PROFILE, AWS_ENDPOINT_URL and ~/.aws"
+        raise SpecError("the object store", url, str(error), expected) from None

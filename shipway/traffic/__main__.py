@@ -57,7 +57,8 @@ async def _run(chosen: argparse.Namespace) -> dict[str, Any]:
     address = f"http://127.0.0.1:{ports.gateway}/{model}/"
     with ProcessPublisher(layout.features) as publisher:
         async with httpx.AsyncClient(base_url=address, timeout=_REQUEST_TIMEOUT_SECONDS, trust_env=False) as client:
-            replay = Replay(client, publisher, Pace(chosen.rate), _say, chosen.hold.exists, _MOST_IN_FLIGHT)
+            pace = Pace(chosen.rate, gather=None)
+            replay = Replay(client, publisher, pace, _say, chosen.hold.exists, _MOST_IN_FLIGHT)
             states = asyncio.create_task(_keep_state(replay, chosen.state))
             try:
                 summary = await replay.run(_events(folder, chosen), sys.maxsize)
@@ -71,8 +72,16 @@ def _events(folder: Path, chosen: argparse.Namespace) -> Iterable[Event]:
     traffic: Any = import_from(folder.parent, folder.name, "traffic")
     entities: Callable[[Mapping[str, object]], Mapping[str, object]]
     entities = import_from(folder.parent, folder.name, "features").ENTITIES
-    start, end = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (chosen.start, chosen.until))
+    start, end = (_time(option, text) for option, text in (("--start", chosen.start), ("--until", chosen.until)))
     return until(thinned(traffic.events(start), chosen.share, entities), end, _LABELS_WITHIN)
+
+
+def _time(option: str, text: str) -> datetime:
+    try:
+        stamp = datetime.fromisoformat(text)
+    except ValueError:
+        raise SpecError(option, "", text, "a date or time such as 2013-07-01 or 2013-07-01T12:00:00-04:00") from None
+    return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
 
 
 async def _keep_state(replay: Replay, path: Path) -> None:
@@ -93,8 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", type=Path, required=True, help="the project's folder")
     parser.add_argument("--env", default="local", help="the local environment")
     parser.add_argument("--service", required=True, help="the folder of a service with a traffic.py")
-    parser.add_argument("--start", required=True, help="event time of the first request, UTC")
-    parser.add_argument("--until", required=True, help="event time at which nobody asks any more, UTC")
+    parser.add_argument("--start", required=True, help="event time of the first request; UTC where it says no offset")
+    parser.add_argument("--until", required=True, help="event time at which nobody asks any more")
     parser.add_argument("--share", type=float, default=1.0, help="of the units")
     parser.add_argument("--rate", type=float, default=150.0, help="requests a second")
     parser.add_argument("--hold", type=Path, required=True, help="the file that stops event time")

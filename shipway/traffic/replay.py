@@ -1,6 +1,8 @@
 """Replay: asks in the order of their time at a chosen pace, values published before those who may know them."""
 
 import asyncio
+import json
+import math
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -10,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from shipway.contract.errors import ShipwayError
 from shipway.contract.metrics import EVENT_TIME_HEADER, UNIT_HEADER
 from shipway.traffic.events import Ask, Event, Label, Publish
 from shipway.traffic.publisher import Publisher
@@ -22,6 +25,10 @@ _MAX_IN_FLIGHT = 256
 
 # Values and labels gather for so long before they are sent: at a high rate one write a request would be all there is.
 _FLUSH_EVERY_SECONDS = 0.1
+
+# But values for no longer than this of event time: what is served later than `parity.publication_lag_seconds` after it
+# was known, five minutes by default, is taken for a skew of the platform's.
+_GATHER = timedelta(minutes=3)
 
 # A value is written when the requests from before its time are answered, so that none of them can see it; one that
 # hangs is not waited for longer than this.
@@ -39,10 +46,18 @@ _LABELS_PER_CALL = 500
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast: a fixed number of requests a second, or, where `speed` is given, event time times `speed`."""
+    """How fast: a fixed number of requests a second, or, where `speed` is given, event time times `speed`.
+
+    Args:
+        requests_per_second: without a `speed`.
+        speed: how many times faster than it happened.
+        gather: how old, by event time, a value may be that a request finds unwritten; None for any age, where a replay
+            is so fast that it would write before every request.
+    """
 
     requests_per_second: float
     speed: float | None = None
+    gather: timedelta | None = _GATHER
 
     def due_seconds(self, number: int, first: datetime, at: datetime) -> float:
         """Returns when to send request `number` (from 0), in seconds after the first.
@@ -95,7 +110,11 @@ class Replay:
         return self._now
 
     async def run(self, events: Iterable[Event], requests: int) -> Summary:
-        """Sends the first `requests` asks of `events`, then the labels that belong to them, and returns the counts."""
+        """Sends the first `requests` asks of `events`, then the labels that belong to them, and returns the counts.
+
+        Raises:
+            ShipwayError: for a request or a label that cannot be sent as it is.
+        """
         reporter = asyncio.create_task(self._report())
         try:
             iterator = iter(events)
@@ -138,7 +157,8 @@ class Replay:
         return time.perf_counter() - stopped
 
     async def _ask(self, ask: Ask, due: float) -> None:
-        if due - self._flushed_at >= _FLUSH_EVERY_SECONDS:
+        body = _body(ask)
+        if due - self._flushed_at >= _FLUSH_EVERY_SECONDS or self._waited_too_long(ask.at):
             self._flushed_at = due
             if self._values:
                 await self._drain(_DRAIN_SECONDS)
@@ -151,13 +171,22 @@ class Replay:
         self._now = ask.at
         self._ids[ask.unit_id] = None
         self.summary.sent += 1
-        self._start(self._predict(ask))
+        self._start(self._predict(ask, body))
 
-    async def _predict(self, ask: Ask) -> None:
-        headers = {UNIT_HEADER: ask.unit_id, EVENT_TIME_HEADER: ask.at.isoformat()}
+    def _waited_too_long(self, now: datetime) -> bool:
+        """Returns whether a value was known so long before `now` that whoever asks now has to find it."""
+        gather = self._pace.gather
+        return gather is not None and bool(self._values) and now - self._values[0].at > gather
+
+    async def _predict(self, ask: Ask, body: bytes) -> None:
+        headers = {
+            "content-type": "application/json",
+            UNIT_HEADER: ask.unit_id,
+            EVENT_TIME_HEADER: ask.at.isoformat(),
+        }
         started = time.perf_counter()
         try:
-            answer = await self._client.post("predict", json={"rows": [dict(ask.row)]}, headers=headers)
+            answer = await self._client.post("predict", content=body, headers=headers)
         except httpx.HTTPError as error:
             self.summary.refused(type(error).__name__)
             return
@@ -189,8 +218,11 @@ class Replay:
 
     def _keep(self, label: Label) -> None:
         # A label of a unit that was asked about before this replay began has no prediction here to belong to.
-        if label.unit_id in self._ids:
-            self._labels.append(label)
+        if label.unit_id not in self._ids:
+            return
+        if not math.isfinite(label.label):
+            raise ShipwayError(f"{label.unit_id}: the label {label.label}, expected a finite number")
+        self._labels.append(label)
 
     def _take_labels(self) -> list[dict[str, Any]]:
         """Returns labels whose predictions are known, at most one call's worth; the others wait."""
@@ -245,3 +277,17 @@ class Replay:
                 f"sent {counted['sent']}, ok {counted['ok']}, failed {counted['failed']}, "
                 f"{slow}, labels {counted['labels_sent']}, event time {self._now.isoformat()}"
             )
+
+
+def _body(ask: Ask) -> bytes:
+    """Returns a request's body; what is no JSON would otherwise be lost in a task that nobody looks at.
+
+    Raises:
+        ShipwayError: naming the unit.
+    """
+    if not ask.unit_id.isascii() or not ask.unit_id.isprintable():
+        raise ShipwayError(f"{ask.unit_id!r}: expected an id of printable ASCII, for it goes into a header")
+    try:
+        return json.dumps({"rows": [dict(ask.row)]}, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise ShipwayError(f"{ask.unit_id}: the row of its request cannot be sent as JSON: {error}") from None

@@ -50,6 +50,23 @@ def group(**inputs: Any) -> Step:
     return step("aws:eks/nodeGroup:NodeGroup", {**GROUP, **inputs})
 
 
+def pool(limits: Any, types: list[str], *, disks: tuple[str, ...] = ("100Gi",)) -> tuple[Step, Step]:
+    """Returns a pool of Karpenter's and the class of its nodes, as components/aws/karpenter.py declares them."""
+    requirements = [
+        {"key": "node.kubernetes.io/instance-type", "operator": "In", "values": types},
+        {"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["on-demand"]},
+    ]
+    template = {"spec": {"nodeClassRef": {"name": "a-pool"}, "requirements": requirements}}
+    mappings = [{"deviceName": "/dev/xvda", "ebs": {"volumeSize": size, "volumeType": "gp3"}} for size in disks]
+    return (
+        step("kubernetes:karpenter.sh/v1:NodePool", {"spec": {"template": template, "limits": limits}}),
+        step(
+            "kubernetes:karpenter.k8s.aws/v1:EC2NodeClass",
+            {"metadata": {"name": "a-pool"}, "spec": {"blockDeviceMappings": mappings}},
+        ),
+    )
+
+
 def database(**inputs: Any) -> Step:
     given = {"instanceClass": "db.t4g.small", "engine": "postgres", "allocatedStorage": 20, **inputs}
     return step("aws:rds/instance:Instance", given)
@@ -128,6 +145,40 @@ def test_a_launch_templates_volume_is_its_node_groups() -> None:
     template = step("aws:ec2/launchTemplate:LaunchTemplate", {"blockDeviceMappings": mappings}, id="lt-1")
     found = bill(group(launchTemplate={"id": "lt-1"}), template)
     assert [(line.least_usd, line.most_usd) for line in found.lines if line.what == "node volumes"] == [(8.0, 24.0)]
+
+
+def test_nodes_that_karpenter_may_make_cost_up_to_their_limits() -> None:
+    """None at least; at most as many of the dearest type as the limits hold, each with its volumes."""
+    cpus = CPU_TYPES[MACHINE].cpus
+    found = bill(*pool({"cpu": 3 * cpus}, [MACHINE], disks=("100Gi", "4Gi")))
+    assert (found.least_usd, found.unpriced) == (0, ())
+    assert found.most_usd == pytest.approx(3 * (730 * HOUR[MACHINE] + 104 * 0.08))
+    gpus = next(row for row in AWS_GPU_TABLE.rows.values() if row.instance_type == GPU)
+    assert bill(*pool({gpus.resource_name: 4 * gpus.gpus_per_node}, [GPU])).most_usd == pytest.approx(
+        4 * (730 * HOUR[GPU] + 8)
+    )
+    several = bill(*pool({"cpu": 8 * cpus}, [MACHINE, LARGER]))
+    larger = 8 * cpus / CPU_TYPES[LARGER].cpus
+    assert several.most_usd == pytest.approx(730 * max(8 * HOUR[MACHINE], larger * HOUR[LARGER]) + 8 * 8)
+    assert several.against(100) == "above the budget of 100 USD with the most nodes"
+    assert bill(*pool({"cpu": 0}, [MACHINE])).lines == ()
+
+
+def test_managed_nodes_stay_at_their_least_number_beside_karpenter() -> None:
+    """What its pools may make beyond is counted there, and not twice."""
+    cpus = CPU_TYPES[MACHINE].cpus
+    found = bill(group(), *pool({"cpu": 2 * cpus}, [MACHINE], disks=("50Gi",)))
+    one = 730 * HOUR[MACHINE]
+    assert (found.least_usd, found.most_usd) == (pytest.approx(one + 5), pytest.approx(3 * one + 5 + 2 * 4))
+
+
+@pytest.mark.parametrize(
+    ("limits", "types"), [(None, [MACHINE]), ("unknown", [MACHINE]), ({"cpu": 8}, ["p9.large"]), ({"cpu": 8}, [])]
+)
+def test_a_pool_without_known_limits_is_said_and_is_not_nothing(limits: Any, types: list[str]) -> None:
+    """Nobody knows what it may come to."""
+    (line,) = bill(*pool(limits, types)).unpriced
+    assert line.unpriced == "its limits say of no known type how many nodes they hold"
 
 
 def test_what_is_deleted_costs_nothing() -> None:

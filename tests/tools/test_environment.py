@@ -91,6 +91,25 @@ def test_only_our_own_engine_is_kept_from_downloading(tmp_path: Path, home: dict
     assert variable not in sourced(tmp_path, home, own_pulumi=False)
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        ({"no_proxy": "example.com"}, "127.0.0.1,localhost,example.com"),
+        ({"NO_PROXY": "example.com"}, "127.0.0.1,localhost,example.com"),
+        ({"no_proxy": "a,127.0.0.1,b", "NO_PROXY": "c"}, "a,127.0.0.1,b"),
+        ({"no_proxy": "*"}, "*"),
+    ],
+)
+def test_this_machine_is_asked_straight_also_behind_a_proxy(
+    tmp_path: Path, home: dict[str, str], given: dict[str, str], expected: str
+) -> None:
+    """Pulumi talks to its program by gRPC, which goes to http_proxy unless it is told; what a person excludes stays."""
+    found = sourced(tmp_path, home | {"http_proxy": "http://proxy:3128"} | given)
+    assert (found["no_proxy"], found["NO_PROXY"]) == (expected, expected)
+    assert found["http_proxy"] == "http://proxy:3128"
+
+
 def test_verbs_before_set_up_are_told(tmp_path: Path) -> None:
     """Without `.shipway/env` the error says what to run."""
     with pytest.raises(ShipwayError, match="run `make setup` first"):

@@ -66,6 +66,8 @@ def test_a_long_command_is_seen_to_live(monkeypatch: pytest.MonkeyPatch, capsys:
             1,
             "error: the disk is full (state.json); make",
         ),
+        (PermissionError(errno.EACCES, "Permission denied", "up.lock"), 1, "error: up.lock: Permission denied; user"),
+        (OSError(errno.EROFS, "Read-only file system", ".shipway"), 1, "error: .shipway: Read-only file system; user"),
     ],
 )
 def test_a_verb_ends_with_one_line(

@@ -15,6 +15,7 @@ from shipway.contract.model import load_model
 from shipway.contract.retraining import ReleaseRule
 from shipway.retraining.outcome import Outcome, Status, outcome_path, save_outcome
 from tools.year import checkout
+from tools.year.__main__ import require_own
 from tools.year.checkout import MODEL, SERVICE, make_checkout
 from tools.year.draw import draw
 from tools.year.journal import Clock, Happened, drift_days, happened
@@ -118,6 +119,29 @@ def test_what_happened_is_told_by_event_time(tmp_path: Path) -> None:
     [one] = happened(layout, MODEL, Clock())
     assert one == Happened(DAY, "retraining", "a" * 12, "released because of drift in wind: it waits for evidence")
     assert len(drift_days(layout, MODEL)) == 1
+
+
+def test_a_line_that_is_being_written_is_left_for_later(tmp_path: Path) -> None:
+    """The workers go on while the year is told: half a verdict ends no report."""
+    layout = LocalLayout(tmp_path, "local")
+    path = layout.drift / MODEL / "verdicts.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"status": "drifted"}\n{"status": "dri')
+    assert drift_days(layout, MODEL) == [{"status": "drifted"}]
+
+
+@pytest.mark.parametrize("there", [(), (".git", "Pulumi.yaml"), ("thesis.tex",)])
+def test_a_folder_that_no_year_has_made_is_not_removed(tmp_path: Path, there: tuple[str, ...]) -> None:
+    """Somebody's own checkout, or anything else that --folder may name."""
+    for name in there:
+        (tmp_path / name).touch()
+    with pytest.raises(ShipwayError, match="expected no such folder or one that `make year` made"):
+        require_own(tmp_path)
+
+
+def test_the_year_before_is_made_anew(made: Path) -> None:
+    """Its own checkout is git's commit, without git."""
+    require_own(made)
 
 
 def test_the_tables_hold_what_was_measured(tmp_path: Path) -> None:

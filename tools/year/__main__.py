@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shipway.bundle.store import ArtifactStore
+from shipway.contract.errors import ShipwayError
 from shipway.contract.layout import LocalLayout
 from shipway.contract.route import read_rollout_states
 from tools import environment, report
@@ -24,7 +25,7 @@ from tools.year.checkout import MODEL, SERVICE, STARTS, make_checkout
 from tools.year.journal import Clock, drift_days, happened
 from tools.year.steering import Drive, drive
 
-__all__ = ["main"]
+__all__ = ["main", "require_own"]
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = "local"
@@ -41,6 +42,7 @@ def main() -> int:
     layout = LocalLayout(folder, ENVIRONMENT)
     if not chosen.report_only:
         if folder.exists():
+            require_own(folder)
             _make(folder, "down")
             shutil.rmtree(folder)
         with report.step("year", f"making a checkout for the year in {folder}"):
@@ -57,6 +59,19 @@ def main() -> int:
         _tell(layout, {}, chosen)
     report.say("year", f"done in {(time.monotonic() - start) / 60:.1f} minutes")
     return 0
+
+
+def require_own(folder: Path) -> None:
+    """Refuses a folder that no year has made: it is removed with all that lies in it.
+
+    Raises:
+        ShipwayError: naming it.
+    """
+    if (folder / ".git").exists() or not (folder / "Pulumi.yaml").is_file():
+        raise ShipwayError(
+            f"{folder}: found something else, expected no such folder or one that `make year` made: it is made anew; "
+            "give another one with --folder"
+        )
 
 
 def _replay(layout: LocalLayout, chosen: argparse.Namespace) -> dict[str, object]:

@@ -101,4 +101,5 @@ def _drops(layout: LocalLayout, model: str) -> Iterator[Happened]:
 
 def _lines(path: Path) -> list[Mapping[str, Any]]:
     text = path.read_text(encoding="utf-8") if path.exists() else ""
-    return [json.loads(line) for line in text.splitlines() if line.strip()]
+    # A line without its end is still being written: the platform goes on while its year is told.
+    return [json.loads(line) for line in text.splitlines(keepends=True) if line.strip() and line.endswith("\n")]

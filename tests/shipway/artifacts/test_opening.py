@@ -7,12 +7,14 @@ import pickle
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
 import skl2onnx
 import skops.io
@@ -20,7 +22,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from safetensors.numpy import save_file
 from skl2onnx.common.data_types import FloatTensorType
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from shipway.artifacts.opening import SUFFIXES, find_artifact, open_artifact
 from shipway.bundle.formats import LOADERS
@@ -288,3 +293,42 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: p
 def test_every_suffix_has_its_package() -> None:
     """What opens without scikit-learn needs a package that bundles pin; skops is one of Shipway's own."""
     assert set(SUFFIXES) == set(LOADERS) | {".skops"}
+
+
+def by_name() -> Any:
+    frame = pd.DataFrame(ROWS, columns=list(NAMES))
+    columns = make_column_transformer((StandardScaler(), ["a", "b"]), ("passthrough", ["c"]))
+    return make_pipeline(columns, LogisticRegression()).fit(frame, BINARY)
+
+
+def by_category() -> Any:
+    return make_pipeline(OneHotEncoder(), LogisticRegression()).fit(THREE[:, None] + [1, 1, 1], BINARY)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (by_name, "ValueError: Specifying the columns using strings"),
+        (by_category, "Found unknown categories"),
+        (lambda: LogisticRegression().fit(ROWS, np.array(["red", "green", "blue"])[THREE]), "could not convert string"),
+        (LogisticRegression, "NotFittedError"),
+    ],
+)
+def test_an_estimator_that_does_not_answer_numbers_is_refused(
+    tmp_path: Path, made: Callable[[], Any], said: str
+) -> None:
+    """Fitted by columns' names, on categories, with labels of text, or not at all: a sentence, and no traceback."""
+    path = tmp_path / "model.skops"
+    skops.io.dump(made(), path)
+    expected = f"found an estimator that fails on rows of zeros .*{said}.*expected one that"
+    with pytest.raises(ArtifactError, match=expected):
+        open_artifact(path, NAMES, trusted_types=skops.io.get_untrusted_types(file=path))
+
+
+def test_a_skops_file_with_another_schema_is_refused(tmp_path: Path) -> None:
+    """Whatever its reader raises over it."""
+    path = tmp_path / "model.skops"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.json", "[1, 2]")
+    with pytest.raises(ArtifactError, match=r"found no skops file \(AttributeError"):
+        open_artifact(path, NAMES)

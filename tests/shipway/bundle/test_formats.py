@@ -1,5 +1,6 @@
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,39 @@ def test_unknown_suffixes_are_refused(folder: Path, name: str) -> None:
     (folder / "model" / name).write_bytes(b"harmless")
     with pytest.raises(ArtifactError, match=rf"{name}: found "):
         check_formats(folder)
+
+
+def marked(path: Path, offset: int, value: int) -> Path:
+    """Returns an archive of two files whose headers, both kinds of them, say `value` of each file."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.json", "{}")
+        archive.writestr("x.npy", b"abc" * 100)
+    content = bytearray(path.read_bytes())
+    for sign, place in ((b"PK\x03\x04", offset), (b"PK\x01\x02", offset + 2)):
+        at = content.find(sign)
+        while at >= 0:
+            content[at + place] |= value
+            at = content.find(sign, at + 1)
+    path.write_bytes(content)
+    return path
+
+
+def tensors(path: Path, header: bytes) -> Path:
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    return path
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda folder: marked(folder / "encrypted.skops", 6, 1),
+        lambda folder: marked(folder / "packed.skops", 8, 99),
+        lambda folder: tensors(folder / "a.safetensors", b'{"w":{"data_offsets":[0,"x"]}}'),
+        lambda folder: tensors(folder / "a.safetensors", b'{"w":{"data_offsets":[0,null]}}'),
+        lambda folder: tensors(folder / "a.safetensors", b'{"w":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+    ],
+)
+def test_a_file_that_was_made_to_break_its_reader_is_refused(folder: Path, made: Callable[[Path], Path]) -> None:
+    """Encrypted, packed in an unknown way, offsets that are no numbers, deeper than any reader goes: one error."""
+    with pytest.raises(ArtifactError, match=r"found content or suffix .*, or a file that is cut off"):
+        check_file(made(folder / "model"))

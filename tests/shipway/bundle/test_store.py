@@ -184,3 +184,20 @@ def test_copies_of_a_bundle_verify_by_their_content(
     shutil.copytree(store.path(digest), copied)
     assert verify_bundle(copied) == manifest
     assert covered_files(copied / "files") == manifest.files
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+    store: ArtifactStore, files: Path, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all the files that it refuses the first is named, and the next try begins anew."""
+
+    def refuse(source: str, target: str, **_: bool) -> None:
+        raise OSError(28, "No space left on device", target)
+
+    monkeypatch.setattr(shutil, "copy2", refuse)
+    monkeypatch.setattr(shutil.copytree, "__defaults__", (False, None, refuse, False, False))
+    with pytest.raises(ArtifactError, match=r"cannot be copied into the artifact store: \[Errno 28\] No space left"):
+        store.put(files, manifest)
+    monkeypatch.undo()
+    assert [path.name for path in (tmp_path / "artifacts").iterdir()] == ["sha256"]
+    assert store.verify(store.put(files, manifest)) == manifest

@@ -81,6 +81,14 @@ def test_a_gate_of_no_such_metric_is_refused() -> None:
         list(check_regression(replace(facts_of(), spec=spec, frozen=labelled(rows_of(50)))))
 
 
+def test_a_gate_is_named_by_its_place_in_model_yaml() -> None:
+    """Gates without an absolute bar before it are counted: the error leads to the line that is wrong."""
+    gates = [{"metric": "log_loss", "beats_base_rate_by": 0.1}, {"metric": "nonsense", "minimum": 0.5}]
+    facts = replace(facts_of(), spec=spec_of(evaluation={"gates": gates}), frozen=labelled(rows_of(50)))
+    with pytest.raises(SpecError, match=r"evaluation\.gates\.1\.metric: got 'nonsense'"):
+        list(check_regression(facts))
+
+
 def test_bars_against_a_champion_are_not_judged_here() -> None:
     """A gate without an absolute bar says nothing of one version alone."""
     spec = spec_of(evaluation={"gates": [{"metric": "auc", "champion_tolerance": 0.01}]})

@@ -51,6 +51,16 @@ def test_a_load_test_within_the_budget_passes() -> None:
     assert (p99.status, p99.value, p99.bound, p99.unit) == (Status.PASSED, 0.03, 0.08, "s")
 
 
+def test_quick_answers_to_some_of_the_requests_are_no_evidence() -> None:
+    """A version that refuses every second request is not within a budget by the others' percentiles."""
+    spec = spec_of(application="ads")
+    (found,) = check_latency(spec, DIGEST, [result(failures=500, judgement=Judgement.FAIL)])
+    assert found.status is Status.FAILED
+    assert found.sentence.startswith("500 of 1000 requests of load failed, at most 1.00% may")
+    few = check_latency(spec, DIGEST, [result(failures=10)])
+    assert [one.status for one in few] == [Status.PASSED, Status.PASSED]
+
+
 def test_a_slow_version_fails() -> None:
     """By the percentile that is over."""
     slow = LatencySeconds(p50=0.01, p90=0.015, p95=0.02, p99=0.2, p999=0.3)

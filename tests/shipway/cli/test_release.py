@@ -109,6 +109,21 @@ def test_a_release_without_its_ledger_entry_is_undone(
     assert not release_file(project).exists()
 
 
+def test_a_release_that_is_interrupted_is_undone(
+    project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C between the release file and its ledger entry leaves neither, and says where to look."""
+    digest = bundle(project, "one")
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Ledger, "append", interrupt)
+    assert run(monkeypatch, "release", "digits", digest, "--reason", "start") == 130
+    assert "the service's release file shows whether it was released" in capsys.readouterr().err
+    assert not release_file(project).exists()
+
+
 def test_promote_needs_what_was_released_to_be_applied(
     project: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

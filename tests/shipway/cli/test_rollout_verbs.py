@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shipway.contract.metrics import Slot
-from shipway.contract.release import load_release
+from shipway.contract.release import Release, load_release, save_release
 from shipway.contract.route import Phase, RolloutState
 from shipway.delivery.control import Command
 from tests.shipway.cli.project import run, serve
@@ -108,3 +108,18 @@ def test_retry_of_what_was_never_rolled_back_says_so(
     assert run(monkeypatch, "release", "digits", digest, "--reason", "start", "--retry") == 0
     assert capsys.readouterr().err == f"{digest[7:19]} was never rolled back; --retry changes nothing\n"
     assert asked == []
+
+
+def test_a_release_that_was_written_meanwhile_stays(project: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a promotion waits for its candidate, the next version is released: its line is not taken back."""
+    before, after = Release(blue=bundle(project, "one")), bundle(project, "two")
+    save_release(release_file(project), before)
+
+    def act(*_: object) -> dict[str, Any]:
+        save_release(release_file(project), before.model_copy(update={"green": after, "reason": "the next one"}))
+        return {"action": "promote", "message": "did promote", "state": {"live": "blue"}}
+
+    monkeypatch.setattr("shipway.delivery.client.act", act)
+    assert run(monkeypatch, "promote", "digits") == 0
+    written = load_release(release_file(project))
+    assert (written.green, written.reason, written.live) == (after, "the next one", Slot.BLUE)

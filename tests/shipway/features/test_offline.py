@@ -82,6 +82,20 @@ def test_a_value_is_never_from_later_and_never_older_than_its_ttl(history: Path,
         assert joined.loc[unit, "sales_v1:items"] == pytest.approx(expected, nan_ok=True)
 
 
+@pytest.mark.parametrize("lacking", ["no example", "an example", "all values"])
+def test_keys_are_joined_whatever_lacks_one(history: Path, tmp_path: Path, lacking: str) -> None:
+    """An example without a key has no value, and a view without values none for anybody."""
+    copy = tmp_path / "copy"
+    shutil.copytree(history, copy)
+    sales = pd.DataFrame({"shop": [1, 2], "items": [0.5, 1.5], "event_timestamp": [NOON, NOON]})
+    sales = sales.head(0).astype({"shop": object}) if lacking == "all values" else sales
+    sales.to_parquet(copy / "data" / "sales_v1.parquet", index=False)
+    shops = pd.Series([2, 1, None if lacking == "an example" else 2], dtype=object).infer_objects()
+    found = offline_join(copy, READS[:1], pd.DataFrame({"shop": shops, "event_timestamp": [NOON] * 3}))
+    expected = {"an example": [1.5, 0.5, None], "all values": [None] * 3}.get(lacking, [1.5, 0.5, 1.5])
+    assert [None if pd.isna(one) else one for one in found[READS[0]]] == expected
+
+
 def test_online_and_offline_agree(history: Path, examples: pd.DataFrame, tmp_path: Path) -> None:
     """What was published up to a moment reads as the join says for that moment."""
     online = OnlineStore(shutil.copytree(history, tmp_path / "copy"))

@@ -81,3 +81,21 @@ def test_a_store_has_values_when_every_view_has_some(copy: Path, tmp_path: Path)
     store.publish("visits_v1", [{"shop": "a", "day": "monday", "event_timestamp": at, "visits": 3.0}])
     assert has_values(copy, views)
     assert not has_values(copy, [*views, "unknown_v1"])
+
+
+def test_an_online_store_that_is_no_database_is_said(
+    service: Path, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a disk that was full leaves it: to whoever checks, applies or asks, with what to do; no traceback."""
+    for name in ("online.db-wal", "online.db-shm"):
+        (copy / name).unlink(missing_ok=True)
+    (copy / "online.db").write_bytes(b"\0" * 100 + b"torn" * 100)
+    said = "found no database that can be read (file is not a database), expected the online store; move it away"
+    assert check(service, copy) == [one for one in check(service, copy) if said in one]
+    for verb in ("check", "apply"):
+        assert main([verb, "--service", str(service), "--features", str(copy)]) == 1
+        assert capsys.readouterr().err.startswith(f"{copy / 'online.db'}: {said}")
+    with pytest.raises(FeatureError, match="move it away"):
+        has_values(copy, ["sales_v1"])
+    (copy / "online.db").unlink()
+    assert apply(service, copy) == ["sales_v1", "visits_v1"]

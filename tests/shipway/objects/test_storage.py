@@ -93,3 +93,19 @@ def test_a_segment_may_be_written_again(store: ObjectStore) -> None:
     assert storage.folders() == ["digits", "labels", "predictions"]
     assert storage.entries("predictions/", after="predictions/2013-05-02T00") == []
     assert len(storage.entries("predictions/", after="predictions/2013-05-01T02")) == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("AWS_PROFILE", "nobodys", r"got 'The config profile \(nobodys\) could not be found', expected settings"),
+        ("AWS_ENDPOINT_URL_S3", "minio", r"got 'Invalid endpoint: minio', expected settings of AWS"),
+    ],
+)
+def test_settings_of_the_machine_that_lead_nowhere_are_wrong_input(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    """A profile of another laptop is one sentence with what to look at."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SpecError, match=rf"the object store: {URL}: {said}"):
+        ObjectStorage(URL)

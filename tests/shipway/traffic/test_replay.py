@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shipway.contract.errors import ShipwayError
 from shipway.traffic.events import Ask, Event, Label, Publish
 from shipway.traffic.replay import Pace, Replay
 from shipway.traffic.summary import Summary
@@ -75,6 +76,22 @@ def test_values_arrive_before_those_who_may_know_them_and_not_earlier() -> None:
     times = [time for _, time in gateway.seen]
     assert times == sorted(times)
     assert [kind for kind, _ in gateway.seen] == ["publish", "ask"] * 5
+
+
+@pytest.mark.parametrize(("gather", "writes"), [(timedelta(minutes=3), range(20, 41)), (None, range(1, 12))])
+def test_a_fast_replay_shows_what_was_known_for_minutes(gather: timedelta | None, writes: range) -> None:
+    """Of a value and a request a minute, hundreds a second, each request finds what is older than it may be."""
+    events: list[Event] = []
+    for minute in range(120):
+        events += [Publish(at(minute), "v", {}), ask(minute + 0.5, f"u{minute}")]
+    gateway = Gateway()
+    run(gateway, events, 120, Pace(requests_per_second=400, gather=gather))
+    batches = [place for place, (kind, _) in enumerate(gateway.seen) if kind == "publish"]
+    assert len([place for place in batches if place - 1 not in batches]) in writes
+    if gather is not None:
+        asked = [(place, time) for place, (kind, time) in enumerate(gateway.seen) if kind == "ask"]
+        written = [(place, time) for place, (kind, time) in enumerate(gateway.seen) if kind == "publish"]
+        assert all(place < later for place, time in written for later, now in asked if now - time > gather)
 
 
 def test_a_fast_replay_never_shows_the_future() -> None:
@@ -172,3 +189,18 @@ def test_nothing_is_asked_while_event_time_stands_still() -> None:
     summary = asyncio.run(replay())
     assert (summary.ok, summary.labels_sent) == (2, 2)
     assert len(gateway.labels) == 2
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (Ask(at(1), "u1", {"x": float("nan")}), "u1: the row .* cannot be sent .*not JSON compliant"),
+        (Ask(at(1), "u1", {"x": START}), "u1: the row .* cannot be sent .*datetime is not JSON serializable"),
+        (Ask(at(1), "Köln", {"x": 1}), "'Köln': expected an id of printable ASCII"),
+        (Label(at(2), "u0", float("nan")), "u0: the label nan, expected a finite number"),
+    ],
+)
+def test_what_cannot_be_sent_ends_the_replay_with_its_unit(event: Event, said: str) -> None:
+    """Nothing of it is passed over in silence: a count that adds up is all that a replay is for."""
+    with pytest.raises(ShipwayError, match=said):
+        run(Gateway(), [ask(0, "u0"), event, ask(3, "u3")], 3)
