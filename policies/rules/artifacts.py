@@ -83,7 +83,7 @@ def digest_pinned(resource: Resource, context: Context) -> Iterator[str]:
     if resource.type == MODEL_SERVICE:
         release = resource.props["release"]
         for slot in Slot:
-            if release[slot] and not re.match(DIGEST_PATTERN, release[slot]):
+            if release[slot] and not re.fullmatch(DIGEST_PATTERN, release[slot]):
                 yield f"slot {slot} holds {release[slot]!r}, which is no sha256 digest"
     for pod in pods(resource):
         images = [(f"container {one.get('name')!r}", one.get("image")) for one in pod.containers]

@@ -102,7 +102,7 @@ def check_digest(digest: str, path: Path | str, key: str) -> str:
     Raises:
         SpecError: for a tag, a shortened digest or anything else.
     """
-    if not re.match(DIGEST_PATTERN, digest):
+    if not re.fullmatch(DIGEST_PATTERN, digest):
         raise SpecError(path, key, digest, "sha256: and 64 hexadecimal digits (a tag or a short form is not a digest)")
     return digest
 

@@ -97,8 +97,8 @@ def choose(wanted: str, models: Iterable[str], known: Mapping[tuple[str, int], s
     model, _, number = wanted.partition("/")
     numbers = sorted(rollout for name, rollout in known if name == model)
     if number:
-        if number.isdigit() and int(number) in numbers:
-            return model, int(number)
+        if (found := next((one for one in numbers if str(one) == number.lstrip("0")), None)) is not None:
+            return model, found
         raise ShipwayError(f"no rollout {number!r} of {model!r}; known ones are {_listed(numbers)}")
     if numbers:
         return model, numbers[-1]

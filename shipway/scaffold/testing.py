@@ -129,7 +129,7 @@ def live_client(application: Any) -> Generator[httpx.Client, None, None]:
                 raise ShipwayError(f"the application did not start within {_READY_SECONDS} s; the log says why")
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_READY_SECONDS) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=_READY_SECONDS, trust_env=False) as client:
             yield client
     finally:
         server.should_exit = True

@@ -77,7 +77,7 @@ def test_a_model_never_released_has_empty_slots(tmp_path: Path) -> None:
     assert load_release(release_path(tmp_path, "local")) == Release()
 
 
-@pytest.mark.parametrize("text", ["latest", "sha256:abc", A.upper(), f"{A} ", ""])
+@pytest.mark.parametrize("text", ["latest", "sha256:abc", A.upper(), f"{A} ", f"{A}\n", ""])
 def test_only_a_whole_digest_is_a_digest(text: str) -> None:
     """A tag or a short form is refused by name."""
     with pytest.raises(SpecError, match="sha256: and 64 hexadecimal digits"):

@@ -36,6 +36,7 @@ def test_a_release_has_many_names(wanted: str, expected: tuple[str, int]) -> Non
     ("wanted", "message"),
     [
         ("bbbbbb", "bbbbbb means bbbbbbbbbbbb, bbbbbbccbbbb; give more digits"),
+        ("digits/" + "9" * 5000, "no rollout '999"),
         ("digits/9", "no rollout '9' of 'digits'; known ones are 1, 2"),
         ("new", "new never had a rollout"),
         ("digitz", "'digitz' is no release: expected a digest .* models with rollouts: digits, flights"),
