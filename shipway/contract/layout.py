@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,9 @@ __all__ = ["PROCESS_MARKER", "LocalLayout", "find_root", "services"]
 
 # Environment variable that every process of a local stack carries, so that strays can be found after a crash.
 PROCESS_MARKER = "SHIPWAY_STACK"
+
+# Not what TMPDIR says: it differs from shell to shell, and a stack has to be found from all of them.
+_SHORT = Path("/tmp")  # noqa: S108 - whoever makes a folder in it makes sure that nobody else may enter
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class LocalLayout:
     def sockets(self) -> Path:
         """A short private folder: a Unix socket's path ends at 107 bytes, and a checkout may lie deep."""
         name = hashlib.sha256(str(self.state).encode()).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"shipway-{os.getuid()}-{name}"
+        return _SHORT / f"shipway-{os.getuid()}-{name}"
 
     @property
     def supervisor_socket(self) -> Path:

@@ -62,11 +62,6 @@ class Checkout:
         self.python = f"{sys.base_prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
 
     @property
-    def sockets(self) -> Path:
-        """Where the stack's sockets lie, which is below the person's folder for temporary files."""
-        return self.temporary / self.layout.sockets.name
-
-    @property
     def variables(self) -> dict[str, str]:
         """Those of a person's shell that has sourced nothing."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
@@ -158,7 +153,7 @@ class Checkout:
 
     def pids(self) -> dict[str, int]:
         """Returns process -> its id, for all that supervisord runs."""
-        client = SupervisorClient(self.sockets / self.layout.supervisor_socket.name)
+        client = SupervisorClient(self.layout.supervisor_socket)
         names = [path.stem for path in (self.layout.supervisor / "conf.d").glob("*.conf")]
         return {name: int((client.info(name) or {"pid": 0})["pid"]) for name in names}
 
@@ -175,7 +170,8 @@ class Checkout:
 
     def left_over(self) -> list[str]:
         """Returns every process and open port of the stack, and every file the person did not have before."""
-        found = [str(path) for folder in (self.home, self.temporary) for path in folder.rglob("*")]
+        folders = (self.home, self.temporary, self.layout.sockets)
+        found = [str(path) for folder in folders for path in folder.rglob("*")]
         for process in psutil.process_iter():
             try:
                 words, variables = process.cmdline(), process.environ()
