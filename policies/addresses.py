@@ -7,8 +7,8 @@ __all__ = ["is_open"]
 
 # As many addresses as nobody has alone: the greatest network of one owner is a /8 such as 10.0.0.0/8, or a /16 of IPv6.
 _OPEN_IPV4, _OPEN_IPV6 = 2 ** (32 - 7), 2 ** (128 - 15)
-# Addresses of IPv6 that are only ever private, of which there are more.
-_PRIVATE = ipaddress.IPv6Network("fc00::/7")
+# Addresses of IPv6 that are only ever private, or only of one link, of which there are more.
+_PRIVATE = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80::/10"))
 
 
 def is_open(ranges: Iterable[object]) -> bool:
@@ -28,7 +28,7 @@ def is_open(ranges: Iterable[object]) -> bool:
             continue
         if isinstance(network, ipaddress.IPv4Network):
             old.append(network)
-        elif not network.subnet_of(_PRIVATE):
+        elif not any(map(network.subnet_of, _PRIVATE)):
             new.append(network)
     # What overlaps counts once.
     return (

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import yaml
 
-from policies.resource import at, rows
+from policies.resource import at, mappings, rows
 from policies.unknown import Undecidable
 from shipway.contract.documents import load_yaml
 
-__all__ = ["ARGO_KEYS", "argo_pods", "is_argo_template", "is_container", "patched_pod"]
+__all__ = ["ARGO_KEYS", "argo_pods", "is_argo_template", "is_container", "of_the_node", "patched_pod"]
 
 # Beside `image`, what says that a mapping is a container and not a picture, or a base that something is built on.
 _OF_CONTAINERS = frozenset(
@@ -40,6 +40,9 @@ _OWN_OF_STEPS = frozenset({"env", "envFrom", "script", "securityContext", "volum
 # The containers of a template of Argo Workflows, each kind of which may be missing.
 ARGO_KEYS = frozenset({"container", "containerSet", "initContainers", "script", "sidecars"})
 _ARGO_MAIN = ("container", "script", "containerSet")
+_NONE: Mapping[str, Any] = {}
+# What gives pods the node's own, beside their containers.
+_OF_THE_NODE = ("hostIPC", "hostNetwork", "hostPID")
 
 
 def is_container(value: Mapping[str, Any], name: str) -> bool:
@@ -71,19 +74,42 @@ def argo_pods(workflow: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], 
     every value, unknown ones too.
     """
     whole: Any = workflow
-    defaults: Any = workflow.get("templateDefaults") or {}
-    for template in rows(workflow.get("templates")):
-        if not is_argo_template(template):
-            continue
-        main = [ChainMap[str, Any]({"name": "main"}, one) for key in _ARGO_MAIN[:2] for one in rows(template.get(key))]
+    defaults: Any = next(iter(mappings(workflow.get("templateDefaults"))), _NONE)
+    for template in filter(is_argo_template, _templates(workflow)):
+        main = [one for key in _ARGO_MAIN[:2] for one in mappings(template.get(key))]
         containers: list[Any] = [
-            *main,
+            *(ChainMap({"name": "main"}, cast(dict[str, Any], one)) for one in main),
             *rows(at(template.get("containerSet"), "containers")),
             *rows(template.get("sidecars")),
         ]
-        spec: Any = {"containers": containers, "initContainers": [*rows(template.get("initContainers"))]}
+        # A template's volumes come beside the workflow's, where all else that it says comes instead.
+        volumes = [one for level in (template, defaults, whole) for one in rows(level.get("volumes"))]
+        spec: Any = {
+            "containers": containers,
+            "initContainers": [*rows(template.get("initContainers"))],
+            **({"volumes": volumes} if volumes else {}),
+        }
         holder = {"metadata": template.get("metadata") or workflow.get("podMetadata")}
         yield holder, ChainMap(spec, template, defaults, whole)
+
+
+def _templates(workflow: Mapping[str, Any]) -> Iterator[Any]:
+    """Returns a workflow's templates, and those that lie in the steps of another one."""
+    for template in rows(workflow.get("templates")):
+        yield template
+        # Steps are lists, which run one after the other, of what runs at once.
+        steps = [one for group in rows(at(template, "steps")) for one in rows(group)]
+        yield from (at(one, "inline") for one in [*steps, *rows(at(template, "dag", "tasks"))])
+
+
+def of_the_node(value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns what a mapping that is no pod's spec says of pods that reaches their node.
+
+    An operator puts it into the pod's spec; other volumes than the node's folders may be of kinds of its own.
+    """
+    found: dict[str, Any] = {key: True for key in _OF_THE_NODE if value.get(key) is True}
+    volumes = [one for one in mappings(value.get("volumes")) if "hostPath" in one]
+    return {**found, "volumes": volumes} if volumes else found
 
 
 def patched_pod(text: Any) -> Mapping[str, Any]:

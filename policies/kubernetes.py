@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
 
-from policies.containers import ARGO_KEYS, argo_pods, is_argo_template, is_container, patched_pod
-from policies.resource import Resource, at, rows
+from policies.containers import ARGO_KEYS, argo_pods, is_argo_template, is_container, of_the_node, patched_pod
+from policies.resource import Resource, at, mappings, rows
 from policies.rule import Context
 from policies.unknown import Undecidable
 
@@ -99,12 +99,13 @@ class Pod:
     @cached_property
     def main(self) -> Sequence[Any]:
         """The containers that run as long as the pod does."""
-        return rows(self.spec.get("containers"))
+        return mappings(self.spec.get("containers"))
 
     @cached_property
     def containers(self) -> Sequence[Any]:
         """All containers, those that run first and those for debugging too."""
-        return [*self.main, *rows(self.spec.get("initContainers")), *rows(self.spec.get("ephemeralContainers"))]
+        others = [one for key in ("initContainers", "ephemeralContainers") for one in mappings(self.spec.get(key))]
+        return [*self.main, *others]
 
     def seconds(self, annotation: str) -> float:
         """Returns the number of seconds that an annotation of the pods gives.
@@ -195,12 +196,14 @@ class _Below:
         any_shape: whether containers count wherever they are, not only in a pod's list.
         found: what holds a pod's metadata, the pod's spec, and whether somebody else says the rest of it.
         unknown: what is not known and may hold more pods.
+        argo: whether pods of a workflow of Argo were found, which have what their templates and the workflow say.
     """
 
     partial: bool
     any_shape: bool
     found: list[tuple[Mapping[str, Any], Mapping[str, Any], bool]] = field(default_factory=list[Any])
     unknown: list[Undecidable] = field(default_factory=list[Undecidable])
+    argo: bool = False
 
     def search(self, value: Any, holder: Mapping[str, Any], above: str = "", last: str = "") -> None:
         """Searches a value to which the keys `above` and `last` lead; `holder` has the metadata of a pod without."""
@@ -214,32 +217,40 @@ class _Below:
                     self.search(child, holder, last)
 
     def _search_mapping(self, value: Mapping[str, Any], holder: Mapping[str, Any], above: str, last: str) -> None:
+        # A template is one of a workflow's, or lies in a step of one that was found above.
+        template = is_argo_template(value) and ((above, last) == ("templates", "") or (self.argo and last == "inline"))
         try:
             if _are_containers(value.get("containers")) or (self.partial and (above, last) == ("template", "spec")):
                 self.found.append((holder, value, False))
             elif self.any_shape:
-                self._add_other(value, holder, last or above)
+                self._add_other(value, holder, last or above, is_found=template)
         except Undecidable as error:
             self.unknown.append(error)
         # In a mapping of specs, such as pytorchReplicaSpecs, the keys are names.
         named = last.endswith("Specs")
-        judged = _NO_PODS | ARGO_KEYS if (above, last) == ("templates", "") and is_argo_template(value) else _NO_PODS
+        passed = _NO_PODS | ARGO_KEYS if template else _NO_PODS
         for key in value:
-            if key not in judged:
+            if key not in passed:
                 child = self._known(value, key, last if named else key)
                 if child is not None and type(child) not in _SCALARS:
                     self.search(child, value if key == "spec" else holder, last, key)
 
-    def _add_other(self, value: Mapping[str, Any], holder: Mapping[str, Any], name: str) -> None:
+    def _add_other(self, value: Mapping[str, Any], holder: Mapping[str, Any], name: str, *, is_found: bool) -> None:
         """Adds what a custom resource makes of a mapping that is no pod's spec; one name or a list's leads to it."""
         if "templates" in value:
-            self.found += [(by, found, False) for by, found in argo_pods(value)]
+            for by, found in argo_pods(value):
+                self.found.append((by, found, False))
+                self.argo = is_found = True
         if "podSpecPatch" in value:
             self.found.append((holder, patched_pod(value["podSpecPatch"]), True))
+        if is_found or (self.argo and name == "templateDefaults"):
+            return
         if name in _SHARED and "spec" not in value:
             self.found.append((holder, value, True))
-        elif is_container(value, name):
-            self.found.append((holder, {"containers": [value]}, True))
+            return
+        said = {**of_the_node(value), **({"containers": [value]} if is_container(value, name) else {})}
+        if said:
+            self.found.append((holder, said, True))
 
     def _known(self, value: Any, key: Any, named: str) -> Any:
         """Returns what lies under a key; None when it is not known, which counts where its name is that of pods."""

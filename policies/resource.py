@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from policies.unknown import Undecidable
 
-__all__ = ["Resource", "Stack", "at", "number", "quantity", "rows", "texts", "truthy"]
+__all__ = ["Resource", "Stack", "at", "mappings", "number", "quantity", "rows", "texts", "truthy"]
 
 _QUANTITY = re.compile(r"([0-9.]+(?:[eE][+-]?[0-9]+)?)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?")
 _FACTORS = {"": 1.0, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15} | {
@@ -107,6 +107,11 @@ def rows(value: Any) -> Sequence[Any]:
     if isinstance(value, Mapping):
         return (cast(Mapping[str, Any], value),)
     return cast(Sequence[Any], value) if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+
+def mappings(value: Any) -> list[Mapping[str, Any]]:
+    """Returns the mappings in a value that may be one or a list; what else is in it no cluster would take."""
+    return [cast(Mapping[str, Any], one) for one in rows(value) if isinstance(one, Mapping)]
 
 
 def texts(value: Any) -> Iterator[str]:

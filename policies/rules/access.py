@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policies.iam import any_of_its_kind, condition, grants, principals, statements
-from policies.resource import Resource, rows, texts
+from policies.resource import Resource, at, rows, texts
 from policies.rule import Context, Scope, Severity, rule
 
 __all__ = ["no_star", "node_role_minimal", "trust_conditioned"]
@@ -86,7 +86,7 @@ def node_role_minimal(resource: Resource, context: Context) -> Iterator[str]:
     for arn in attached:
         if arn.removeprefix("arn:aws:iam::aws:policy/") not in context.settings.node_policies:
             yield f"policy {arn!r} is attached, expected one of {', '.join(context.settings.node_policies)}"
-    inline = [one.get("policy") for one in rows(resource.props.get("inlinePolicies"))]
+    inline = [at(one, "policy") for one in rows(resource.props.get("inlinePolicies"))]
     inline += [
         one.props.get("policy") for one in context.stack.related(resource, _ROLE_POLICY, "role", "name", "id", "arn")
     ]

@@ -49,7 +49,8 @@ def split(
     Raises:
         ShipwayError: when a side has fewer than two rows, of any class.
     """
-    validates = _validates(*_contents(rows), ratio, draw)
+    contents, places = _contents(rows)
+    validates = _drawn(contents, ratio, draw)[places]
     for label, members in _groups(len(rows), classes):
         count = int(validates[members].sum())
         for side, found in (("train", len(members) - count), ("validate", count)):
@@ -66,7 +67,8 @@ def first_draw(rows: "pd.DataFrame", ratio: float, classes: "pd.Series[Any] | No
     """Returns the first draw by which either side has half of its share at least, of every class, and about it of all.
 
     With many rows that is the first one of all; with ten of a class, or a few values that stand for many rows, chance
-    may leave a side with next to nothing. Only numbers of rows are looked at, so that no draw flatters a model.
+    may leave a side with next to nothing. Rows that hold the same count once too: a hundred of one kind tell no more
+    of a model than one. Only numbers of rows are looked at, so that no draw flatters a model.
 
     Args:
         rows, ratio, classes: as for `split`.
@@ -76,8 +78,9 @@ def first_draw(rows: "pd.DataFrame", ratio: float, classes: "pd.Series[Any] | No
     """
     (contents, places), groups = _contents(rows), _groups(len(rows), classes)
     for draw in range(min(_MOST_DRAWS, _MOST_LOTS // len(contents) + 1)):
-        validates = _validates(contents, places, ratio, draw)
-        fits = validates.sum() <= _MOST_OF_SHARE * ratio * len(rows)
+        drawn = _drawn(contents, ratio, draw)
+        validates = drawn[places]
+        fits = validates.sum() <= _MOST_OF_SHARE * ratio * len(rows) and _is_even(int(drawn.sum()), len(drawn), ratio)
         if fits and all(_is_even(int(validates[members].sum()), len(members), ratio) for _, members in groups):
             return draw
     raise ShipwayError(
@@ -102,10 +105,11 @@ def _groups(rows: int, classes: "pd.Series[Any] | None") -> "list[tuple[object, 
     return [(label, np.flatnonzero(labels == label)) for label in np.unique(labels)]
 
 
-def _validates(contents: Sequence[str], places: "NDArray[np.intp]", ratio: float, draw: int) -> "NDArray[np.bool_]":
+def _drawn(contents: Sequence[str], ratio: float, draw: int) -> "NDArray[np.bool_]":
+    """Returns which of the contents validate."""
     import numpy as np
 
-    return np.array([lot(f"{draw}:{content}") < ratio for content in contents], dtype=bool)[places]
+    return np.array([lot(f"{draw}:{content}") < ratio for content in contents], dtype=bool)
 
 
 def _contents(rows: "pd.DataFrame") -> "tuple[Sequence[str], NDArray[np.intp]]":

@@ -15,6 +15,7 @@ BRANCH = "release/prod/flight-delay"
 
 # Not GitHub's own program: it answers the list as it is told, and keeps what it is called with.
 _RECORDING_GH = """#!/bin/sh
+[ "$2 $6" = "list merged" ] && { cat "$MERGED"; exit 0; }
 [ "$2" = list ] && { cat "$ANSWER"; exit 0; }
 for word in "$@"; do echo "<$word>" >> "$LOG"; done
 """
@@ -28,6 +29,8 @@ class Proposing:
         self._step = document["jobs"]["propose"]["steps"][-1]["run"]
         self._folder, self._project, self._origin = folder, folder / "project", folder / "origin.git"
         self._programs, self._log = folder / "bin", folder / "log"
+        # The tips of this branch that were merged.
+        self.merged: list[str] = []
         self._programs.mkdir()
         (self._programs / "gh").write_text(_RECORDING_GH)
         (self._programs / "gh").chmod(0o755)
@@ -61,12 +64,14 @@ class Proposing:
         record.write_text(yaml.safe_dump({"digest": digest, "approved_by": approved_by}, sort_keys=False))
         (record.parents[1] / "prod.yaml").write_text(f"blue: {digest}\ngreen: ''\nreason: run {os.urandom(4).hex()}\n")
         (self._folder / "answer").write_text(number)
+        (self._folder / "merged").write_text("".join(f"{one}\n" for one in self.merged))
         self.git("add", "--all")
         environ = {
             "PATH": f"{self._programs}:{os.environ['PATH']}",
             "HOME": str(self._folder),
             "LOG": str(self._log),
             "ANSWER": str(self._folder / "answer"),
+            "MERGED": str(self._folder / "merged"),
             "GITHUB_REPOSITORY": "example/shipway",
             "BRANCH": BRANCH,
             "TITLE": "Release",
@@ -154,3 +159,15 @@ def test_who_agreed_need_not_agree_to_the_same_again(proposing: Proposing, words
     done = proposing.run(digest=DIGEST)
     assert (done.returncode, proposing.tip) == (0, agreed)
     assert f"::notice::{BRANCH} proposes this already; it holds commits of people" in done.stdout
+
+
+@pytest.mark.parametrize("digest", [DIGEST, OTHER])
+def test_a_branch_that_was_merged_and_stayed_holds_nobody_s_work(proposing: Proposing, digest: str) -> None:
+    """Another bundle takes its place, and so does the same one, which somebody has taken out since."""
+    assert proposing.run().returncode == 0
+    agreed = proposing.commit("--message", "Agree")
+    proposing.merged = ["0" * 40, agreed]
+    done = proposing.run(digest=digest)
+    assert (done.returncode, "::" in done.stdout) == (0, False)
+    assert proposing.tip != agreed
+    assert proposing.git("log", "-1", "--format=%an", proposing.tip) == "ada\n"

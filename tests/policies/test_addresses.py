@@ -18,7 +18,7 @@ PIECES = [str(one) for one in ipaddress.ip_network("0.0.0.0/0").subnets(new_pref
 ALL_BUT_ONE = [
     str(one) for one in ipaddress.ip_network("0.0.0.0/0").address_exclude(ipaddress.ip_network("203.0.113.7/32"))
 ]
-OWN = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "2001:db8::/32"]
+OWN = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7", "fe80::/10", "2001:db8::/32"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Containers of custom resources that know no pod's spec: steps of workflows, and what is shaped like one."""
 
+import json
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -81,6 +82,59 @@ def test_a_step_is_judged_whatever_carries_it(kind: str) -> None:
 def test_what_steps_share_is_judged(kind: str, spec: Mapping[str, Any]) -> None:
     """Said of the whole workflow, of a template by default, as text, or of the runs of a pipeline."""
     assert sum("hostNetwork is true" in one for one in _messages(_object(kind, spec), "ML001")) == 1
+
+
+_FOLDER: list[Any] = [{"name": "disk", "hostPath": {"path": "/"}}, {"name": "own", "scratch": {}}, "text"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("tekton.dev/v1:Task", {"volumes": _FOLDER, "steps": [{"image": PINNED}]}),
+        ("tekton.dev/v1:Pipeline", {"tasks": [{"taskSpec": {"volumes": _FOLDER, "steps": [{"image": PINNED}]}}]}),
+        ("monitoring.coreos.com/v1:Prometheus", {"image": PINNED, "resources": {}, "volumes": _FOLDER}),
+        ("argoproj.io/v1alpha1:Workflow", {"volumes": _FOLDER[:1], "workflowTemplateRef": {"name": "a"}}),
+        (
+            "argoproj.io/v1alpha1:Workflow",
+            {"volumes": _FOLDER[:1], "templates": [{"container": {"image": PINNED}, "volumes": [{"emptyDir": {}}]}]},
+        ),
+        (
+            "argoproj.io/v1alpha1:Workflow",
+            {"templates": [{"dag": {"tasks": [{"inline": {"container": {"image": PINNED}, "volumes": _FOLDER[:1]}}]}}]},
+        ),
+    ],
+)
+def test_a_folder_of_the_node_is_found_beside_containers(kind: str, spec: Mapping[str, Any]) -> None:
+    """Of other volumes an operator may have kinds of its own; what is no volume is passed over."""
+    found = [one for one in _messages(_object(kind, spec), "ML001") if one.startswith("volume ")]
+    assert [one.partition(",")[0] for one in found] == ["volume 'disk' is a hostPath"]
+
+
+@pytest.mark.parametrize("within", [{"steps": [[{"inline": None}]]}, {"dag": {"tasks": [{"inline": None}]}}])
+def test_a_template_within_a_step_is_one_of_the_workflow(within: Mapping[str, Any]) -> None:
+    """What the workflow says holds for it, what nobody says is missing, and each is said once."""
+    text = json.dumps(within).replace("null", json.dumps({"container": STEP}))
+    spec = {"hostNetwork": True, "templates": [{"name": "a", **json.loads(text)}]}
+    found = _messages(_object("argoproj.io/v1alpha1:Workflow", spec), "ML001", "ML006")
+    for part in ("hostNetwork is true", "privileged is true", "has no sha256 digest", "runAsNonRoot is None"):
+        assert sum(part in message for message in found) == 1, part
+
+
+@pytest.mark.parametrize("odd", [None, 1, "text", [], [None], ["text"], [["text"]]])
+def test_what_no_cluster_would_take_hides_nothing(odd: Any) -> None:
+    """In place of a template, a container or defaults; Argo's own documents are not looked at by the API server."""
+    spec = {
+        "templateDefaults": odd,
+        "templates": [
+            {"container": STEP, "sidecars": odd, "initContainers": odd},
+            {"container": odd, "containerSet": odd},
+            {"containerSet": {"containers": odd}, "steps": odd, "dag": odd},
+            odd,
+        ],
+    }
+    found = _messages(_object("argoproj.io/v1alpha1:Workflow", spec), "ML001", "ML003", "ML004", "ML006", "ML010")
+    for part in ("privileged is true", "has no sha256 digest", "env DB_PASSWORD holds a secret"):
+        assert sum(part in message for message in found) == 1, part
 
 
 def test_a_workflow_of_argo_says_all_of_its_pods() -> None:

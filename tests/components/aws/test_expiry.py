@@ -43,6 +43,7 @@ class Machines:
 
     def __init__(self, *pages: list[str]) -> None:
         self.pages, self.filters, self.ended = pages, [], list[list[str]]()
+        self.protected = set[str]()
 
     def get_paginator(self, action: str) -> "Machines":
         assert action == "describe_instances"
@@ -53,6 +54,8 @@ class Machines:
         return [{"Reservations": [{"Instances": [{"InstanceId": one}]} for one in page]} for page in self.pages]
 
     def terminate_instances(self, *, InstanceIds: list[str]) -> None:
+        if self.protected & set(InstanceIds):
+            raise ValueError("OperationNotPermitted")
         self.ended.append(InstanceIds)
 
 
@@ -95,6 +98,16 @@ def test_every_machine_of_karpenter_is_ended_and_no_other() -> None:
     assert [len(one) for one in machines.ended] == [50, 20]
     nothing = Machines([])
     assert (end_machines("shipway-prod", nothing), nothing.ended) == ([], [])
+
+
+def test_a_machine_that_cannot_go_keeps_no_other_one() -> None:
+    """EC2 ends none of a call with such a one; who looks at the function's errors is told which it is."""
+    names = [f"i-{number:03}" for number in range(70)]
+    machines = Machines(names)
+    machines.protected = {"i-003"}
+    with pytest.raises(RuntimeError, match=r"^shipway-prod: i-003 stays: OperationNotPermitted$"):
+        end_machines("shipway-prod", machines)
+    assert {one for part in machines.ended for one in part} == {*names} - {"i-003"}
 
 
 def test_an_environment_stays_until_its_last_day_is_over() -> None:

@@ -111,6 +111,21 @@ def test_the_first_draw_leaves_both_sides_with_some_of_every_class() -> None:
     assert first_draw(frame(5000), RATIO) == 0
 
 
+def test_no_side_is_all_of_one_kind() -> None:
+    """Of six kinds of rows two validate: of a single one nobody sees whether a model tells any apart."""
+    kinds = [(rank, sex) for rank in range(3) for sex in ("f", "m")]
+    chance = random.Random(0)
+    chosen = chance.choices(kinds, weights=(10, 14, 9, 12, 16, 39), k=900)
+    rows = of({"rank": [rank for rank, _ in chosen], "sex": [sex for _, sex in chosen]})
+    classes = pd.Series([int(chance.random() < 0.4) for _ in chosen], rows.index)
+    train, validation = split(rows, RATIO, first_draw(rows, RATIO, classes), classes)
+    assert len(set(held(rows, validation))) >= FEWEST_ROWS_A_SIDE
+    assert len(set(held(rows, train))) >= FEWEST_ROWS_A_SIDE
+    one = of({"kind": [number % 3 for number in range(300)]})
+    with pytest.raises(ShipwayError, match="the 300 rows hold 3 different ones beside the target"):
+        first_draw(one, RATIO)
+
+
 def test_rows_that_are_all_alike_are_refused_with_the_way_on() -> None:
     """Whole contents go to a side: one of them cannot be halved."""
     rows = of({"rooms": [1] * 150, "town": ["Bern"] * 150})
