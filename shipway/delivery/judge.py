@@ -21,7 +21,7 @@ __all__ = ["SCRAPE_SECONDS", "UNREADY_SECONDS", "Judged", "judge", "under_way"]
 
 # For how long a slot that should serve may be unready before that is a verdict: one lost probe is none.
 UNREADY_SECONDS = 2.0
-# How long past its deadline a step may still wait for a scrape of both slots: more than lies between any two.
+# How long past its deadline a step may still wait for a scrape of both slots: the longest interval of scrapes.
 SCRAPE_SECONDS = 60.0
 _NO_SCRAPE = NoEvidence(Judgement.INCONCLUSIVE, "no scrape of both slots has come since the last look")
 
@@ -131,14 +131,16 @@ def _step(
     if problem := ready.problem(state.candidate):
         return _unready(state, progress, ready, problem, elapsed_seconds)
     progress = progress.changed(unready_seconds=0.0)
+    goes_back = progress.paused is Pause.LIVE_BAD and not ready.problem(state.live)
     if look is None:
         progress = _waited(progress, elapsed_seconds, spec.rollout.max_step_seconds)
-        if progress.paused or progress.step_elapsed_seconds < spec.rollout.max_step_seconds + SCRAPE_SECONDS:
+        late = progress.step_elapsed_seconds >= spec.rollout.max_step_seconds + SCRAPE_SECONDS
+        if not goes_back and (progress.paused or not late):
             return _wait(state, progress)
         look, elapsed_seconds = _NO_SCRAPE, 0.0
     decision = steps.advance(decide.rules_of(spec), progress, look, elapsed_seconds)
     used = isinstance(look, Sample)
-    if progress.paused is Pause.LIVE_BAD and decision.move is not Move.ROLL_BACK and not ready.problem(state.live):
+    if goes_back and decision.move is not Move.ROLL_BACK:
         # A deadline does not come again while the clock stands, and evidence may be weaker by now than when it proved.
         said = f"{state.live} is ready again, and this version was to go back to it"
         return Judged(decide.rolled_back(state, Action.ROLLED_BACK, said), Move.ROLL_BACK, decision.verdicts, used)
@@ -209,7 +211,8 @@ def _guard(
     progress = progress.changed(unready_seconds=unready)
     if unready >= UNREADY_SECONDS and not problem:
         return _end_holdback(state, _passed(progress, elapsed_seconds), control_problem)
-    if unready >= UNREADY_SECONDS:
+    # Fewer than that are a control's: what one lost probe of each comes to is no reason to leave.
+    if unready >= UNREADY_SECONDS * (2 if state.weight_percent else 1):
         said = f"{short_digest(state.live_digest)} in {state.live} is not ready: {problem}"
         left = _leave(spec, state, _passed(progress, elapsed_seconds), ready, said, (), used=False)
         # A version that was proved bad is no place to go back to, for as long as a person thinks about it.

@@ -42,9 +42,9 @@ _JUDGED = (Outcome.OK, Outcome.ERROR, Outcome.INVALID_OUTPUT, Outcome.TIMEOUT)
 # Below this many requests a quantile of live's latency is chance.
 _MINIMUM_REQUESTS = 100
 _P95 = 0.95
-# A pod of live whose last scrape lies farther back than this share of the window, which holds two or more scrapes,
-# answers no more: nobody waits for it.
-_ANSWERS_RATIO = 0.6
+# A pod of live whose last scrape lies farther back than this share of the window, which is two and a half scrapes or
+# more, has missed more than one: it answers no more, and nobody waits for it.
+_ANSWERS_RATIO = 0.8
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,9 @@ def query_of(gate: Gate, model: str) -> str:
             return requests
 
 
-def aligned(asked: Asked, series: Iterable[Series], window_seconds: float) -> list[Series]:
+def aligned(
+    asked: Asked, counters: Mapping[str, tuple[CounterRow, ...]], series: Iterable[Series], window_seconds: float
+) -> list[Series] | None:
     """Returns the series of a look in which all of live's counts reach at least as far as the candidate's.
 
     Slots and their pods are not scraped at the same moment. What befalls both slots at once must not look like the
@@ -199,8 +201,12 @@ def aligned(asked: Asked, series: Iterable[Series], window_seconds: float) -> li
 
     Args:
         asked: what was asked about the model.
+        counters: the base, by metric; a pod of live whose scrape came late takes nothing of it back.
         series: what Prometheus answered.
         window_seconds: how old a sample in it may be.
+
+    Returns:
+        None where every reading of the candidate is newer than that: the next scrape of live is waited for.
     """
     mine, others, live = list[Series](), list[Series](), dict[str, float]()
     for one in series:
@@ -211,12 +217,13 @@ def aligned(asked: Asked, series: Iterable[Series], window_seconds: float) -> li
         if one.labels.get("model") == asked.model and one.labels.get("slot") == asked.live:
             instance = one.labels.get("instance", "")
             live[instance] = max(live.get(instance, 0.0), one.scraped_at_seconds)
-    if not asked.control or not live:
+    if not asked.control or not live or not mine:
         return [*others, *mine]
     gone = max(live.values()) - _ANSWERS_RATIO * window_seconds
     reached = min((at for at in live.values() if at >= gone), default=math.inf)
-    # Where nothing is old enough yet, `see` waits.
-    return [*others, *([found for one in mine if (found := one.until(reached)) is not None] or mine)]
+    counted = _newest(Counters.of_rows(counters.get(metrics.REQUESTS_TOTAL, ())), asked.candidate)
+    taken = [found for one in mine if (found := one.until(max(reached, counted))) is not None]
+    return [*others, *taken] if taken else None
 
 
 def see(
@@ -230,7 +237,7 @@ def see(
     Args:
         asked: what was asked about the model.
         counters: the base, by metric.
-        series: what Prometheus answered; series of other models are passed over.
+        series: what Prometheus answered, `aligned`; series of other models are passed over.
         gateway_failed: slot -> attempts that the gateway saw fail without an answer, since it started.
     """
     grouped = _grouped(asked, series)
@@ -253,9 +260,6 @@ def see(
     # Both or none: with one slot's scrape alone, a look would compare what it did with nothing.
     before, after = base.get(metrics.REQUESTS_TOTAL, Counters()), following[metrics.REQUESTS_TOTAL]
     if any(_newest(after, slot) <= _newest(before, slot) for slot in slots):
-        return Seen(dict(counters), None)
-    # `aligned` had nothing to offer yet.
-    if asked.control and _newest(after, asked.live) < _newest(after, asked.candidate):
         return Seen(dict(counters), None)
     deltas = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Delta)}
     restarted = any(delta.restarted for name, delta in deltas.items() if name not in _NOT_A_SLOTS)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from shipway.contract.errors import Fatal
 from shipway.contract.layout import LocalLayout
+from shipway.contract.ledger import Entry
 from shipway.contract.metrics import LEDGER_JOB
 from shipway.contract.periodic import PERIODIC
 from shipway.contract.rollout import Look
@@ -17,9 +18,10 @@ from shipway.delivery.served import Change, ServedModel
 __all__ = ["FileRecords", "append"]
 
 
-def append(ledger: Ledger, model: str, change: Change, checked: int | None = None) -> None:
-    """Enters a change of `model`; takes `checked` and raises as `Ledger.append` does."""
-    ledger.append(model=model, **change.model_dump(exclude={"evidence"}), evidence=change.evidence, checked=checked)
+def append(ledger: Ledger, model: str, change: Change, checked: int | None = None) -> Entry:
+    """Enters a change of `model` and returns its entry; takes `checked` and raises as `Ledger.append` does."""
+    said = change.model_dump(exclude={"evidence"})
+    return ledger.append(model=model, **said, evidence=change.evidence, checked=checked)
 
 
 class FileRecords:
@@ -30,6 +32,8 @@ class FileRecords:
         self._recorded: dict[str, Change] = {}
         # A route carries its last change alone: those that a ledger did not take in time wait here.
         self._waiting: dict[tuple[str, str, int], Change] = {}
+        # Whatever waits is none of the entries up to here. One whose writing failed may be behind it all the same.
+        self._newest: int | None = None
         self._check_at, self._found = 0.0, dict[str, str]()
 
     def remembered(self, model: str) -> RolloutState:
@@ -54,11 +58,13 @@ class FileRecords:
         try:
             # What this process entered before, it knows; what another one did before it died, the ledger tells.
             unknown = any(name not in self._recorded for name, _, _ in self._waiting)
-            known = {(entry.model, entry.time, entry.generation) for entry in self._ledger.entries()} if unknown else ()
+            entries = self._ledger.entries() if unknown else []
+            known = {(entry.model, entry.time, entry.generation) for entry in entries}
+            self._newest = entries[-1].number if entries else self._newest
             # In the order in which they came: a clock that was set back must not make an earlier one the last.
             for key, change in list(self._waiting.items()):
                 if key not in known:
-                    append(self._ledger, key[0], change)
+                    self._newest = append(self._ledger, key[0], change, checked=self._newest).number
                 self._recorded[key[0]] = change
                 del self._waiting[key]
         except Fatal as error:

@@ -139,9 +139,10 @@ class Rollouts:
                 window_seconds = self.scrapes.window_seconds(job)
                 series = self.prometheus.newest(selector(mine.values(), self.scrapes.environment), window_seconds)
                 for name, one in mine.items():
-                    counted = aligned(one, series, window_seconds)
-                    found = see(one, self._running[name].progress.counters, counted, failed(name))
-                    seen[name] = with_drops(one, found, counted)
+                    counters = self._running[name].progress.counters
+                    counted = aligned(one, counters, series, window_seconds)
+                    found = Seen(dict(counters), None) if counted is None else see(one, counters, counted, failed(name))
+                    seen[name] = with_drops(one, found, series)
         except Retryable as error:
             # Asked once a round and no more: each question that nobody answers holds up every rollback.
             problems.setdefault("prometheus", str(error))

@@ -55,6 +55,16 @@ def test_a_deadline_that_live_could_not_take_is_kept_once_it_can() -> None:
     assert (back.move, back.step.action, back.step.state.weight_percent) == (Move.ROLL_BACK, Action.ROLLED_BACK, 0)
 
 
+def test_what_is_to_go_back_waits_for_live_and_for_no_scrape() -> None:
+    """Scrapes may lie a minute apart: callers of a bad version do not wait for the next one once live is ready."""
+    spec = route()
+    proved = judge(spec, stepping(spec), NO_BLUE, BAD, 1.0).step.state
+    still = judge(spec, proved, NO_BLUE, None, 1.0)
+    assert (still.move, still.step.state.weight_percent) == (Move.HOLD, 10)
+    back = judge(spec, still.step.state, ALL, None, 1.0)
+    assert (back.move, back.step.state.weight_percent) == (Move.ROLL_BACK, 0)
+
+
 def test_a_proof_that_live_could_not_take_is_kept_once_it_can() -> None:
     """Evidence may weaken while live is away; that it was enough once is what counts."""
     spec = route()
@@ -121,3 +131,16 @@ def test_a_holdback_ends_when_its_version_goes_down() -> None:
     assert ended.sentence == "aaaaaaaaaaaa in blue is not ready, so it keeps no share any more: it is not up"
     after = judge(spec, ended.step.state, ready, GOOD, 20.0)
     assert after.step.state.phase is Phase.SETTLED
+
+
+def test_a_lost_probe_of_each_is_no_reason_to_leave() -> None:
+    """In a guard that holds back a share the seconds of both are one sum: the control's own bring nobody back."""
+    spec = route(holdback_percent=20)
+    no_green = Readiness({Slot.GREEN: "it is not up"})
+    once = judge(spec, guarding(spec), NO_BLUE, GOOD, 1.0)
+    state = judge(spec, once.step.state, no_green, GOOD, 1.0).step.state
+    assert (state.live, state.phase, state.weight_percent) == (Slot.GREEN, Phase.GUARDING, 20)
+    down, seconds = judge(spec, state, no_green, SILENT, 1.0), 2.0
+    while down.move is Move.HOLD:
+        down, seconds = judge(spec, down.step.state, no_green, SILENT, 1.0), seconds + 1.0
+    assert (down.move, down.step.state.live, seconds) == (Move.ROLL_BACK, Slot.BLUE, UNREADY_SECONDS + 1)

@@ -65,6 +65,12 @@ def based(*more: Series) -> dict[str, tuple[CounterRow, ...]]:
     return first.counters
 
 
+def looked(base: dict[str, tuple[CounterRow, ...]], series: Iterable[Series], window_seconds: float = 2.0) -> Seen:
+    """Returns what a look at the aligned series brings, as a rollout asks for it."""
+    taken = aligned(ASKED, base, series, window_seconds)
+    return Seen(base, None) if taken is None else see(ASKED, base, taken, NONE_FAILED)
+
+
 def seen(series: Iterable[Series], base: dict[str, tuple[CounterRow, ...]] | None = None) -> Seen:
     return see(ASKED, based() if base is None else base, series, NONE_FAILED)
 
@@ -97,10 +103,10 @@ def test_callers_that_do_not_stay_say_nothing_about_the_split() -> None:
 
 def test_lives_counts_reach_at_least_as_far() -> None:
     """A candidate scraped after live waits for live's next scrape: what befalls both at once is not its own alone."""
-    ahead = seen([*page(Slot.BLUE, 2, requests=90), *page(Slot.GREEN, 2.2, requests=14, errors=4)])
+    ahead = looked(based(), [*page(Slot.BLUE, 2, requests=90), *page(Slot.GREEN, 2.2, requests=14, errors=4)])
     assert ahead == Seen(based(), None)
     both = [*page(Slot.BLUE, 2.25, requests=190, errors=40), *page(Slot.GREEN, 2.2, requests=14, errors=4)]
-    look = seen(both, ahead.counters).look
+    look = looked(ahead.counters, both).look
     assert isinstance(look, Sample)
     assert (look.candidate.errors, look.live.errors) == (4, 40)
 
@@ -113,8 +119,7 @@ def test_looks_keep_coming_however_the_scrapes_lie(offset: float, every: float, 
     while now < 6:
         times = {first: now // 0.25 * 0.25, first.other: (now - offset) // 0.25 * 0.25 + offset}
         series = [one for slot, at in times.items() for one in scraped(slot, at)]
-        taken = aligned(ASKED, series, 2.0)
-        found = see(ASKED, base, taken, NONE_FAILED)
+        found = looked(base, series)
         if found.look is not None:
             assert isinstance(found.look, Sample)
             newest = {
@@ -128,8 +133,7 @@ def test_looks_keep_coming_however_the_scrapes_lie(offset: float, every: float, 
 
 def test_a_candidate_that_is_not_scraped_is_missing() -> None:
     """What it said before stands in for a newer reading only, never for none."""
-    taken = aligned(ASKED, page(Slot.BLUE, 2, requests=90), 2.0)
-    look = see(ASKED, based(), taken, NONE_FAILED).look
+    look = looked(based(), page(Slot.BLUE, 2, requests=90)).look
     assert isinstance(look, NoEvidence)
     assert look.sentence == "shipway_requests_total: no series of digits in green"
 
@@ -165,7 +169,7 @@ def test_what_befalls_all_pods_at_once_is_never_the_candidates_own(began: float,
             for pod in range(pods):
                 offset = phase + pod * 15 / pods
                 series += scraped(slot, (now - offset) // 15 * 15 + offset, 15, pod, (began, began + 30))
-        found = see(ASKED, base, aligned(ASKED, series, 37.5), NONE_FAILED)
+        found = looked(base, series, 37.5)
         base = found.counters
         if isinstance(found.look, Sample):
             looks += 1
@@ -184,11 +188,62 @@ def test_a_pod_of_live_that_is_gone_holds_up_no_look() -> None:
         series = [*scraped(Slot.GREEN, (now - 5) // 15 * 15 + 5, 15), *scraped(Slot.BLUE, now // 15 * 15, 15)]
         if now < 150:
             series += scraped(Slot.BLUE, min((now - 7) // 15 * 15 + 7, 112.0), 15, pod=1)
-        found = see(ASKED, base, aligned(ASKED, series, 37.5), NONE_FAILED)
+        found = looked(base, series, 37.5)
         base = found.counters
         if isinstance(found.look, Sample):
             late = max(late, now - max(row[4] for row in base[metrics.REQUESTS_TOTAL] if row[0] == Slot.GREEN))
     assert 0 < late < 37.5
+
+
+def pod(slot: Slot, number: int, *times: float, errors: int = 0) -> list[Series]:
+    """Returns all series of one pod that was scraped at these times, of which the last one counts `errors`."""
+    pages = [page(slot, at, requests=round(at), errors=errors if at == times[-1] else 0) for at in times]
+    return [
+        one._replace(
+            labels=one.labels | {"instance": f"{slot}-{number}"},
+            earlier=[(series[place].scraped_at_seconds, str(series[place].value)) for series in pages[:-1]],
+        )
+        for place, one in enumerate(pages[-1])
+    ]
+
+
+def test_a_candidate_without_an_old_reading_waits_for_the_slowest_pod() -> None:
+    """One pod of live missed a scrape: another one's newer scrape is no leave to count the candidate ahead of it."""
+    first = [*pod(Slot.GREEN, 0, 90.0), *pod(Slot.BLUE, 0, 92.0), *pod(Slot.BLUE, 1, 93.0)]
+    base = looked({}, first, 37.5).counters
+    green = pod(Slot.GREEN, 0, 110.0, 125.0, errors=9)
+    blue = pod(Slot.BLUE, 0, 107.0, 127.0)
+    assert looked(base, [*green, *blue, *pod(Slot.BLUE, 1, 108.0)], 37.5) == Seen(base, None)
+    look = looked(base, [*green, *blue, *pod(Slot.BLUE, 1, 108.0, 126.0)], 37.5).look
+    assert isinstance(look, Sample)
+    assert look.candidate.errors == 9
+
+
+def test_a_pod_of_live_that_missed_one_scrape_is_waited_for() -> None:
+    """What befalls all pods makes scrapes late too: a single lost one lets nobody count the candidate ahead."""
+    first = [*pod(Slot.GREEN, 0, 80.0), *pod(Slot.BLUE, 0, 81.0), *pod(Slot.BLUE, 1, 83.0)]
+    base = looked({}, first, 37.5).counters
+    green, blue = pod(Slot.GREEN, 0, 95.0, 110.0, 125.0, errors=9), pod(Slot.BLUE, 0, 96.0, 111.0, 126.0)
+    before = looked(base, [*green, *blue, *pod(Slot.BLUE, 1, 98.0)], 37.5)
+    assert isinstance(before.look, Sample)
+    assert (before.look.candidate.requests, before.look.candidate.errors) == (15, 0)
+    after = looked(before.counters, [*green, *blue, *pod(Slot.BLUE, 1, 98.0, 128.0)], 37.5).look
+    assert isinstance(after, Sample)
+    assert (after.candidate.requests, after.candidate.errors) == (30, 9)
+
+
+def test_a_pod_of_live_that_is_late_takes_nothing_back() -> None:
+    """A new pod's first scrape lasted: it is told after the candidate was counted further, and is no flaw of anyone."""
+    first = [*pod(Slot.GREEN, 0, 90.0), *pod(Slot.BLUE, 0, 91.0)]
+    base = looked({}, first, 37.5).counters
+    taken = looked(base, [*pod(Slot.GREEN, 0, 90.0, 105.0), *pod(Slot.BLUE, 0, 106.0)], 37.5)
+    assert isinstance(taken.look, Sample)
+    green, blue = pod(Slot.GREEN, 0, 90.0, 105.0, 120.0, errors=4), pod(Slot.BLUE, 0, 106.0, 121.0)
+    waits = looked(taken.counters, [*green, *blue, *pod(Slot.BLUE, 1, 104.0)], 37.5)
+    assert waits == Seen(taken.counters, None)
+    look = looked(taken.counters, [*green, *blue, *pod(Slot.BLUE, 1, 104.0, 120.5)], 37.5).look
+    assert isinstance(look, Sample)
+    assert (look.candidate.requests, look.candidate.errors) == (15, 4)
 
 
 def test_a_slot_that_restarted_is_told() -> None:

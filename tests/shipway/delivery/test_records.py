@@ -1,6 +1,9 @@
 """What a local stack keeps while its ledger cannot be written: all that happened, until it can."""
 
+import errno
 from pathlib import Path
+
+import pytest
 
 from shipway.contract.layout import LocalLayout
 from shipway.contract.metrics import LEDGER_JOB, Slot
@@ -8,6 +11,7 @@ from shipway.contract.route import RolloutState, RouteSpec, SlotEndpoint
 from shipway.delivery.ledger import Ledger
 from shipway.delivery.records import FileRecords
 from shipway.delivery.served import Change, ServedModel
+from shipway.delivery.storage import FolderStorage
 from tests.shipway.delivery.test_controller import A, B, World
 
 
@@ -47,6 +51,31 @@ def test_a_clock_that_was_set_back_enters_nothing_twice(tmp_path: Path) -> None:
     for _ in range(3):
         assert kept.record(served(2, "t1")) == {}
     assert [entry.generation for entry in Ledger(folder).entries()] == [1, 2]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_entry_that_was_made_before_it_failed_is_made_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    """The entry has its name and the folder cannot be written back: whoever tries again finds it."""
+    layout = LocalLayout(tmp_path, "test")
+    kept = FileRecords(layout)
+    assert kept.record(served(1, "t1")) == {}
+    if restarted:
+        kept = FileRecords(layout)
+        assert kept.record(served(1, "t1")) == {}
+    create = FolderStorage.create
+
+    def torn(storage: FolderStorage, name: str, content: bytes) -> bool:
+        create(storage, name, content)
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(FolderStorage, "create", torn)
+        assert "Input/output error" in kept.record(served(2, "t2"))[LEDGER_JOB]
+    for _ in range(2):
+        assert kept.record(served(2, "t2")) == {}
+    assert [entry.generation for entry in Ledger(layout.ledger).entries()] == [1, 2]
 
 
 def served(number: int, time: str) -> dict[str, ServedModel]:
