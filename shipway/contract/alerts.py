@@ -274,7 +274,7 @@ ALERTS: dict[AlertName, Alert] = {
     AlertName.PARITY_DIFFERS: Alert(
         Severity.TICKET,
         "A feature was served with other values than the offline join gives for the same moment, in more than "
-        "`parity_difference_ratio` of the comparisons.",
+        "`parity_difference_ratio` of the comparisons and in several of them.",
         "shipway parity MODEL",
         "It prints the worst rows and the kind of skew; training and serving compute the feature differently.",
     ),

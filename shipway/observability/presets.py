@@ -22,6 +22,9 @@ _P95_SECONDS, _BASELINE_DAYS = 900, 7
 _P95_REQUESTS = 100
 _RECENT = "10m"
 _UNKNOWN_WINDOW = "1h"
+# One value is no pattern: the first request of all may come before its features. An increase of one may be told as a
+# bit more.
+_SEVERAL = 1.5
 _PARITY_WINDOW, _UNDECIDED_WINDOW = "1h", "1d"
 # The first values of a new view are offline a while after the first prediction that reads it.
 _UNDECIDED_PATIENCE_SECONDS = 3600
@@ -194,10 +197,11 @@ def _parity(model: str, ratio: float | None) -> list[Record | AlertRule]:
     def counted(name: str) -> str:
         return f'sum by (feature) (increase({name}{{model="{model}"}}[{_PARITY_WINDOW}]))'
 
+    different, compared = counted(metrics.PARITY_DIFFERENT_TOTAL), counted(metrics.PARITY_COMPARED_TOTAL)
     return [
         AlertRule(
             AlertName.PARITY_DIFFERS,
-            f"{counted(metrics.PARITY_DIFFERENT_TOTAL)} / {counted(metrics.PARITY_COMPARED_TOTAL)} > {ratio:g}",
+            f"{different} / {compared} > {ratio:g} and {different} > {_SEVERAL:g}",
             f"{model}: {{{{ $value | humanizePercentage }}}} of the served values of {{{{ $labels.feature }}}} are not "
             "those that training would see",
         )
