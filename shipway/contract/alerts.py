@@ -183,7 +183,8 @@ ALERTS: dict[AlertName, Alert] = {
         "that cannot be read, a gateway that does not confirm a route, a slot whose digest was changed by hand. What "
         "is served stays as it is meanwhile, also what should have been rolled back.",
         "shipway status",
-        "The line under the model, or under the table, says what it is.",
+        "A line `problem:` names a declaration that cannot be read; of everything else the log of the process "
+        "`delivery` says when it began, what it is, and when it was over.",
     ),
     AlertName.ROLLOUT_STUCK: Alert(
         Severity.TICKET,

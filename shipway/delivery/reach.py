@@ -153,8 +153,11 @@ class LocalReach:
         return read_declared(self.layout.routes).specs
 
     def problems(self) -> Mapping[str, str]:
-        """Returns what is wrong with the files of routes/."""
-        return read_declared(self.layout.routes).broken
+        """Returns what is wrong with the files of routes/, or with the folder."""
+        found = read_declared(self.layout.routes)
+        # A stack that was never brought up has no folder, and nothing is wrong with that.
+        unlisted = found.unlisted if self.layout.routes.exists() else ""
+        return {**found.broken, **({"routes": unlisted} if unlisted else {})}
 
     def act(self, command: Command) -> dict[str, Any]:
         """Returns what was done, by the delivery process or in its place."""

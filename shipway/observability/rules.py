@@ -139,7 +139,7 @@ def _hindered() -> AlertRule:
     return AlertRule(
         AlertName.DELIVERY_HINDERED,
         f"max by (subject) ({DELIVERY_PROBLEM}) > 0",
-        "something stands in the way of what delivery is to do about {{ $labels.subject }}: see `shipway status`",
+        "something stands in the way of what delivery is to do about {{ $labels.subject }}: delivery's log says what",
         _HINDERED_SECONDS,
     )
 

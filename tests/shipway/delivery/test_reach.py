@@ -30,3 +30,17 @@ def test_a_process_that_does_not_answer_is_not_said_to_be_gone(
     found = LocalReach(world.layout, PortsSpec(base=20_000)).looks()["digits"]
     assert ("the delivery process does not answer now" in found.sentence) == runs
     assert ("the delivery process does not run, so nothing is judged" in found.sentence) != runs
+
+
+def test_declarations_that_cannot_be_listed_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that refuses is said with its reason; one that was never made is nothing wrong."""
+    way = LocalReach(LocalLayout(tmp_path, "local"), PortsSpec(base=20_000))
+    assert way.problems() == {}
+    way.layout.routes.mkdir(parents=True)
+    assert way.problems() == {}
+
+    def refuse(_folder: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    assert way.problems() == {"routes": f"{way.layout.routes}: cannot be listed (Permission denied)"}
